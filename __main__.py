@@ -1,0 +1,131 @@
+"""The mesh: settings in, components composed, outputs out."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+import components as mesh
+from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.ownership import owner_labels
+from gateway_api import cache_folder, load_manifest
+from lookup import look_up
+from preflight import plan
+from settings import Settings
+
+settings = Settings.load()
+stack = pulumi.get_stack()
+labels = owner_labels(stack)
+planned = plan(settings, look_up(settings, stack))
+for warning in planned.warnings:
+    pulumi.warn(warning)
+
+cluster: list[pulumi.Resource] = []
+if settings.cluster_mode == "minikube":
+    minikube = mesh.Minikube(
+        "minikube",
+        mesh.MinikubeArgs(
+            profile=settings.minikube_profile,
+            memory=settings.minikube_memory,
+            cpus=settings.minikube_cpus,
+            kubernetes_version=settings.kubernetes_version,
+            kubeconfig=settings.kubeconfig,
+            driver=settings.minikube_driver,
+        ),
+    )
+    cluster = [minikube]
+
+# Literal file, context and identity: the first preview needs no cluster, and none of them ever replaces everything.
+provider = k8s.Provider(
+    "cluster",
+    kubeconfig=settings.kubeconfig,
+    context=settings.context,
+    cluster_identifier=settings.context,
+    opts=pulumi.ResourceOptions(depends_on=cluster),
+)
+in_cluster = pulumi.ResourceOptions(provider=provider)
+
+istio = mesh.IstioBase(
+    "istio",
+    mesh.IstioBaseArgs(
+        version=settings.istio_version,
+        chart_repository=settings.istio_chart_repository,
+        namespace_exists=planned.istio_namespace_exists,
+        namespace_labels=labels,
+        values=settings.istio_values,
+        revision=settings.revision,
+    ),
+    in_cluster,
+)
+ingress = mesh.IngressGateway(
+    "ingress",
+    mesh.IngressGatewayArgs(
+        namespace=istio.namespace,
+        istiod=istio.istiod,
+        service_type=settings.ingress_service_type,
+        revision=settings.revision,
+    ),
+    in_cluster,
+)
+gateway_api = mesh.GatewayApiCrds(
+    "gateway-api",
+    mesh.GatewayApiCrdsArgs(
+        manifest=planned.gateway_api_share(
+            lambda: load_manifest(
+                settings.gateway_api_manifest,
+                settings.gateway_api_version,
+                settings.gateway_api_channel,
+                cache_folder(),
+            )
+        ),
+        labels=labels,
+    ),
+    in_cluster,
+)
+namespace = mesh.InjectedNamespace(
+    "namespace",
+    mesh.InjectedNamespaceArgs(
+        namespace=settings.namespace,
+        exists=planned.namespace_exists,
+        labels=labels,
+        revision=settings.revision,
+    ),
+    in_cluster,
+)
+pulumi.export("istioVersion", istio.version)
+pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespace.namespace})
+
+if settings.bookinfo:
+    bookinfo = mesh.Bookinfo(
+        "bookinfo", mesh.BookinfoArgs(namespace=namespace.namespace, injectors=[istio.istiod]), in_cluster
+    )
+    exposure = mesh.Exposure(
+        "exposure",
+        mesh.ExposureArgs(
+            namespace=namespace.namespace,
+            gateway="bookinfo-gateway",
+            route="bookinfo",
+            service="productpage",
+            port=PORT,
+            paths=PAGE_PATHS,
+            requires=[gateway_api, istio.istiod],
+            service_type=settings.ingress_service_type,
+            revision=settings.revision,
+        ),
+        in_cluster,
+    )
+    page = mesh.Page(
+        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+    )
+    check = mesh.MeshCheck(
+        "mesh-check",
+        mesh.MeshCheckArgs(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespace=namespace.namespace,
+            istio_version=istio.version,
+            deployments=bookinfo.deployments,
+            pages=[page] if settings.mesh_check_http else [],
+        ),
+    )
+    pulumi.export("pods", check.pods)
+    pulumi.export("productPage", exposure.url("/productpage"))
+    pulumi.export("commands", exposure.commands(settings.context))

@@ -1,0 +1,129 @@
+"""A service of the mesh, made reachable from outside by a Gateway of the Gateway API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+API_VERSION = "gateway.networking.k8s.io/v1"
+GATEWAY_CLASS = "istio"
+SERVICE_TYPE = "networking.istio.io/service-type"
+WAIT_FOR = "pulumi.com/waitFor"
+LOCAL_PORT = 8080
+PATH_KINDS = ("Exact", "PathPrefix", "RegularExpression")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExposureArgs:
+    """What is shown to the outside, and how.
+
+    Attributes:
+        namespace: namespace of the Gateway, the HTTPRoute and the service.
+        gateway: the Gateway's name; Istio makes a Deployment and a Service named GATEWAY-istio for it.
+        route: the HTTPRoute's name.
+        service: the Service that requests go to.
+        port: its port, 1 to 65535.
+        paths: pairs of a path's kind (Exact, PathPrefix, RegularExpression) and the path.
+        requires: what must be there before a Gateway can be made: the Gateway API's CRDs and istiod.
+        service_type: type of the Service that Istio makes. A LoadBalancer may never get an address (minikube without
+            a tunnel), so the Gateway is then only waited for until Istio has accepted it.
+        revision: Istio revision that serves the Gateway; empty for the default one.
+
+    Source: https://istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api/ and, for Bookinfo's names,
+    samples/bookinfo/gateway-api/bookinfo-gateway.yaml of istio/istio, branch release-1.23.
+    """
+
+    namespace: pulumi.Input[str]
+    gateway: str
+    route: str
+    service: str
+    port: int
+    paths: Sequence[tuple[str, str]]
+    requires: Sequence[pulumi.Resource]
+    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
+    revision: str = ""
+
+    def __post_init__(self) -> None:
+        for kind, path in self.paths:
+            if kind not in PATH_KINDS or not path.startswith("/"):
+                raise pulumi.RunError(
+                    f"paths has ({kind!r}, {path!r}); accepted: a kind of {', '.join(PATH_KINDS)} and a path from /"
+                )
+
+
+def gateway_annotations(service_type: str) -> dict[str, str]:
+    """Annotations that tell Istio the Service's type, and Pulumi which condition to wait for."""
+    condition = "Accepted" if service_type == "LoadBalancer" else "Programmed"
+    return {SERVICE_TYPE: service_type, WAIT_FOR: f"condition={condition}"}
+
+
+def gateway_spec() -> dict[str, Any]:
+    """HTTP on port 80, for routes of the Gateway's own namespace."""
+    return {
+        "gatewayClassName": GATEWAY_CLASS,
+        "listeners": [
+            {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}}}
+        ],
+    }
+
+
+def route_spec(gateway: str, service: str, port: int, paths: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Requests for any of ``paths`` go to ``service``."""
+    return {
+        "parentRefs": [{"name": gateway}],
+        "rules": [
+            {
+                "matches": [{"path": {"type": kind, "value": path}} for kind, path in paths],
+                "backendRefs": [{"name": service, "port": port}],
+            }
+        ],
+    }
+
+
+class Exposure(pulumi.ComponentResource):
+    """A Gateway of class istio, and an HTTPRoute from it to a service."""
+
+    gateway: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ExposureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:Exposure", name, None, opts)
+        k8s.apiextensions.CustomResource(
+            f"{name}-gateway",
+            api_version=API_VERSION,
+            kind="Gateway",
+            metadata={
+                "name": args.gateway,
+                "namespace": args.namespace,
+                "annotations": gateway_annotations(args.service_type),
+                "labels": {"istio.io/rev": args.revision} if args.revision else {},
+            },
+            spec=gateway_spec(),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+        )
+        k8s.apiextensions.CustomResource(
+            f"{name}-route",
+            api_version=API_VERSION,
+            kind="HTTPRoute",
+            metadata={"name": args.route, "namespace": args.namespace},
+            spec=route_spec(args.gateway, args.service, args.port, args.paths),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+        )
+        self.gateway = pulumi.Output.from_input(args.gateway)
+        self._namespace = pulumi.Output.from_input(args.namespace)
+        self.register_outputs({"gateway": self.gateway})
+
+    def url(self, path: str) -> str:
+        """Where ``path`` is found while the port is forwarded."""
+        return f"http://localhost:{LOCAL_PORT}{path}"
+
+    def commands(self, context: str) -> dict[str, pulumi.Output[str]]:
+        """What a person runs to reach the service on the kubeconfig's context ``context``."""
+        target = pulumi.Output.format("--context {0} --namespace {1}", context, self._namespace)
+        service = pulumi.Output.format("service/{0}-{1}", self.gateway, GATEWAY_CLASS)
+        return {
+            "portForward": pulumi.Output.format("kubectl {0} port-forward {1} {2}:80", target, service, LOCAL_PORT),
+            "pods": pulumi.Output.format("kubectl {0} get pods", target),
+            "gateway": pulumi.Output.format("kubectl {0} get gateway {1}", target, self.gateway),
+        }

@@ -1,0 +1,62 @@
+"""A namespace whose new pods get an Istio sidecar."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.objects import name_of, typed
+
+INJECTION = "istio-injection"
+REVISION = "istio.io/rev"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InjectedNamespaceArgs:
+    """Which namespace, and whose it is.
+
+    Attributes:
+        namespace: DNS-1123 label; not istio-system and not kube-*, whose pods Istio must not touch.
+        exists: the namespace is somebody else's: it is labelled, and gets its label taken away on destroy.
+        labels: further labels of a namespace made here.
+        revision: Istio revision that injects; empty for the default one.
+
+    Source: https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/
+    """
+
+    namespace: str
+    exists: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+
+    def __post_init__(self) -> None:
+        if self.namespace == "istio-system" or self.namespace.startswith("kube-"):
+            raise pulumi.RunError(
+                f"namespace is {self.namespace!r}; accepted: any namespace but istio-system and kube-*, "
+                "as a sidecar there would cut off the control plane it depends on"
+            )
+
+
+def injection_labels(revision: str) -> dict[str, str]:
+    """The label that asks for sidecars. Never both: istio-injection wins over istio.io/rev."""
+    return {REVISION: revision} if revision else {INJECTION: "enabled"}
+
+
+class InjectedNamespace(pulumi.ComponentResource):
+    """A namespace whose new pods get an Istio sidecar."""
+
+    namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, args: InjectedNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:InjectedNamespace", name, None, opts)
+        labels = injection_labels(args.revision)
+        kind = k8s.core.v1.NamespacePatch if args.exists else k8s.core.v1.Namespace
+        resource = typed(
+            kind,
+            f"{name}-namespace",
+            parent=self,
+            metadata={"name": args.namespace, "labels": labels if args.exists else {**args.labels, **labels}},
+        )
+        self.namespace = name_of(resource)
+        self.register_outputs({"namespace": self.namespace})

@@ -1,0 +1,100 @@
+"""Istio's control plane: namespace, CRDs and istiod, by Istio's own Helm charts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.objects import name_of
+
+NAMESPACE = "istio-system"
+TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioBaseArgs:
+    """Which Istio, from where.
+
+    Attributes:
+        version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
+        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        namespace_exists: the namespace istio-system is somebody else's and is used as it is.
+        namespace_labels: labels of a namespace made here.
+        values: values of the istiod chart, merged over this component's.
+        revision: Istio revision; empty for the default one.
+
+    Source: https://istio.io/latest/docs/setup/install/helm/
+    """
+
+    version: str
+    chart_repository: str
+    namespace_exists: bool = False
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    revision: str = ""
+
+
+def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
+    """The Release inputs that name a chart: by address, or as the archive in a local folder."""
+    if "://" in repository:
+        return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
+    return {"chart": f"{repository.rstrip('/')}/{chart}-{version}.tgz", "version": version}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``over`` laid on it, key by key as Helm merges values; anything but a mapping is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return result
+
+
+def istiod_values(revision: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the istiod chart. Istio's own defaults are the default profile, so ours only name the place."""
+    ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
+    if revision:
+        ours["revision"] = revision
+    return merged(ours, values)
+
+
+class IstioBase(pulumi.ComponentResource):
+    """Istio's CRDs and a ready istiod in istio-system."""
+
+    version: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    istiod: k8s.helm.v3.Release
+
+    def __init__(self, name: str, args: IstioBaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:IstioBase", name, None, opts)
+        self.namespace = pulumi.Output.from_input(NAMESPACE)
+        if not args.namespace_exists:
+            namespace = k8s.core.v1.Namespace(
+                f"{name}-namespace",
+                metadata={"name": NAMESPACE, "labels": dict(args.namespace_labels)},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.namespace = name_of(namespace)
+        base = k8s.helm.v3.Release(
+            f"{name}-base",
+            # The name is given, as a generated one would change labels and the owner of CRDs.
+            name="istio-base",
+            namespace=self.namespace,
+            values={"global": {"istioNamespace": NAMESPACE}},
+            timeout=TIMEOUT_SECONDS,
+            **chart_source(args.chart_repository, "base", args.version),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.istiod = k8s.helm.v3.Release(
+            f"{name}-istiod",
+            name="istiod" if not args.revision else f"istiod-{args.revision}",
+            namespace=self.namespace,
+            values=istiod_values(args.revision, args.values),
+            timeout=TIMEOUT_SECONDS,
+            **chart_source(args.chart_repository, "istiod", args.version),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
+        )
+        self.version = self.istiod.version.apply(lambda _: args.version)
+        self.register_outputs({"version": self.version, "namespace": self.namespace})

@@ -1,0 +1,25 @@
+"""Typed Kubernetes resources from manifests in Kubernetes's own spelling.
+
+Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pulumi
+
+R = TypeVar("R", bound=pulumi.CustomResource)
+
+# The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+
+
+def typed(kind: Callable[..., R], name: str, *, parent: pulumi.Resource, depends_on: Any = None, **manifest: Any) -> R:
+    """A resource of class ``kind`` under ``parent``; ``manifest`` is what its object has beside apiVersion and kind."""
+    return kind(name, opts=pulumi.ResourceOptions(parent=parent, depends_on=depends_on), **manifest)
+
+
+def name_of(resource: Any) -> pulumi.Output[str]:
+    """The object's name, known once the object is there: whoever uses it waits for it."""
+    name: pulumi.Output[str] = resource.metadata.apply(lambda metadata: metadata.name)
+    return name

@@ -1,0 +1,64 @@
+"""``make up``, ``make preview`` and ``make destroy``: a stack by the Pulumi CLI, or its rehearsal without minikube."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import pulumi_cli
+import rehearsal.__main__ as rehearsal
+from gateway_api import cache_folder
+from rehearsal.errors import RehearsalError
+from rehearsal.program import stack_config
+
+STATE = Path(".pulumi-state").absolute()
+DEFAULT_STACK = "dev"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
+    parser.add_argument("command", choices=("up", "preview", "destroy"))
+    parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
+    return parser
+
+
+def main() -> int:
+    """Run one command; the exit code."""
+    options = arguments().parse_args()
+    try:
+        return run(options.command, options.stack)
+    except (RehearsalError, pulumi_cli.CliError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from there, `make destroy` removes what was made", file=sys.stderr)
+        return 130
+
+
+def run(command: str, stack: str) -> int:
+    """One command on one stack."""
+    needs_minikube = stack_config(stack)["istio-minikube:clusterMode"] == "minikube"
+    if needs_minikube and shutil.which("minikube") is None:
+        if stack != DEFAULT_STACK:
+            raise pulumi_cli.CliError(f"stack {stack} starts minikube, which is not on PATH; install it")
+        if command == "preview":
+            raise pulumi_cli.CliError(
+                "a preview needs minikube and the Pulumi CLI on PATH; install them, or see the same program run by "
+                "`make up`, which rehearses it on an embedded cluster"
+            )
+        print("minikube is not on PATH: rehearsing on the embedded cluster instead of starting one", flush=True)
+        return rehearsal.main([{"up": "up", "destroy": "down"}[command]])
+    binary = pulumi_cli.found() or pulumi_cli.fetched(cache_folder() / "pulumi")
+    cli = pulumi_cli.Cli(binary=binary, stack=stack, state=STATE)
+    if command == "up":
+        cli.up({})
+    elif command == "preview":
+        cli.preview()
+    else:
+        cli.destroy()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The objects of a Gateway API release, from the official release or from a file or folder."""
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL
+
+RELEASE = "https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/{channel}-install.yaml"
+FETCH_TIMEOUT_SECONDS = 60
+# libyaml reads the 700 kB in a tenth of the time.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept for the next run: istio-minikube under the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-minikube"
+
+
+def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[dict[str, Any]]:
+    """Every object of the Gateway API release ``version`` in ``channel``.
+
+    Args:
+        source: a YAML file, or a folder of them; empty takes the official release, which is fetched once.
+        version: vMAJOR.MINOR.PATCH.
+        channel: standard or experimental.
+        cache: the folder that keeps what was fetched.
+
+    Raises:
+        pulumi.RunError: the file or folder is missing or is of another version or channel, or nothing can be fetched.
+    """
+    files = _files(Path(source).expanduser()) if source else [_fetched(version, channel, cache)]
+    documents = [document for file in files for document in _documents(file)]
+    for document in documents:
+        annotations = document["metadata"].get("annotations", {})
+        found = (annotations.get(BUNDLE_VERSION), annotations.get(CHANNEL))
+        if found != (version, channel):
+            raise pulumi.RunError(
+                f"gatewayApiManifest {source or files[0]} holds {document['metadata']['name']} of version {found[0]} "
+                f"and channel {found[1]}; accepted: gatewayApiVersion {version} and gatewayApiChannel {channel}"
+            )
+    return documents
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_dir():
+        files = sorted(file for file in source.glob("*.yaml") if file.name != "kustomization.yaml")
+    else:
+        files = [source] if source.is_file() else []
+    if not files:
+        raise pulumi.RunError(
+            f"gatewayApiManifest {source} is no file and no folder with .yaml files; accepted: a path of Gateway API "
+            "CRDs, or nothing to take the official release"
+        )
+    return files
+
+
+def _documents(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        # A safe loader, just the compiled one.
+        documents = [document for document in yaml.load_all(file.read_bytes(), Loader=LOADER) if document]
+        for document in documents:
+            document["kind"], document["metadata"]["name"], document["spec"]
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise pulumi.RunError(f"gatewayApiManifest {file} is not YAML of Kubernetes objects: {error}") from error
+    return iter(documents)
+
+
+def _fetched(version: str, channel: str, cache: Path) -> Path:
+    """The release's file in the cache, fetched if it is not there; a broken download leaves nothing behind."""
+    kept = cache / "gateway-api" / f"{version}-{channel}.yaml"
+    if kept.is_file():
+        return kept
+    address = RELEASE.format(version=version, channel=channel)
+    pulumi.info(f"Fetching {address}")
+    try:
+        with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:  # noqa: S310 a literal https address
+            content = answer.read()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(content)
+        partial.replace(kept)
+    except (urllib.error.URLError, OSError) as error:
+        raise pulumi.RunError(
+            f"the Gateway API's CRDs cannot be fetched from {address}: {error}. Check gatewayApiVersion ({version}) "
+            "and the network, or set gatewayApiManifest to a file or folder that holds them"
+        ) from error
+    return kept

@@ -1,0 +1,159 @@
+"""Whether a stack's settings fit what is in the cluster: refuse before anything is touched, or say what to do.
+
+Pure rules: no Pulumi resource, no input or output.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from kubernetes.utils.quantity import parse_quantity
+
+import versions
+from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from lookup import Cluster, Crd
+from settings import Settings
+from versions import Version
+
+MIB = 2**20
+# Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
+# minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
+PROXY = (0.1, 128)
+BOOKINFO_SIDECARS = 6
+ISTIOD = ("500m", "2048Mi")
+MINIKUBE_SYSTEM = (0.75, 170)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the program leaves to others, and what it warns of.
+
+    Attributes:
+        own_gateway_api: the names of the Gateway API objects that this stack brings; None for all of the release.
+        namespace_exists: the injected namespace is somebody else's.
+        istio_namespace_exists: istio-system is somebody else's.
+        warnings: sentences for the user.
+    """
+
+    own_gateway_api: frozenset[str] | None
+    namespace_exists: bool
+    istio_namespace_exists: bool
+    warnings: tuple[str, ...]
+
+    def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
+
+        What the stack brought stays declared run after run; what was there before never is.
+        """
+        if self.own_gateway_api is None:
+            return list(release())
+        if not self.own_gateway_api:
+            return []
+        return [document for document in release() if document["metadata"]["name"] in self.own_gateway_api]
+
+
+def plan(settings: Settings, cluster: Cluster) -> Plan:
+    """Compare what is wanted with what is there.
+
+    Raises:
+        pulumi.RunError: they do not fit; says what to change.
+    """
+    warnings = _compatibility(settings, cluster) + _capacity(settings)
+    _refuse_missing_charts(settings)
+    foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
+    if foreign:
+        _refuse_unfit_bundle(settings, foreign)
+    own = frozenset(cluster.gateway_api) - frozenset(foreign)
+    return Plan(
+        own_gateway_api=own if foreign else None,
+        # Every cluster has a namespace default, also the one that is yet to be made.
+        namespace_exists=settings.namespace == "default" or cluster.namespaces.get(settings.namespace) is False,
+        istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
+        warnings=tuple(warnings),
+    )
+
+
+def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
+    found = versions.incompatibilities(
+        istio=settings.istio,
+        kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
+        gateway_api=settings.gateway_api,
+    )
+    if found and settings.compatibility == "enforce":
+        raise pulumi.RunError(
+            "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
+        )
+    row = versions.ISTIO_LINES.get(settings.istio.line)
+    if row and row.end_of_life:
+        found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
+    return found
+
+
+def _refuse_missing_charts(settings: Settings) -> None:
+    repository = settings.istio_chart_repository
+    if "://" in repository:
+        return
+    for chart in ("base", "istiod"):
+        archive = Path(repository).expanduser() / f"{chart}-{settings.istio_version}.tgz"
+        if not archive.is_file():
+            raise pulumi.RunError(
+                f"istioChartRepository is {repository!r}, where {archive.name} is missing; accepted: a folder that "
+                f"holds base-{settings.istio_version}.tgz and istiod-{settings.istio_version}.tgz, or an address"
+            )
+
+
+def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None:
+    """The Gateway API's CRDs are somebody else's: they are left alone, so they must do as they are."""
+    bundles = sorted({(crd.bundle_version, crd.channel) for crd in foreign.values()})
+    shown = ", ".join(f"{version or 'no version'} ({channel or 'no channel'})" for version, channel in bundles)
+    wanted = f"{settings.gateway_api_version} ({settings.gateway_api_channel})"
+    advice = (
+        "This stack did not install them and leaves them alone: have their owner upgrade them, or set "
+        "gatewayApiVersion and gatewayApiChannel to what is there"
+    )
+    if len(bundles) > 1:
+        raise pulumi.RunError(
+            f"the cluster's Gateway API CRDs are of several bundles: {shown}; wanted: {wanted}. {advice}"
+        )
+    ((version, channel),) = bundles
+    if not version or Version.parse(version) < settings.gateway_api:
+        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, older than the wanted {wanted}. {advice}")
+    if settings.gateway_api_channel == "experimental" and channel != "experimental":
+        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
+
+
+def _capacity(settings: Settings) -> list[str]:
+    """A warning where a node made by minikube cannot hold what Istio and Bookinfo request."""
+    if settings.cluster_mode != "minikube":
+        return []
+    cpu, memory = _istiod_requests(settings.istio_values)
+    proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
+    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0]
+    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1]
+    if cpu <= settings.minikube_cpus and memory <= settings.minikube_memory:
+        return []
+    return [
+        f"Kubernetes, Istio and Bookinfo request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
+        f"({settings.minikube_cpus}) or minikubeMemory ({settings.minikube_memory} MiB): pods may stay Pending. Raise "
+        "them, or lower pilot.resources.requests in istioValues"
+    ]
+
+
+def _istiod_requests(values: Mapping[str, Any]) -> tuple[float, float]:
+    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says."""
+    node: Any = values
+    for key in ("pilot", "resources", "requests"):
+        node = node.get(key, {}) if isinstance(node, Mapping) else {}
+    requests = node if isinstance(node, Mapping) else {}
+    try:
+        cpu, memory = (
+            parse_quantity(requests.get(key, default)) for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
+        )
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"istioValues.pilot.resources.requests is {dict(requests)!r}; accepted: Kubernetes quantities such as "
+            f"cpu: 500m and memory: 2Gi ({error})"
+        ) from error
+    return float(cpu), float(memory) / MIB

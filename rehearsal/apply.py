@@ -1,0 +1,189 @@
+"""Applies one resource to the embedded cluster, waits for it, takes it away: the Kubernetes API, helm and commands."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from kubernetes import config
+
+from rehearsal.errors import RehearsalError
+
+FIELD_MANAGER = "istio-minikube"
+POLL_SECONDS = 0.1
+TIMEOUT_SECONDS = 300
+# A CRD that was just established takes the API server a moment to serve.
+DISCOVERY_SECONDS = 10
+ANNOTATION = "pulumi.com/"
+
+
+class Api:
+    """The embedded cluster's API: server-side apply, get and delete of any object, by manifest."""
+
+    def __init__(self, kubeconfig: Path, context: str) -> None:
+        self._client = config.new_client_from_config(str(kubeconfig), context=context)
+        self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply; fields that others own are taken over.
+
+        Raises:
+            RehearsalError: the API server refuses it; its own words.
+        """
+        return self._request("PATCH", f"{self._path(manifest)}?fieldManager={FIELD_MANAGER}&force=true", manifest)
+
+    def get(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The live object, or None."""
+        return self._request("GET", self._path(manifest), absent_ok=True) or None
+
+    def delete(self, manifest: Mapping[str, Any]) -> None:
+        """Delete the object with all that it owns, and wait until it is gone."""
+        path = f"{self._path(manifest)}?propagationPolicy=Foreground"
+        if self._request("DELETE", path, absent_ok=True):
+            wait_until(f"{described(manifest)} to be gone", lambda: self.get(manifest) is None)
+
+    def list(self, path: str) -> list[dict[str, Any]]:
+        """Every object under an API path such as ``/api/v1/pods``."""
+        items: list[dict[str, Any]] = self._request("GET", path)["items"]
+        return items
+
+    def _path(self, manifest: Mapping[str, Any]) -> str:
+        api_version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        plural, namespaced = self._plural(root, kind)
+        place = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
+        return f"{root}{place}/{plural}/{metadata['name']}"
+
+    def _plural(self, root: str, kind: str) -> tuple[str, bool]:
+        def served() -> bool:
+            found = self._request("GET", root, absent_ok=True)
+            for resource in found.get("resources", []):
+                if "/" not in resource["name"]:
+                    self._plurals[root, resource["kind"]] = resource["name"], resource["namespaced"]
+            return (root, kind) in self._plurals
+
+        if (root, kind) not in self._plurals:
+            wait_until(f"the API server to serve {kind} of {root.split('/', 2)[2]}", served, DISCOVERY_SECONDS)
+        return self._plurals[root, kind]
+
+    def _request(self, method: str, path: str, body: Any = None, *, absent_ok: bool = False) -> dict[str, Any]:
+        headers = {"Accept": "application/json"} | ({"Content-Type": "application/apply-patch+yaml"} if body else {})
+        request = self._client.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = self._client.call_api(*request)
+        content: dict[str, Any] = json.loads(response.read())
+        if absent_ok and response.status == HTTPStatus.NOT_FOUND:
+            return {}
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise RehearsalError(f"the API server says: {content.get('message', content)}")
+        return content
+
+
+def described(manifest: Mapping[str, Any]) -> str:
+    """``Kind namespace/name`` for messages."""
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
+
+
+def wait_until(what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> None:
+    """Poll until ``done``.
+
+    Raises:
+        RehearsalError: ``timeout`` seconds have passed; names what was waited for.
+    """
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            raise RehearsalError(f"waited {timeout:.0f} s for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def is_ready(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether a live object is what the provider waits for, by its kind and its pulumi.com annotations."""
+    annotations = manifest["metadata"].get("annotations", {})
+    status = live.get("status", {})
+    if annotations.get(f"{ANNOTATION}skipAwait") == "true":
+        return True
+    if wanted := annotations.get(f"{ANNOTATION}waitFor", ""):
+        return _condition(status, wanted.removeprefix("condition="))
+    if manifest["kind"] == "CustomResourceDefinition":
+        return _condition(status, "Established")
+    if manifest["kind"] == "Deployment":
+        replicas = live["spec"].get("replicas", 1)
+        seen = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
+        counts = (status.get(count, 0) for count in ("replicas", "updatedReplicas", "availableReplicas"))
+        return seen and all(count == replicas for count in counts)
+    return True
+
+
+def _condition(status: Mapping[str, Any], wanted: str) -> bool:
+    return any(c["type"] == wanted and c["status"] == "True" for c in status.get("conditions") or [])
+
+
+def complaints(live: Mapping[str, Any]) -> str:
+    """What an object's own conditions say is wrong."""
+    conditions = live.get("status", {}).get("conditions") or []
+    said = [c.get("message", c["type"]) for c in conditions if c["status"] != "True" or c["type"] == "ReplicaFailure"]
+    return "; ".join(said) or "its conditions say nothing"
+
+
+class Helm:
+    """The helm command on the embedded cluster."""
+
+    def __init__(self, binary: Path, kubeconfig: Path, context: str) -> None:
+        self._command = [str(binary), "--kubeconfig", str(kubeconfig), "--kube-context", context]
+
+    def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
+        """Install or upgrade a release and wait for it; one that would come out the same is left alone."""
+        place = [release["name"], "--namespace", release["namespace"]]
+        values = json.dumps(release.get("values") or {})
+        upgrade = ["upgrade", "--install", *place, *_chart(release), "--values", "-", "--output", "json"]
+        deployed = json.loads(self._run("list", "--namespace", release["namespace"], "--output", "json"))
+        state = {entry["name"]: entry["status"] for entry in deployed}.get(release["name"])
+        if state == "deployed":
+            planned = json.loads(self._run(*upgrade, "--dry-run=server", stdin=values))
+            if planned["manifest"].strip() == self._run("get", "manifest", *place).strip():
+                return dict(release)
+        self._run(*upgrade, "--wait", "--timeout", f"{release.get('timeout') or TIMEOUT_SECONDS}s", stdin=values)
+        return dict(release)
+
+    def uninstall(self, release: Mapping[str, Any]) -> None:
+        """Take a release away, if it is there, and wait until its objects are gone."""
+        self._run("uninstall", release["name"], "--namespace", release["namespace"], "--wait", "--ignore-not-found")
+
+    def _run(self, *arguments: str, stdin: str = "") -> str:
+        done = subprocess.run([*self._command, *arguments], input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RehearsalError(f"helm {arguments[0]} says: {done.stderr.strip()}")
+        return done.stdout
+
+
+def _chart(release: Mapping[str, Any]) -> list[str]:
+    repository = (release.get("repositoryOpts") or {}).get("repo")
+    return [release["chart"], "--version", release["version"], *(["--repo", repository] if repository else [])]
+
+
+def run_command(command: str, inputs: Mapping[str, Any], folder: Path, previous: str = "") -> dict[str, Any]:
+    """Run a local Command's shell command as pulumi-command does.
+
+    Raises:
+        RehearsalError: it exits non-zero; with what it wrote to standard error.
+    """
+    environment = {**os.environ, **(inputs.get("environment") or {}), "PULUMI_COMMAND_STDOUT": previous}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        input=inputs.get("stdin") or "",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RehearsalError(f"`{command}` exits with {done.returncode}:\n{done.stderr.strip()}")
+    return {**inputs, "stdout": done.stdout.strip(), "stderr": done.stderr.strip()}

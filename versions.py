@@ -1,0 +1,108 @@
+"""Every version this project pins, and which versions of Istio, Kubernetes and Gateway API go together.
+
+Pure data and rules: no Pulumi, no input or output.
+
+Sources, to be followed when a release is added:
+
+* Kubernetes range and end of life: ``data/compatibility/supportStatus.yml`` of istio/istio.io, which is the table
+  of https://istio.io/latest/docs/releases/supported-releases/.
+* Gateway API: the version of ``sigs.k8s.io/gateway-api`` in the ``go.mod`` of istio/istio's release branch.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """A release ``[v]MAJOR.MINOR.PATCH``. A pre-release or build suffix is dropped: it changes no rule here."""
+
+    major: int
+    minor: int
+    patch: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``1.23.0`` or ``v1.30.0``.
+
+        Raises:
+            ValueError: ``text`` is neither.
+        """
+        match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text)
+        if match is None:
+            raise ValueError(f"{text!r} is no version like 1.23.0 or v1.30.0")
+        major, minor, patch = (int(part) for part in match.groups()[:3])
+        return cls(major, minor, patch)
+
+    @property
+    def line(self) -> str:
+        """The release line, ``1.23``."""
+        return f"{self.major}.{self.minor}"
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioLine:
+    """One row of Istio's support table.
+
+    Attributes:
+        line: Istio's release line, ``1.23``.
+        kubernetes: first and last Kubernetes 1.x minor that Istio supports with it.
+        gateway_api: the Gateway API release it is built with; older CRDs lack kinds and fields that it watches.
+        end_of_life: as Istio's table gives it; empty while the line is supported.
+    """
+
+    line: str
+    kubernetes: tuple[int, int]
+    gateway_api: Version
+    end_of_life: str = ""
+
+
+ISTIO_LINES: dict[str, IstioLine] = {
+    row.line: row
+    for row in (
+        IstioLine(line="1.23", kubernetes=(27, 30), gateway_api=Version(1, 1), end_of_life="April 2025"),
+        IstioLine(line="1.24", kubernetes=(28, 31), gateway_api=Version(1, 2), end_of_life="June 2025"),
+        IstioLine(line="1.25", kubernetes=(29, 32), gateway_api=Version(1, 2, 1), end_of_life="September 2025"),
+        IstioLine(line="1.26", kubernetes=(29, 33), gateway_api=Version(1, 3), end_of_life="December 2025"),
+        IstioLine(line="1.27", kubernetes=(29, 33), gateway_api=Version(1, 3), end_of_life="April 2026"),
+        IstioLine(line="1.28", kubernetes=(30, 34), gateway_api=Version(1, 4), end_of_life="July 2026"),
+        IstioLine(line="1.29", kubernetes=(31, 35), gateway_api=Version(1, 4)),
+        IstioLine(line="1.30", kubernetes=(32, 36), gateway_api=Version(1, 5, 1)),
+    )
+}
+
+# Gateway API 1.5 raised its floor: its ValidatingAdmissionPolicy and CEL rules need Kubernetes 1.31.
+GATEWAY_API_KUBERNETES_FLOOR = ((Version(1, 5), 31),)
+
+
+def incompatibilities(*, istio: Version, kubernetes: Version, gateway_api: Version) -> list[str]:
+    """What speaks against running these three together; each entry is a sentence that says what to change."""
+    row = ISTIO_LINES.get(istio.line)
+    if row is None:
+        known = ", ".join(ISTIO_LINES)
+        return [f"istioVersion {istio} is of no release line in versions.py: choose one of {known}"]
+    found = []
+    first, last = row.kubernetes
+    if not (kubernetes.major == 1 and first <= kubernetes.minor <= last):
+        fitting = [line for line, r in ISTIO_LINES.items() if r.kubernetes[0] <= kubernetes.minor <= r.kubernetes[1]]
+        other = f", or set istioVersion to one of {', '.join(fitting)}" if fitting else ""
+        found.append(
+            f"Istio {istio} supports Kubernetes 1.{first} to 1.{last}, not {kubernetes}: "
+            f"use such a cluster (kubernetesVersion, where minikube starts it){other}"
+        )
+    if gateway_api < row.gateway_api:
+        found.append(
+            f"Istio {istio} is built with Gateway API v{row.gateway_api}, which v{gateway_api} is older than: "
+            f"set gatewayApiVersion to v{row.gateway_api} or newer"
+        )
+    for release, floor in GATEWAY_API_KUBERNETES_FLOOR:
+        if gateway_api >= release and kubernetes.minor < floor:
+            found.append(
+                f"Gateway API v{gateway_api} needs Kubernetes 1.{floor} or newer, not {kubernetes}: "
+                f"set gatewayApiVersion to one before v{release}"
+            )
+    return found
