@@ -287,7 +287,7 @@ class Cluster:
         if not path.is_file():
             raise UserError(f"The kubeconfig {path} does not exist. Start the cluster, or correct the key kubeconfig.")
         settings = client.Configuration()
-        settings.retries = False  # this program looks again itself; urllib3 would warn on stderr
+        settings.retries = False  # this program looks again itself; urllib3 would wait for a mute server four times
         try:
             known = [entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or []]
             if context in known:

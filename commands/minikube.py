@@ -154,12 +154,10 @@ def _keep(wanted: Wanted, env: dict[str, str], alive: int) -> int:
     context is cancelled, and Go's exec.CommandContext kills. `alive` is a pipe that ends with the parent.
     https://github.com/pulumi/pulumi-go-provider/blob/main/middleware/cancel/cancel.go
     """
-    os.setsid()
+    os.setsid()  # the CLI may kill the provider's whole process group
     child = subprocess.Popen(
         wanted.start_command(), env=env, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=0
     )
-    for number in (signal.SIGINT, signal.SIGTERM):  # only now: minikube must not inherit this
-        signal.signal(number, signal.SIG_IGN)
     while child.poll() is None and not select.select([alive], [], [], 0.1)[0]:
         pass
     orphaned = bool(select.select([alive], [], [], 0)[0])

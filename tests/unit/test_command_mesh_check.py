@@ -128,7 +128,7 @@ def test_a_ready_pod_with_a_ready_sidecar_of_the_version_is_right(right: dict[st
     ("wrong", "what", "remedy"),
     [
         (
-            pod(containers=APP_ONLY),
+            pod(containers=APP_ONLY, containerStatuses=[status("details")]),
             "no istio-proxy container",
             f"namespace label? pod older than injection: {RESTART}",
         ),
@@ -566,6 +566,7 @@ def test_an_unreachable_api_server_is_told_at_once_in_one_paragraph(kubeconfig: 
     start = f"The API server of context 'minikube' of {kubeconfig} cannot be reached. Is the cluster running? ("
     assert line[0].startswith(start)
     assert "Connection refused" in line[0]
+    assert "Max retries" not in line[0]
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ADOPTED = '{"profile": "minikube", "created": false}'
 
 # Stands in for minikube: logs its arguments, keeps its profiles in a file, and fails or hangs on demand.
 FAKE = """#!{python}
-import json, os, pathlib, sys, time
+import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent
 state, verb = json.loads((here / "state.json").read_text()), sys.argv[1]
 with (here / "log").open("a") as log:
@@ -32,15 +32,21 @@ if verb == "profile":
     print(json.dumps({{"valid": list(state["profiles"].values()), "invalid": state["invalid"]}}))
     sys.exit()
 name = next(argument.removeprefix("--profile=") for argument in sys.argv if argument.startswith("--profile="))
-print(f"minikube says {{verb}}")
+print(f"minikube says {{verb}}", flush=True)
 if verb == "start":
     state["profiles"].setdefault(name, {{"Name": name, "Status": "OK", "Config": {{}}}})
 elif verb == "delete" and not state["fails"].get("delete"):
     state["profiles"].pop(name, None)
 (here / "state.json").write_text(json.dumps(state))
+def stopped(*_):
+    (here / "stopped").touch()
+    sys.exit(1)
 if state["hangs"] == verb:
+    signal.signal(signal.SIGTERM, stopped)
     (here / "hanging").touch()
-    time.sleep(60)
+    while not (here / "victim").exists():
+        time.sleep(0.02)
+    os.kill(int((here / "victim").read_text()), signal.SIGKILL)
 sys.exit(state["fails"].get(verb, 0))
 """
 
@@ -76,7 +82,7 @@ class Machine:
             env["PULUMI_COMMAND_STDOUT"] = previous
         command = [sys.executable, "-m", "commands.minikube", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=pipe, stderr=pipe, text=True, process_group=0)
 
     def run(self, *arguments: str, previous: str | None = None) -> subprocess.CompletedProcess[str]:
         process = self.begin(*arguments, previous=previous)
@@ -177,14 +183,23 @@ def test_a_failed_start_whose_remains_cannot_be_deleted_says_so(machine: Machine
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_start_stops_minikube_and_deletes_what_it_made(machine: Machine, number: int) -> None:
+@pytest.fixture
+def hanging(machine: Machine) -> subprocess.Popen[str]:
+    """A `start` whose minikube has made the profile and does not come to an end."""
     machine.set(hangs="start")
     process = machine.begin("start", "--profile", "minikube", *FIGURES, "--kubeconfig", "~/kube/config")
     assert until((machine.folder / "hanging").exists)
-    process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=20)
-    assert (process.returncode, stdout, machine.profiles) == (130, "", [])
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_stops_minikube_and_deletes_what_it_made(
+    machine: Machine, hanging: subprocess.Popen[str], number: int
+) -> None:
+    hanging.send_signal(number)
+    stdout, stderr = hanging.communicate(timeout=20)
+    assert (hanging.returncode, stdout, machine.profiles) == (130, "", [])
+    assert (machine.folder / "stopped").exists()
     assert machine.calls[-1].startswith("delete --profile=minikube |")
     assert stderr.endswith(
         "`minikube start` was interrupted; the profile 'minikube' it was making was deleted again, so the next run "
@@ -192,18 +207,35 @@ def test_an_interrupted_start_stops_minikube_and_deletes_what_it_made(machine: M
     )
 
 
-def test_what_was_made_is_deleted_even_when_the_command_is_killed_outright(machine: Machine) -> None:
-    # Pulumi's provider ends a cancelled command with SIGKILL, and nobody reads its output afterwards.
-    machine.set(hangs="start")
+def test_what_was_made_is_deleted_even_when_the_whole_process_group_is_killed(
+    machine: Machine, hanging: subprocess.Popen[str]
+) -> None:
+    # Pulumi ends a cancelled command with SIGKILL, and nobody reads its output afterwards.
+    assert hanging.stdout is not None
+    assert hanging.stderr is not None
+    hanging.stdout.close()
+    hanging.stderr.close()
+    os.killpg(hanging.pid, signal.SIGKILL)
+    hanging.wait()
+    assert until(lambda: not machine.profiles)
+
+
+def test_a_cluster_that_is_finished_just_when_nobody_is_left_to_report_it_is_deleted(
+    machine: Machine, hanging: subprocess.Popen[str]
+) -> None:
+    (machine.folder / "victim").write_text(str(hanging.pid))
+    hanging.wait()
+    assert until(lambda: not machine.profiles)
+
+
+def test_an_interrupted_restart_keeps_the_profile(machine: Machine) -> None:
+    machine.set(hangs="start", profiles={"minikube": profile(Status="Stopped")})
     process = machine.begin("start", "--profile", "minikube", *FIGURES, "--kubeconfig", "~/kube/config")
     assert until((machine.folder / "hanging").exists)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    process.stderr.close()
-    process.kill()
-    process.wait()
-    assert until(lambda: not machine.profiles)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, machine.profiles) == (130, "", ["minikube"])
+    assert stderr.endswith("Interrupted.\n")
 
 
 def test_without_minikube_the_message_names_what_to_install_and_the_alternatives(machine: Machine) -> None:
