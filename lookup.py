@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 import urllib3
+import yaml
 from kubernetes import client, config
 
 from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUP
@@ -82,18 +83,25 @@ def look_up(settings: Settings, stack: str) -> Cluster:
 
 def _api_client(path: Path, context: str) -> client.ApiClient | None:
     """A client for the context, or None where the file or the context does not exist."""
-    if not path.is_file():
-        return None
-    try:
-        contexts, _ = config.list_kube_config_contexts(str(path))
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise pulumi.RunError(f"kubeconfig {path} cannot be read: {error}") from error
-    if context not in [entry["name"] for entry in contexts]:
+    if not path.is_file() or context not in _contexts(path):
         return None
     settings = client.Configuration()
-    config.load_kube_config(str(path), context=context, client_configuration=settings)
+    try:
+        config.load_kube_config(str(path), context=context, client_configuration=settings)
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise pulumi.RunError(f"context {context} of kubeconfig {path} cannot be used: {error}") from error
     settings.retries = urllib3.Retry(connect=0, read=1)
     return client.ApiClient(settings)
+
+
+def _contexts(path: Path) -> list[str]:
+    """The names of the file's contexts. Unlike the client's own list it needs no current one: `minikube delete` unsets it."""
+    try:
+        return sorted(entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or [])
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise pulumi.RunError(f"kubeconfig {path} cannot be read: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise pulumi.RunError(f"kubeconfig {path} cannot be read: it is YAML, but no kubeconfig") from error
 
 
 def _missing(path: Path, context: str) -> str:
@@ -102,7 +110,7 @@ def _missing(path: Path, context: str) -> str:
             f"kubeconfig {path} does not exist; accepted: the path of a kubeconfig file. "
             "Set kubeconfig, or clusterMode to minikube to have a cluster started"
         )
-    names = ", ".join(sorted(entry["name"] for entry in config.list_kube_config_contexts(str(path))[0]))
+    names = ", ".join(_contexts(path))
     return f"context {context!r} is not in kubeconfig {path}; accepted: {names or 'none, as it has no contexts'}"
 
 
@@ -134,10 +142,15 @@ def _list(api: client.ApiClient, path: str) -> list[dict[str, Any]]:
 def _get(api: client.ApiClient, path: str, accept: str = "application/json") -> dict[str, Any]:
     request = api.param_serialize("GET", path, header_params={"Accept": accept}, auth_settings=["BearerToken"])
     response = api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-    content = json.loads(response.read())
+    try:
+        content = dict(json.loads(response.read()))
+    except (ValueError, TypeError):  # not JSON, or not an object
+        content = {}
     if response.status != HTTPStatus.OK:
         raise client.ApiException(status=response.status, reason=content.get("message", response.reason))
-    return dict(content)
+    if not content:
+        raise urllib3.exceptions.HTTPError(f"its answer to {path} is not Kubernetes's")
+    return content
 
 
 def _profile_exists(profile: str) -> bool:

@@ -160,9 +160,9 @@ def _keep(wanted: Wanted, env: dict[str, str], alive: int) -> int:
     )
     while child.poll() is None and not select.select([alive], [], [], 0.1)[0]:
         pass
-    orphaned = bool(select.select([alive], [], [], 0)[0])
-    if child.returncode == 0 and not orphaned:
+    if child.returncode == 0:
         return 0
+    orphaned = bool(select.select([alive], [], [], 0)[0])
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGTERM)
         try:

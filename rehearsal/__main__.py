@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from rehearsal.view import View
 STACK = "rehearsal"
 CONTEXT = "rehearsal"
 ROOT = PROJECT / ".rehearsal"
-OUTPUTS = ROOT / "outputs.json"
+STATE = ROOT / "pulumi"
+LAST_UP = ROOT / "up.json"  # engine and outputs of the last up
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -82,28 +84,31 @@ def up(options: argparse.Namespace, console: Console) -> None:
     artifacts.prepare(ROOT, istio_version)
     cluster = Cluster(ROOT, tools=tools)
     cluster.start()
+    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": {}}))
     if chosen:
         outputs = _cli(chosen).up(overrides)
     else:
         with View(console, "rehearsal") as view:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
-    OUTPUTS.write_text(json.dumps(outputs, indent=2) + "\n")
+    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
 
 
 def down(options: argparse.Namespace, console: Console) -> None:
     """Take the stack away, then the cluster with everything that it wrote."""
     cluster = Cluster(ROOT)
-    if cluster.running() and OUTPUTS.exists():
-        if chosen := _engine(options.engine, console):
+    if cluster.running() and LAST_UP.exists():
+        chosen = _engine(options.engine, console)
+        if chosen:
             _cli(chosen).destroy()
         else:
             with View(console, "rehearsal") as view:
                 applier = engine.applier(cluster.kubeconfig, CONTEXT, toolchain.ensure() / "helm", view)
                 engine.destroy(applier, STACK, dict(options.config))
-    OUTPUTS.unlink(missing_ok=True)
+    LAST_UP.unlink(missing_ok=True)
     if not options.keep_cluster:
         cluster.delete()
+        shutil.rmtree(STATE, ignore_errors=True)
         console.print("The rehearsal is gone; nothing of it runs.")
 
 
@@ -112,7 +117,7 @@ def status(options: argparse.Namespace, console: Console) -> None:
     cluster = Cluster(ROOT)
     if not cluster.running():
         raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
-    outputs = json.loads(OUTPUTS.read_text()) if OUTPUTS.exists() else {}
+    outputs = _last_up().get("outputs", {})
     found = pods(cluster.kubeconfig)
     if options.output == "json":
         print(json.dumps({"pods": found, "outputs": outputs}, indent=2))
@@ -146,17 +151,33 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
 
 
 def _engine(wanted: str, console: Console) -> Path | None:
-    """The Pulumi CLI to use, or None for the offline engine."""
+    """The Pulumi CLI to use, or None for the offline engine. What was made by one of them stays with it."""
     found = pulumi_cli.found()
+    made_by = _last_up().get("engine")
+    if wanted == "auto":
+        wanted = made_by or ("pulumi" if found else "offline")
+        why = "as it made this stack" if made_by else f"as {found or 'no Pulumi CLI'} is on PATH"
+        console.print(f"Engine: {wanted}, {why}")
+    if made_by and made_by != wanted:
+        raise RehearsalError(
+            f"the stack on this cluster was made with --engine {made_by}, not {wanted}: give that, or start afresh "
+            f"after `python -m rehearsal down --engine {made_by}`"
+        )
     if wanted == "pulumi" and not found:
         raise RehearsalError("--engine pulumi needs the Pulumi CLI on PATH; install it, or take --engine offline")
-    if wanted == "auto":
-        console.print(f"Engine: {f'the Pulumi CLI, {found}' if found else 'offline, as no Pulumi CLI is on PATH'}")
-    return None if wanted == "offline" else found
+    return found if wanted == "pulumi" else None
+
+
+def _last_up() -> dict[str, Any]:
+    return json.loads(LAST_UP.read_text()) if LAST_UP.exists() else {}
+
+
+def _named(engine: Path | None) -> str:
+    return "pulumi" if engine else "offline"
 
 
 def _cli(binary: Path) -> pulumi_cli.Cli:
-    return pulumi_cli.Cli(binary=binary, stack=STACK, state=ROOT / "pulumi")
+    return pulumi_cli.Cli(binary=binary, stack=STACK, state=STATE)
 
 
 def _pair(text: str) -> tuple[str, str]:
