@@ -202,8 +202,8 @@ def _why_unready(pod: Manifest) -> str:
         if not container.get("ready"):
             state = container.get("state", {})
             detail = state.get("waiting") or state.get("terminated") or {"reason": "running, its probe not passed yet"}
-            words = [detail.get("reason", "not ready"), detail.get("message", "")]
-            reasons.append(f"{container['name']}: {' '.join(filter(None, words))}")
+            parts = [detail.get("reason", "not ready"), detail.get("message", "")]
+            reasons.append(f"{container['name']}: {' '.join(filter(None, parts))}")
     scheduled = _conditions(pod).get("PodScheduled", {})
     return "; ".join(reasons) or scheduled.get("message") or f"phase {pod['status'].get('phase', 'unknown')}"
 

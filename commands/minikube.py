@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from commands import UserError, run, say
 
-# "Running" up to minikube 1.33; since then the names of pkg/minikube/cluster/status.go. Any other state is for
+# "Running" up to minikube 1.34, then "OK" and the other names of pkg/minikube/cluster/status.go. Any other state is for
 # `minikube start` to put right: https://minikube.sigs.k8s.io/docs/commands/start/
 RUNNING = frozenset({"Running", "OK", "HAppy", "Degraded", "Warning"})
 # pkg/minikube/driver/driver.go: what --driver also takes, and the name that the profile then has

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
+from kube import Kube, KubeError
 from rehearsal import artifacts, engine, toolchain
-from rehearsal.apply import Api
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, stack_config
@@ -64,7 +64,7 @@ def main(words: list[str] | None = None) -> int:
     LOG.propagate = False
     try:
         {"up": up, "down": down, "status": status}[options.command](options, console)
-    except (RehearsalError, pulumi.RunError, pulumi_cli.CliError) as error:
+    except (RehearsalError, KubeError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -135,7 +135,7 @@ def pods(kubeconfig: Path) -> list[dict[str, Any]]:
             "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])),
             "containers": [{"name": c["name"], "image": c["image"]} for c in pod["spec"]["containers"]],
         }
-        for pod in Api(kubeconfig, CONTEXT).list("/api/v1/pods")
+        for pod in Kube(kubeconfig, CONTEXT).objects("/api/v1/pods")
     ]
 
 
