@@ -16,6 +16,7 @@ from kubernetes import client, config
 
 TIMEOUT_SECONDS = 10
 RETRY_SECONDS = 0.2
+CONNECTIONS = 32  # at most, kept for reuse
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 # Metadata is all that is wanted of objects such as CRDs, whose schemas are most of their size.
@@ -57,6 +58,7 @@ class Kube:
             raise MissingContextError(f"kubeconfig {path} does not exist; accepted: the path of a kubeconfig file")
         settings = client.Configuration()
         settings.retries = False
+        settings.connection_pool_maxsize = CONNECTIONS
         try:
             known = [entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or []]
             if context in known:

@@ -40,28 +40,41 @@ class Api:
         return self.kube.find(self._path(manifest))
 
     def delete(self, manifest: Mapping[str, Any]) -> None:
-        """Delete the object, and in the background all that it owns; wait until it is gone."""
+        """Delete the object, and in the background all that it owns; wait until it is gone.
+
+        A kind that is not served has no objects: its CRD went before them.
+        """
+        if not self._serves(*_root_and_kind(manifest)):
+            return
         # Not in the foreground: the garbage collector looks for new kinds of objects twice a minute only.
         if self.kube.delete(f"{self._path(manifest)}?propagationPolicy=Background"):
             wait_until(f"{described(manifest)} to be gone", lambda: self.get(manifest) is None)
 
     def _path(self, manifest: Mapping[str, Any]) -> str:
-        api_version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
-        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        plural, namespaced = self._plural(root, kind)
+        root, kind = _root_and_kind(manifest)
+        if not self._serves(root, kind):
+            group = root.split("/", 2)[2]
+            wait_until(
+                f"the API server to serve {kind} of {group}", lambda: self._serves(root, kind), DISCOVERY_SECONDS
+            )
+        plural, namespaced = self._plurals[root, kind]
+        metadata = manifest["metadata"]
         place = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
         return f"{root}{place}/{plural}/{metadata['name']}"
 
-    def _plural(self, root: str, kind: str) -> tuple[str, bool]:
-        def served() -> bool:
+    def _serves(self, root: str, kind: str) -> bool:
+        """Whether the API server knows the kind; what it knows is remembered."""
+        if (root, kind) not in self._plurals:
             for resource in (self.kube.find(root) or {}).get("resources", []):
                 if "/" not in resource["name"]:
                     self._plurals[root, resource["kind"]] = resource["name"], resource["namespaced"]
-            return (root, kind) in self._plurals
+        return (root, kind) in self._plurals
 
-        if (root, kind) not in self._plurals:
-            wait_until(f"the API server to serve {kind} of {root.split('/', 2)[2]}", served, DISCOVERY_SECONDS)
-        return self._plurals[root, kind]
+
+def _root_and_kind(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """The API path of a manifest's group and version, and its kind."""
+    api_version = manifest["apiVersion"]
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}", manifest["kind"]
 
 
 def described(manifest: Mapping[str, Any]) -> str:
@@ -85,6 +98,8 @@ def wait_until(what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SEC
 
 def is_ready(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether a live object is what the provider waits for, by its kind and its pulumi.com annotations."""
+    if not live:
+        return False  # somebody deleted it meanwhile
     annotations = manifest["metadata"].get("annotations", {})
     status = live.get("status", {})
     if annotations.get(f"{ANNOTATION}skipAwait") == "true":

@@ -79,7 +79,7 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
         pulumi.RunError: the program refuses its configuration or the cluster.
     """
     try:
-        evaluate(applier, stack, stack_config(stack, overrides), applier.folder)
+        evaluate(applier, stack, stack_config(stack, overrides, applier.folder), applier.folder)
     except Exception as error:
         # The SDK wraps what a resource raises, differently from release to release.
         raise applier.failure or error from error
@@ -89,7 +89,7 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
 def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> None:
     """Take away what the stack declares, last first. What it only patched is given back."""
     recorder = Recorder()
-    evaluate(recorder, stack, stack_config(stack, overrides), applier.folder)
+    evaluate(recorder, stack, stack_config(stack, overrides, applier.folder), applier.folder)
     for registration in reversed(recorder.registrations):
         token, inputs = registration.token, registration.inputs
         if not registration.custom or registration.retain or token.startswith("pulumi:"):

@@ -24,12 +24,13 @@ class Helm:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def install(self, release: str, chart: str, version: str, **values: str) -> None:
+    def install(self, release: str, chart: str, version: str, *, wait: bool = True, **values: str) -> None:
         archive = self._charts / f"{chart}-{version}.tgz"
         if not archive.exists():
             archive.write_bytes(artifacts.pack(artifacts.CHARTS / chart, version))
         settings = [f"--set={name.replace('__', '.')}={value}" for name, value in values.items()]
-        self.run("install", release, str(archive), "--create-namespace", "--wait", "--timeout=60s", *settings)
+        waiting = ["--wait", "--timeout=60s"] if wait else []
+        self.run("install", release, str(archive), "--create-namespace", *waiting, *settings)
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +222,12 @@ def test_a_revision_injects_its_own_namespaces_at_the_moment_it_is_ready(
     helm: Helm, kube: Kube, namespace: str
 ) -> None:
     assert proxies(admitted(kube, namespace)) == []
-    helm.install("istiod-canary", "istiod", "1.23.0", revision="canary", global__hub="example/hub", global__tag="9")
+    # Waited for here and not by helm, which looks only every other second.
+    values = {"revision": "canary", "global__hub": "example/hub", "global__tag": "9"}
+    helm.install("istiod-canary", "istiod", "1.23.0", wait=False, **values)
+    eventually(
+        lambda: kube.apps.read_namespaced_deployment_status("istiod-canary", "istio-system").status.ready_replicas == 1
+    )
     pod = admitted(kube, namespace)
     helm.run("uninstall", "istiod-canary", "--wait")
     assert proxies(pod) == ["example/hub/proxyv2:9"]

@@ -1,13 +1,21 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lookup import Cluster
-from tests.unit.recording import Mesh, evaluated
+from tests.unit.fake_api import FakeApi, serving
+from tests.unit.recording import Mesh, composed, evaluated
 
 Run = Callable[..., Mesh]
+Compose = Callable[..., Mesh]
+
+
+@pytest.fixture(scope="session")
+def compose() -> Compose:
+    """Evaluates components alone: ``compose(a function that makes them, answers of providers by resource)``."""
+    return composed
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +54,10 @@ def run(manifest: Path) -> Run:
 def dev(run: Run) -> Mesh:
     """The tutorial's stack before there is any cluster."""
     return run()
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[FakeApi]:
+    """A fake API server; see its class."""
+    with serving(tmp_path) as served:
+        yield served

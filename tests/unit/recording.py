@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
+import pulumi_kubernetes as k8s
 import pytest
 from pulumi.runtime import rpc
 
@@ -32,6 +34,10 @@ class Mesh(Recorder):
     @property
     def names(self) -> set[str]:
         return {registration.name for registration in self.registrations}
+
+    def kind(self, name: str) -> str:
+        """The type of a resource."""
+        return self.named(name).token
 
     def inputs(self, name: str) -> Mapping[str, Any]:
         return self.named(name).inputs
@@ -72,3 +78,8 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
         patch.setattr("lookup.look_up", lambda *_: cluster)
         evaluate(mesh, stack, stack_config(stack, config))
     return mesh
+
+
+def something(name: str) -> pulumi.Resource:
+    """A resource to be waited for; to be called where a program is evaluated."""
+    return k8s.core.v1.ConfigMap(name)

@@ -1,9 +1,5 @@
-import json
 import re
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import yaml
 from components.ownership import Owner
 from lookup import Cluster, Crd, look_up
 from settings import Settings
+from tests.unit.fake_api import FakeApi
 from tests.unit.test_preflight import SETTINGS
 from versions import Version
 
@@ -27,56 +24,18 @@ def items(**objects: dict[str, Any]) -> dict[str, Any]:
     return {"items": [{"metadata": {"name": name, **metadata}} for name, metadata in objects.items()]}
 
 
-@dataclass
-class Server:
-    """A fake API server: what it answers by path, and which requests it got."""
-
-    port: int
-    answers: dict[str, tuple[int, str]]
-    accepted: dict[str, str] = field(default_factory=dict)
-    tokens: set[str] = field(default_factory=set)
-
-    def answer(self, path: str, content: Any, status: int = 200) -> None:
-        self.answers[path] = status, content if isinstance(content, str) else json.dumps(content)
+@pytest.fixture
+def server(api: FakeApi) -> FakeApi:
+    """A cluster with nothing in it."""
+    api.answer("/version", {"gitVersion": "v1.30.4"})
+    api.answer(CRDS, items())
+    api.answer(NAMESPACES, items(default={}))
+    return api
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.accepted[self.path] = self.headers["Accept"]
-            state.tokens.add(self.headers["Authorization"])
-            status, body = state.answers[self.path]
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state = Server(http.server_port, {})
-        state.answer("/version", {"gitVersion": "v1.30.4"})
-        state.answer(CRDS, items())
-        state.answer(NAMESPACES, items(default={}))
-        threading.Thread(target=http.serve_forever, args=(0.01,)).start()
-        yield state
-        http.shutdown()
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path, server: Server) -> Path:
-    """A kubeconfig whose context ``there`` leads to the server, and ``gone`` to a port where nothing answers."""
-    file = tmp_path / "kubeconfig"
-    ports = {"there": server.port, "gone": 1}
-    document = {
-        "clusters": [{"name": c, "cluster": {"server": f"http://127.0.0.1:{port}"}} for c, port in ports.items()],
-        "users": [{"name": "me", "user": {"token": "secret"}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in ports],
-        "current-context": "",
-    }
-    file.write_text(yaml.safe_dump(document))
-    return file
+def kubeconfig(server: FakeApi) -> Path:
+    return server.kubeconfig
 
 
 @pytest.fixture
@@ -100,7 +59,7 @@ def unusable(message: str, kubeconfig: Path) -> re.Match[str] | None:
     return re.fullmatch(rf"kubeconfig {kubeconfig} cannot be used: .+; {way_out}", message, re.DOTALL)
 
 
-def test_the_cluster_is_read_whole(server: Server, existing: Settings) -> None:
+def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
     ours, others = {"labels": OWNER.labels}, {"labels": replace(OWNER, stack="prod").labels}
     server.answer(
         NAMESPACES,
@@ -131,15 +90,15 @@ def test_the_cluster_is_read_whole(server: Server, existing: Settings) -> None:
     )
 
 
-def test_only_the_metadata_of_objects_is_asked_for(server: Server, existing: Settings) -> None:
+def test_only_the_metadata_of_objects_is_asked_for(server: FakeApi, existing: Settings) -> None:
     look_up(existing, OWNER)
-    assert "as=PartialObjectMetadataList" in server.accepted[CRDS]
-    assert "as=PartialObjectMetadataList" in server.accepted[NAMESPACES]
+    assert "as=PartialObjectMetadataList" in server.accepted(CRDS)
+    assert "as=PartialObjectMetadataList" in server.accepted(NAMESPACES)
 
 
-def test_the_contexts_credentials_are_presented(server: Server, existing: Settings) -> None:
+def test_the_contexts_credentials_are_presented(server: FakeApi, existing: Settings) -> None:
     look_up(existing, OWNER)
-    assert server.tokens == {"Bearer secret"}
+    assert {request.headers["Authorization"] for request in server.requests} == {"Bearer secret"}
 
 
 def test_a_missing_kubeconfig_is_refused(existing: Settings, tmp_path: Path) -> None:
@@ -199,7 +158,7 @@ def test_a_server_that_does_not_answer_is_refused(existing: Settings) -> None:
 
 
 @pytest.mark.parametrize(("body", "words"), [({"message": "no, you"}, "no, you"), ("<html>no</html>",) * 2])
-def test_a_server_that_refuses_is_quoted(server: Server, existing: Settings, body: Any, words: str) -> None:
+def test_a_server_that_refuses_is_quoted(server: FakeApi, existing: Settings, body: Any, words: str) -> None:
     server.answer(CRDS, body, status=403)
     assert refused(existing) == (
         f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig} answers "
@@ -208,7 +167,7 @@ def test_a_server_that_refuses_is_quoted(server: Server, existing: Settings, bod
 
 
 @pytest.mark.parametrize("body", ["<html>hello</html>", "[]", "{}"])
-def test_a_server_that_is_not_kubernetes_is_refused(server: Server, existing: Settings, body: str) -> None:
+def test_a_server_that_is_not_kubernetes_is_refused(server: FakeApi, existing: Settings, body: str) -> None:
     server.answer("/version", body)
     assert f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig}" in refused(
         existing

@@ -1,3 +1,4 @@
+import fcntl
 import shutil
 import threading
 from pathlib import Path
@@ -109,6 +110,14 @@ def test_two_builds_at_once_are_one_build(go: FakeGo) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    assert go.calls.read_text() == "build\n"
+
+
+def test_tools_that_are_there_are_found_while_others_are_being_built(go: FakeGo, cache: Path) -> None:
+    folder = toolchain.ensure(silent)
+    with (cache / "build.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert toolchain.ensure(pytest.fail) == folder
     assert go.calls.read_text() == "build\n"
 
 

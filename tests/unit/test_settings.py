@@ -58,9 +58,8 @@ def test_every_key_of_pulumi_yaml_is_a_field_and_every_field_is_a_key() -> None:
 
 
 def test_every_key_has_a_type_a_default_and_a_description() -> None:
-    assert {key: sorted(entry) for key, entry in DESCRIPTION["config"].items()} == dict.fromkeys(
-        KEYS, ["default", "description", "type"]
-    )
+    whole = {"default", "description", "type"}
+    assert {key: whole - set(entry) for key, entry in DESCRIPTION["config"].items()} == {key: set() for key in KEYS}
 
 
 def test_the_defaults_are_the_tutorials(load: Load) -> None:
@@ -134,7 +133,7 @@ def test_a_key_is_read_as_its_type(load: Load, key: str, value: str, read: Any) 
         ("kubernetesVersion", "1.30.0", "vMAJOR.MINOR.PATCH, such as v1.30.0"),
         ("istioVersion", "v1.23.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", "1.23", "MAJOR.MINOR.PATCH, such as 1.23.0"),
-        ("istioVersion", "1.2٣.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),  # noqa: RUF001
+        ("istioVersion", "1.2٣.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", f"1.{'9' * 10}.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioChartRepository", "", "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz"),
         ("istioValues", "[1]", OBJECT),

@@ -1,0 +1,5 @@
+"""The embedded cluster's fixtures serve the engine tests too."""
+
+from tests.rehearsal.conftest import cluster, tools
+
+__all__ = ["cluster", "tools"]

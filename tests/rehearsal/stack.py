@@ -1,0 +1,81 @@
+"""The whole program on a test's cluster, by the offline engine."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kube import Kube
+from rehearsal import artifacts, engine
+from rehearsal.cluster import Cluster
+from rehearsal.view import View
+
+# What the cluster itself changes all the time, or keeps for a while after what it is about has gone.
+RESTLESS = {
+    "events",
+    "leases",
+    "endpoints",
+    "endpointslices",
+    "nodes",
+    "componentstatuses",
+    "ipaddresses",
+    "apiservices",
+}
+CONTEXT = "rehearsal"
+
+
+def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, str]:
+    """Configuration keys that point the stack ``rehearsal`` at a test's cluster."""
+    artifacts.prepare(cluster.root, istio_version)
+    return {
+        "kubeconfig": str(cluster.kubeconfig),
+        "istioChartRepository": str(cluster.root / "charts"),
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.1.0" / "standard"),
+        "istioVersion": istio_version,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    cluster: Cluster
+    helm: Path
+
+    @property
+    def kube(self) -> Kube:
+        return Kube(self.cluster.kubeconfig, CONTEXT)
+
+    def up(self, **overrides: str) -> dict[str, Any]:
+        return engine.deploy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+
+    def down(self, **overrides: str) -> None:
+        engine.destroy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+
+    def _applier(self) -> engine.Applier:
+        view = View(Console(file=io.StringIO()), "test")
+        return engine.applier(self.cluster.kubeconfig, CONTEXT, self.helm, view)
+
+
+def objects(kube: Kube) -> dict[str, dict[str, Any]]:
+    """Every object in the cluster that is not restless, by path."""
+    found = {}
+    groups = [g["preferredVersion"]["groupVersion"] for g in kube.get("/apis")["groups"]]
+    for root in ["/api/v1", *(f"/apis/{group}" for group in groups)]:
+        # A group whose CRDs have just gone may still be listed.
+        for resource in (kube.find(root) or {"resources": []})["resources"]:
+            if "/" not in resource["name"] and "list" in resource["verbs"] and resource["name"] not in RESTLESS:
+                for metadata in kube.metadata(f"{root}/{resource['name']}"):
+                    found[f"{resource['name']} {metadata.get('namespace', '')}/{metadata['name']}"] = metadata
+    return found
+
+
+def versions(kube: Kube) -> dict[str, str]:
+    """The resourceVersion of every object: it moves when anything about the object changes."""
+    return {path: metadata["resourceVersion"] for path, metadata in objects(kube).items()}
+
+
+def as_config(value: object) -> str:
+    """A configuration value as the CLI hands it to the program."""
+    return json.dumps(value)

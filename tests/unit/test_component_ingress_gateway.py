@@ -1,0 +1,184 @@
+"""The facts are those of Istio 1.23.0's chart manifests/charts/gateways/istio-ingress with the template ``gateway``."""
+
+from typing import Any
+
+import pytest
+
+from components import IngressGateway, IngressGatewayArgs
+from tests.unit.conftest import Compose
+from tests.unit.recording import Mesh, something
+
+NAME = "istio-ingressgateway"
+LABELS = {"app": NAME, "istio": "ingressgateway"}
+TOKENS = {
+    "ingress-service-account": "kubernetes:core/v1:ServiceAccount",
+    "ingress-role": "kubernetes:rbac.authorization.k8s.io/v1:Role",
+    "ingress-role-binding": "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+    "ingress-deployment": "kubernetes:apps/v1:Deployment",
+    "ingress-autoscaler": "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+    "ingress-disruption-budget": "kubernetes:policy/v1:PodDisruptionBudget",
+    "ingress-service": "kubernetes:core/v1:Service",
+}
+
+
+def declared(**args: Any) -> None:
+    namespace = something("namespace").id.apply(lambda _: "istio-system")
+    IngressGateway("ingress", IngressGatewayArgs(namespace=namespace, istiod=something("istiod"), **args))
+
+
+@pytest.fixture(scope="module")
+def mesh(compose: Compose) -> Mesh:
+    return compose(declared)
+
+
+def test_it_is_these_objects_and_no_others(mesh: Mesh) -> None:
+    children = {name: mesh.kind(name) for name in mesh.names if mesh.named(name).parent == "ingress"}
+    assert children == TOKENS
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"),
+    [
+        ("ingress-service-account", "istio-ingressgateway-service-account"),
+        ("ingress-role", "istio-ingressgateway-sds"),
+        ("ingress-role-binding", "istio-ingressgateway-sds"),
+        ("ingress-deployment", NAME),
+        ("ingress-autoscaler", NAME),
+        ("ingress-disruption-budget", NAME),
+    ],
+)
+def test_every_object_has_upstreams_name_and_labels_in_the_namespace(mesh: Mesh, resource: str, name: str) -> None:
+    assert mesh.inputs(resource)["metadata"] == {"name": name, "namespace": "istio-system", "labels": LABELS}
+
+
+def test_the_service_has_istios_three_ports_and_is_not_waited_for(mesh: Mesh) -> None:
+    service = mesh.inputs("ingress-service")
+    assert service["metadata"] == {
+        "name": NAME,
+        "namespace": "istio-system",
+        "labels": LABELS,
+        "annotations": {"pulumi.com/skipAwait": "true"},
+    }
+    assert service["spec"] == {
+        "type": "LoadBalancer",
+        "selector": LABELS,
+        "ports": [
+            {"name": "status-port", "port": 15021, "targetPort": 15021, "protocol": "TCP"},
+            {"name": "http2", "port": 80, "targetPort": 8080, "protocol": "TCP"},
+            {"name": "https", "port": 443, "targetPort": 8443, "protocol": "TCP"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("service_type", ["NodePort", "ClusterIP"])
+def test_the_services_type_is_the_one_asked_for(compose: Compose, service_type: str) -> None:
+    mesh = compose(lambda: declared(service_type=service_type))
+    assert mesh.inputs("ingress-service")["spec"]["type"] == service_type
+
+
+def test_the_deployment_leaves_its_replicas_to_the_autoscaler_and_rolls_like_upstreams(mesh: Mesh) -> None:
+    spec = mesh.inputs("ingress-deployment")["spec"]
+    assert {key: value for key, value in spec.items() if key != "template"} == {
+        "selector": {"matchLabels": LABELS},
+        "strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},
+    }
+
+
+def test_the_pod_is_one_for_istiods_gateway_template(mesh: Mesh) -> None:
+    template = mesh.inputs("ingress-deployment")["spec"]["template"]
+    assert template["metadata"] == {
+        "labels": {**LABELS, "sidecar.istio.io/inject": "true"},
+        "annotations": {
+            "inject.istio.io/templates": "gateway",
+            "prometheus.io/path": "/stats/prometheus",
+            "prometheus.io/port": "15020",
+            "prometheus.io/scrape": "true",
+        },
+    }
+    assert template["spec"] == {
+        "serviceAccountName": "istio-ingressgateway-service-account",
+        "securityContext": {"runAsUser": 1337, "runAsGroup": 1337, "runAsNonRoot": True},
+        "containers": [
+            {
+                "name": "istio-proxy",
+                "image": "auto",
+                "ports": [
+                    {"containerPort": 15021, "protocol": "TCP"},
+                    {"containerPort": 8080, "protocol": "TCP"},
+                    {"containerPort": 8443, "protocol": "TCP"},
+                    {"containerPort": 15090, "protocol": "TCP", "name": "http-envoy-prom"},
+                ],
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "128Mi"},
+                    "limits": {"cpu": "2000m", "memory": "1024Mi"},
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "privileged": False,
+                    "readOnlyRootFilesystem": True,
+                },
+                "env": [{"name": "ISTIO_META_UNPRIVILEGED_POD", "value": "true"}],
+            }
+        ],
+    }
+
+
+def test_a_revision_is_asked_for_by_the_pod_but_not_by_the_selector(compose: Compose) -> None:
+    spec = compose(lambda: declared(revision="1-23-0")).inputs("ingress-deployment")["spec"]
+    assert spec["template"]["metadata"]["labels"] == {
+        **LABELS,
+        "sidecar.istio.io/inject": "true",
+        "istio.io/rev": "1-23-0",
+    }
+    assert spec["selector"] == {"matchLabels": LABELS}
+
+
+def test_the_autoscaler_keeps_one_to_five_replicas_at_eighty_percent(mesh: Mesh) -> None:
+    assert mesh.inputs("ingress-autoscaler")["spec"] == {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
+        "minReplicas": 1,
+        "maxReplicas": 5,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+            }
+        ],
+    }
+
+
+def test_the_disruption_budget_keeps_one_pod(mesh: Mesh) -> None:
+    assert mesh.inputs("ingress-disruption-budget")["spec"] == {"minAvailable": 1, "selector": {"matchLabels": LABELS}}
+
+
+def test_the_gateways_account_may_read_secrets_of_its_namespace(mesh: Mesh) -> None:
+    assert mesh.inputs("ingress-role")["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}
+    ]
+    binding = mesh.inputs("ingress-role-binding")
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Role",
+        "name": "istio-ingressgateway-sds",
+    }
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "istio-ingressgateway-service-account", "namespace": "istio-system"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resource", "dependencies"),
+    [
+        ("ingress-deployment", {"istiod", "namespace", "ingress-service-account", "ingress-role-binding"}),
+        ("ingress-role-binding", {"namespace", "ingress-role", "ingress-service-account"}),
+        ("ingress-autoscaler", {"namespace", "ingress-deployment"}),
+        ("ingress-service", {"namespace"}),
+    ],
+)
+def test_an_object_waits_for_what_it_needs(mesh: Mesh, resource: str, dependencies: set[str]) -> None:
+    assert mesh.named(resource).dependencies == dependencies
+
+
+def test_its_output_is_the_services_name(mesh: Mesh) -> None:
+    assert mesh.registered["ingress"] == {"service": NAME}

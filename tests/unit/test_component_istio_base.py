@@ -1,0 +1,146 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import IstioBase, IstioBaseArgs
+from components.istio_base import chart_source, istiod_values, merged
+from components.ownership import Owner
+from tests.unit.conftest import Compose
+from tests.unit.recording import Mesh, something
+
+OWNER = Owner(stack="dev", kubeconfig="k", context="c")
+COMMANDS = "exec .venv/bin/python -m commands.crds"
+TARGET = "--kubeconfig=k --context=c --stack=dev --group=istio.io"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+def declared(**changes: Any) -> None:
+    args: dict[str, Any] = {"version": "1.23.0", "chart_repository": "https://charts.example", "owner": OWNER}
+    istio = IstioBase("istio", IstioBaseArgs(**{**args, **changes}))
+    pulumi.ComponentResource("test:index:User", "user", {"version": istio.version, "namespace": istio.namespace})
+
+
+@pytest.fixture(scope="module")
+def mesh(compose: Compose) -> Mesh:
+    return compose(lambda: declared(requires=[something("gateway-api")]))
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "chart"),
+    [("istio-base", "istio-base", "base"), ("istio-istiod", "istiod", "istiod")],
+)
+def test_a_release_has_a_literal_name_and_ten_minutes(mesh: Mesh, resource: str, name: str, chart: str) -> None:
+    assert (mesh.kind(resource), mesh.named(resource).parent) == (RELEASE, "istio")
+    assert mesh.inputs(resource) == {
+        "name": name,
+        "namespace": "istio-system",
+        "chart": chart,
+        "version": "1.23.0",
+        "repositoryOpts": {"repo": "https://charts.example"},
+        "values": {"global": {"istioNamespace": "istio-system"}},
+        "timeout": 600,
+        "compat": "true",
+    }
+
+
+def test_the_namespace_is_made_and_labelled_as_this_stacks(mesh: Mesh) -> None:
+    namespace = mesh.named("istio-namespace")
+    assert (namespace.token, namespace.parent) == ("kubernetes:core/v1:Namespace", "istio")
+    assert namespace.inputs["metadata"] == {"name": "istio-system", "labels": {"istio-minikube/stack": "dev"}}
+
+
+def test_a_namespace_that_is_somebody_elses_is_used_as_it_is(compose: Compose) -> None:
+    mesh = compose(lambda: declared(namespace_exists=True))
+    assert "istio-namespace" not in mesh.names
+    assert mesh.inputs("istio-istiod")["namespace"] == "istio-system"
+
+
+def test_the_crds_are_labelled_after_the_base_chart_and_removed_with_the_stack(mesh: Mesh) -> None:
+    command = mesh.named("istio-crds")
+    own = f"{COMMANDS} own {TARGET} --keep='' --release=istio-system/istio-base"
+    assert (command.token, command.parent) == ("command:local:Command", "istio")
+    assert command.inputs == {
+        "create": own,
+        "update": own,
+        "delete": f"{COMMANDS} remove {TARGET} --istiod=istio-system",
+        "environment": {"ISTIO_VERSION": "1.23.0"},
+    }
+
+
+def test_crds_that_were_there_before_are_kept(compose: Compose) -> None:
+    mesh = compose(lambda: declared(foreign_crds={"b.istio.io", "a.istio.io"}))
+    assert " --keep=a.istio.io,b.istio.io " in mesh.inputs("istio-crds")["create"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "dependencies"),
+    [
+        ("istio-base", {"istio-namespace"}),
+        ("istio-crds", {"istio-base", "gateway-api"}),
+        ("istio-istiod", {"istio-namespace", "istio-base", "istio-crds"}),
+    ],
+)
+def test_base_then_crds_then_istiod(mesh: Mesh, resource: str, dependencies: set[str]) -> None:
+    assert mesh.named(resource).dependencies == dependencies
+
+
+def test_whoever_uses_its_outputs_waits_for_istiod_and_the_namespace(mesh: Mesh) -> None:
+    assert mesh.inputs("user") == mesh.registered["istio"] == {"version": "1.23.0", "namespace": "istio-system"}
+    assert {"istio-istiod", "istio-namespace"} <= mesh.named("user").dependencies
+
+
+def test_a_revision_has_its_own_release_and_value(compose: Compose) -> None:
+    istiod = compose(lambda: declared(revision="1-23-0")).inputs("istio-istiod")
+    assert istiod["name"] == "istiod-1-23-0"
+    assert istiod["values"] == {"global": {"istioNamespace": "istio-system"}, "revision": "1-23-0"}
+
+
+def test_the_users_values_reach_istiod_and_not_the_base(compose: Compose) -> None:
+    mesh = compose(lambda: declared(values={"pilot": {"replicaCount": 2}}))
+    assert mesh.inputs("istio-istiod")["values"]["pilot"] == {"replicaCount": 2}
+    assert "pilot" not in mesh.inputs("istio-base")["values"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "source"),
+    [
+        (
+            "https://charts.example/istio",
+            {"chart": "base", "version": "1.24.6", "repository_opts": {"repo": "https://charts.example/istio"}},
+        ),
+        ("charts/", {"chart": "charts/base-1.24.6.tgz", "version": "1.24.6"}),
+        ("/srv/charts", {"chart": "/srv/charts/base-1.24.6.tgz", "version": "1.24.6"}),
+    ],
+)
+def test_a_chart_is_named_by_address_or_as_an_archive_in_a_folder(repository: str, source: dict[str, Any]) -> None:
+    assert chart_source(repository, "base", "1.24.6") == source
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "result"),
+    [
+        ({"a": 1}, {}, {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": 2}}),
+        ({"a": {"b": 1}}, {"a": 2}, {"a": 2}),
+        ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+    ],
+)
+def test_values_are_merged_key_by_key_and_anything_else_is_replaced(
+    base: Mapping[str, Any], over: Mapping[str, Any], result: dict[str, Any]
+) -> None:
+    assert merged(base, over) == result
+
+
+def test_merging_leaves_the_merged_as_they_were() -> None:
+    base = {"a": {"b": 1}}
+    merged(base, {"a": {"b": 2}})
+    assert base == {"a": {"b": 1}}
+
+
+def test_the_users_values_win_over_ours() -> None:
+    assert istiod_values("", {"global": {"istioNamespace": "mesh", "hub": "h"}}) == {
+        "global": {"istioNamespace": "mesh", "hub": "h"}
+    }

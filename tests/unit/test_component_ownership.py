@@ -1,0 +1,29 @@
+import shlex
+
+import pytest
+
+from commands import crds
+from components import ownership
+from components.ownership import Owner
+
+OWNER = Owner(stack="dev", kubeconfig="my config", context="kind test")
+TARGET = ["--kubeconfig=my config", "--context=kind test", "--stack=dev", "--group=istio.io"]
+MODULE = ["exec", ".venv/bin/python", "-m", "commands.crds"]
+
+
+def test_the_label_names_the_stack() -> None:
+    assert OWNER.labels == {"istio-minikube/stack": "dev"}
+
+
+def test_the_command_writes_the_label_that_the_program_looks_for() -> None:
+    assert crds.OWNER == ownership.LABEL
+
+
+def test_the_own_command_is_one_word_an_argument() -> None:
+    command = OWNER.own_command("istio.io", keep={"b c", "a"}, release="istio-system/istio-base")
+    assert shlex.split(command) == [*MODULE, "own", *TARGET, "--keep=a,b c", "--release=istio-system/istio-base"]
+
+
+@pytest.mark.parametrize(("istiod", "words"), [("", []), ("istio-system", ["--istiod=istio-system"])])
+def test_the_remove_command_takes_istiods_leftovers_along_where_asked_to(istiod: str, words: list[str]) -> None:
+    assert shlex.split(OWNER.remove_command("istio.io", istiod=istiod)) == [*MODULE, "remove", *TARGET, *words]

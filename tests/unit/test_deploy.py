@@ -1,0 +1,142 @@
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+import deploy
+from tests.unit.fake_tools import Tool
+
+DEV, REHEARSAL = "dev", "rehearsal"
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on PATH, empty; the state is kept elsewhere."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(deploy, "STATE", tmp_path / "state")
+    return folder
+
+
+@pytest.fixture
+def minikube(path: Path) -> Tool:
+    return Tool.install(path, "minikube")
+
+
+@pytest.fixture
+def pulumi(path: Path) -> Tool:
+    tool = Tool.install(path, "pulumi")
+    tool.answer({"stack": ("{}", 0)})
+    return tool
+
+
+@pytest.fixture
+def rehearsed(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Stands in for ``python -m rehearsal``."""
+    main = Mock(return_value=7)
+    monkeypatch.setattr(deploy.rehearsal, "main", main)
+    return main
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["deploy", *words])
+    return deploy.main()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("up", "up --yes --skip-preview"), ("preview", "preview --diff"), ("destroy", "destroy --yes --skip-preview")],
+)
+def test_with_minikube_the_stack_dev_is_the_clis(
+    minikube: Tool, pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, command: str, words: str
+) -> None:
+    assert main(monkeypatch, command) == 0
+    assert pulumi.words[1].startswith(f"{words} --config-file {deploy.STATE}/Pulumi.dev.yaml --stack dev ")
+    assert minikube.calls == []
+    assert not rehearsed.called
+
+
+@pytest.mark.parametrize(("command", "rehearsals"), [("up", "up"), ("destroy", "down")])
+def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
+    path: Path,
+    rehearsed: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    rehearsals: str,
+) -> None:
+    assert main(monkeypatch, command) == 7
+    rehearsed.assert_called_once_with([rehearsals])
+    assert capsys.readouterr().out == (
+        "minikube is not on PATH: rehearsing on the embedded cluster instead of starting one\n"
+    )
+    assert list(path.iterdir()) == []
+
+
+def test_without_minikube_there_is_nothing_to_preview(
+    path: Path, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "preview") == 1
+    assert capsys.readouterr().err == (
+        "error: a preview needs minikube and the Pulumi CLI on PATH; install them, or see the same program run by "
+        "`make up`, which rehearses it on an embedded cluster\n"
+    )
+    assert not rehearsed.called
+    assert list(path.iterdir()) == []
+
+
+def test_another_stack_that_starts_minikube_is_not_rehearsed(
+    path: Path, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy, "stack_config", lambda _: {"istio-minikube:clusterMode": "minikube"})
+    assert main(monkeypatch, "up", "--stack", "ci") == 1
+    assert capsys.readouterr().err == "error: stack ci starts minikube, which is not on PATH; install it\n"
+    assert not rehearsed.called
+    assert list(path.iterdir()) == []
+
+
+def test_a_stack_on_an_existing_cluster_needs_no_minikube(
+    pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(monkeypatch, "preview", "--stack", REHEARSAL) == 0
+    assert pulumi.words[1].endswith("/Pulumi.rehearsal.yaml --stack rehearsal --non-interactive")
+    assert not rehearsed.called
+
+
+def test_without_the_cli_it_is_fetched_into_the_users_cache(
+    minikube: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = Tool.install(tmp_path / "cache", "pulumi")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = Mock(return_value=fetched.binary)
+    monkeypatch.setattr(deploy.pulumi_cli, "fetched", asked)
+    assert main(monkeypatch, "preview") == 0
+    asked.assert_called_once_with(tmp_path / "cache" / "istio-minikube" / "pulumi")
+    assert len(fetched.calls) == 2
+    assert minikube.calls == []
+
+
+def test_an_unknown_stack_is_refused(
+    minikube: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "up", "--stack", "moon") == 1
+    assert capsys.readouterr().err.startswith("error: there is no stack 'moon' here; accepted: ")
+    assert minikube.calls == []
+
+
+def test_a_failing_cli_is_told_and_is_a_failure(
+    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.answer({"up": ("", 255)})
+    assert main(monkeypatch, "up") == 1
+    assert capsys.readouterr().err == "error: `pulumi up` exits with 255; what it says above tells why\n"
+    assert minikube.calls == []
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(deploy, "run", Mock(side_effect=KeyboardInterrupt))
+    assert main(monkeypatch, "up") == 130
+    assert capsys.readouterr().err == (
+        "interrupted: the same command goes on from there, `make destroy` removes what was made\n"
+    )

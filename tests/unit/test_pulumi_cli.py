@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+
+import pulumi_cli
+from pulumi_cli import Cli, CliError
+from rehearsal.program import PROJECT
+from tests.unit.fake_tools import Tool
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path) -> Tool:
+    tool = Tool.install(tmp_path / "bin", "pulumi")
+    tool.answer({"stack": ('{"istioVersion": "1.23.0"}', 0)})
+    return tool
+
+
+@pytest.fixture
+def cli(pulumi: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return Cli(binary=pulumi.binary, stack="dev", state=tmp_path / "state")
+
+
+@pytest.fixture
+def options(cli: Cli) -> str:
+    return f"--config-file {cli.state}/Pulumi.dev.yaml --stack dev --non-interactive"
+
+
+SELECT = "stack select --create --stack dev --non-interactive"
+
+
+def test_up_makes_the_stack_brings_it_up_and_gives_its_outputs(cli: Cli, pulumi: Tool, options: str) -> None:
+    assert cli.up({}) == {"istioVersion": "1.23.0"}
+    assert pulumi.words == [
+        SELECT,
+        f"up --yes --skip-preview {options}",
+        "stack output --json --stack dev --non-interactive",
+    ]
+
+
+def test_overrides_are_keys_of_this_project(cli: Cli, pulumi: Tool, options: str) -> None:
+    cli.up({"bookinfo": "false", "namespace": "shop"})
+    overrides = "--config istio-minikube:bookinfo=false --config istio-minikube:namespace=shop"
+    assert pulumi.words[1] == f"up --yes --skip-preview {overrides} {options}"
+
+
+def test_preview_shows_the_differences(cli: Cli, pulumi: Tool, options: str) -> None:
+    cli.preview()
+    assert pulumi.words == [SELECT, f"preview --diff {options}"]
+
+
+def test_destroy_asks_nothing(cli: Cli, pulumi: Tool, options: str) -> None:
+    cli.destroy()
+    assert pulumi.words == [SELECT, f"destroy --yes --skip-preview {options}"]
+
+
+def test_the_program_is_run_in_the_project_and_the_stack_is_made_beside_the_state(cli: Cli, pulumi: Tool) -> None:
+    cli.preview()
+    assert [call["folder"] for call in pulumi.calls] == [str(cli.state), str(PROJECT)]
+    assert (cli.state / "Pulumi.yaml").read_bytes() == (PROJECT / "Pulumi.yaml").read_bytes()
+
+
+def test_what_the_cli_shows_reaches_the_terminal(cli: Cli, pulumi: Tool, capfd: pytest.CaptureFixture[str]) -> None:
+    pulumi.answer({"preview": ("+ 36 to create", 0), "stack": ("Created stack 'dev'", 0)})
+    cli.preview()
+    assert capfd.readouterr().out == "+ 36 to create\n"
+
+
+@pytest.mark.parametrize("command", ["stack", "preview"])
+def test_a_failing_command_is_named(cli: Cli, pulumi: Tool, command: str) -> None:
+    pulumi.answer({command: ("error: no", 255)})
+    with pytest.raises(CliError, match=f"^`pulumi {command}` exits with 255; what it says above tells why$"):
+        cli.preview()
+
+
+def test_no_account_is_needed(cli: Cli, pulumi: Tool) -> None:
+    cli.preview()
+    for call in pulumi.calls:
+        assert call["environment"]["PULUMI_BACKEND_URL"] == f"file://{cli.state}"
+        assert call["environment"]["PULUMI_CONFIG_PASSPHRASE"] == ""
+        assert call["environment"]["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+
+
+@pytest.mark.parametrize(
+    "variable", ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_SKIP_UPDATE_CHECK", "KUBECONFIG"]
+)
+def test_what_is_set_outside_wins(cli: Cli, pulumi: Tool, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "mine")
+    cli.preview()
+    assert pulumi.calls[-1]["environment"][variable] == "mine"
+
+
+def test_a_passphrase_in_a_file_is_not_overridden_by_an_empty_one(
+    cli: Cli, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "secret.txt")
+    cli.preview()
+    assert "PULUMI_CONFIG_PASSPHRASE" not in pulumi.calls[-1]["environment"]
+
+
+def test_the_stacks_file_is_copied_anew_for_each_run(cli: Cli) -> None:
+    cli.preview()
+    copy = cli.state / "Pulumi.dev.yaml"
+    copy.write_text("config: {}\n")
+    cli.preview()
+    assert copy.read_text() == (PROJECT / "Pulumi.dev.yaml").read_text()
+
+
+def test_the_salt_that_the_cli_wrote_into_the_copy_is_kept(cli: Cli) -> None:
+    cli.preview()
+    copy = cli.state / "Pulumi.dev.yaml"
+    copy.write_text(copy.read_text() + "encryptionsalt: v1:abc\n")
+    cli.preview()
+    assert copy.read_text() == (PROJECT / "Pulumi.dev.yaml").read_text() + "encryptionsalt: v1:abc\n"
+
+
+def test_the_cli_on_path_is_found(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(pulumi.binary.parent))
+    assert pulumi_cli.found() == pulumi.binary
+
+
+def test_without_one_on_path_none_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pulumi_cli.found() is None
+
+
+def test_a_cli_that_is_fetched_is_put_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Installed:
+        def __init__(self, root: str) -> None:
+            self.command = f"{root}/bin/pulumi"
+
+    monkeypatch.setattr("pulumi.automation.PulumiCommand.install", Installed)
+    assert pulumi_cli.fetched(tmp_path) == tmp_path / "bin" / "pulumi"
+    assert capsys.readouterr().out == f"The Pulumi CLI is not on PATH: fetching it into {tmp_path}, once\n"
+
+
+def test_a_cli_that_cannot_be_fetched_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(root: str) -> None:
+        raise OSError(f"no network for {Path(root).name}")
+
+    monkeypatch.setattr("pulumi.automation.PulumiCommand.install", install)
+    words = f"no network for {tmp_path.name}"
+    with pytest.raises(CliError) as failed:
+        pulumi_cli.fetched(tmp_path)
+    assert str(failed.value) == f"the Pulumi CLI cannot be fetched ({words}); install it and put it on PATH"

@@ -1,0 +1,205 @@
+import io
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pulumi
+import pytest
+from rich.console import Console
+
+from kube import RefusedError
+from rehearsal import apply, engine
+from rehearsal.engine import Applier
+from rehearsal.errors import RehearsalError
+from rehearsal.view import View
+
+PROGRAM = """
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_command import local
+
+group = pulumi.ComponentResource("shop:index:Group", "group")
+options = pulumi.ResourceOptions(parent=group, provider=k8s.Provider("cluster"))
+patch = k8s.core.v1.NamespacePatch("patch", metadata={"name": "default", "labels": {"a": "b"}}, opts=options)
+config = k8s.core.v1.ConfigMap("config", metadata={"name": "config"}, opts=pulumi.ResourceOptions.merge(options,
+    pulumi.ResourceOptions(depends_on=[patch])))
+kept = k8s.core.v1.Secret("kept", metadata={"name": "kept"}, opts=pulumi.ResourceOptions.merge(options,
+    pulumi.ResourceOptions(retain_on_delete=True, depends_on=[config])))
+release = k8s.helm.v3.Release("release", name="istiod", chart="x.tgz", opts=pulumi.ResourceOptions.merge(options,
+    pulumi.ResourceOptions(depends_on=[kept])))
+check = local.Command("check", create="echo made", delete="touch gone", opts=pulumi.ResourceOptions(depends_on=[release]))
+none = local.Command("none", delete="touch gone-too", opts=pulumi.ResourceOptions(depends_on=[check]))
+pulumi.export("printed", check.stdout)
+pulumi.export("uid", config.metadata.uid)
+"""
+
+
+@dataclass
+class FakeApi:
+    """Keeps what it is told; an object named in ``refuses`` is refused."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    applied: list[Mapping[str, Any]] = field(default_factory=list)
+    refuses: str = ""
+
+    def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls.append(("apply", manifest["metadata"]["name"]))
+        self.applied.append(manifest)
+        if manifest["metadata"]["name"] == self.refuses:
+            raise RefusedError("the server answers 403: not you", 403)
+        return {**manifest, "metadata": {**manifest["metadata"], "uid": "1a2b"}}
+
+    def delete(self, manifest: Mapping[str, Any]) -> None:
+        self.calls.append(("delete", manifest["metadata"]["name"]))
+
+
+@dataclass
+class FakeHelm:
+    calls: list[tuple[str, str]]
+    fails: bool = False
+
+    def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls.append(("install", release["name"]))
+        if self.fails:
+            raise RehearsalError("helm upgrade says: no")
+        return dict(release)
+
+    def uninstall(self, release: Mapping[str, Any]) -> None:
+        self.calls.append(("uninstall", release["name"]))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nconfig: {text: {default: a}}\n")
+    (tmp_path / "Pulumi.test.yaml").touch()
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    return tmp_path
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def applier(project: Path, screen: io.StringIO) -> Applier:
+    api = FakeApi()
+    view = View(Console(file=screen, width=200), "test")
+    return Applier(api=api, helm=FakeHelm(api.calls), view=view, folder=project)  # type: ignore[arg-type] # fakes
+
+
+@pytest.fixture
+def api(applier: Applier) -> FakeApi:
+    return applier.api  # type: ignore[return-value] # a fake
+
+
+def test_each_resource_is_made_in_order_and_its_outputs_are_the_live_objects(applier: Applier, api: FakeApi) -> None:
+    assert engine.deploy(applier, "test") == {"printed": "made", "uid": "1a2b"}
+    assert api.calls == [("apply", "default"), ("apply", "config"), ("apply", "kept"), ("install", "istiod")]
+
+
+def test_every_resource_that_is_made_is_shown_and_no_other(applier: Applier, screen: io.StringIO) -> None:
+    engine.deploy(applier, "test")
+    shown = [line.split(" (")[0] for line in screen.getvalue().splitlines()]
+    assert shown == [
+        "  ✓ patch NamespacePatch",
+        "  ✓ config ConfigMap",
+        "  ✓ kept Secret",
+        "  ✓ release Release",
+        "  ✓ check Command",
+        "  ✓ none Command",
+    ]
+
+
+def test_a_refusal_stops_the_run_and_names_the_resource(
+    applier: Applier, api: FakeApi, screen: io.StringIO, project: Path
+) -> None:
+    api.refuses = "config"
+    with pytest.raises(RehearsalError) as failed:
+        engine.deploy(applier, "test")
+    assert str(failed.value) == "config (kubernetes:core/v1:ConfigMap): the server answers 403: not you"
+    assert api.calls == [("apply", "default"), ("apply", "config")]
+    assert "✗ config ConfigMap" in screen.getvalue()
+
+
+def test_a_failing_chart_stops_the_run_and_names_the_release(applier: Applier, project: Path) -> None:
+    applier.helm = FakeHelm([], fails=True)  # type: ignore[assignment] # a fake
+    with pytest.raises(RehearsalError, match=r"^release \(kubernetes:helm.sh/v3:Release\): helm upgrade says: no$"):
+        engine.deploy(applier, "test")
+
+
+def test_a_failing_command_stops_the_run_and_names_it(applier: Applier, project: Path) -> None:
+    (project / "__main__.py").write_text(PROGRAM.replace("echo made", "echo wrong >&2; exit 1"))
+    with pytest.raises(RehearsalError, match=r"^check \(command:local:Command\): `.*` exits with 1:\nwrong$"):
+        engine.deploy(applier, "test")
+
+
+def test_after_a_failure_nothing_more_is_begun(applier: Applier, api: FakeApi) -> None:
+    applier.failure = RehearsalError("config: no")
+    with pytest.raises(RehearsalError, match=r"^config: no$"):
+        engine.deploy(applier, "test")
+    assert api.calls == []
+
+
+def test_a_type_nobody_here_can_make_is_refused(applier: Applier, project: Path) -> None:
+    (project / "__main__.py").write_text("import pulumi\npulumi.CustomResource('aws:s3:Bucket', 'bucket', {})")
+    message = r"^bucket \(aws:s3:Bucket\): the rehearsal cannot make resources of this type; use the Pulumi CLI$"
+    with pytest.raises(RehearsalError, match=message):
+        engine.deploy(applier, "test")
+
+
+def test_what_the_program_refuses_comes_through(applier: Applier, project: Path) -> None:
+    (project / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('set text')")
+    with pytest.raises(pulumi.RunError, match=r"^set text$"):
+        engine.deploy(applier, "test")
+
+
+def test_an_object_is_looked_at_again_until_it_is_ready(
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "POLL_SECONDS", 0)
+    monkeypatch.setattr(apply, "is_ready", lambda _, live: live.get("ready", False))
+    api.get = Mock(side_effect=[{}, {"ready": True, "metadata": {"uid": "3c"}}] * 3)  # type: ignore[attr-defined]
+    assert engine.deploy(applier, "test")["uid"] == "3c"
+
+
+def test_an_object_that_never_is_ready_is_an_error_with_its_complaints(
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "is_ready", lambda *_: False)
+    monkeypatch.setattr(apply.wait_until, "__defaults__", (0,))
+    unready = {"status": {"conditions": [{"type": "Available", "status": "False", "message": "no pods"}]}}
+    api.get = Mock(return_value=unready)  # type: ignore[attr-defined]
+    with pytest.raises(RehearsalError, match=r"^patch \(.*\): waited 0 s for Namespace default to be ready: no pods$"):
+        engine.deploy(applier, "test")
+
+
+def test_destroy_takes_away_what_is_declared_last_first_and_leaves_what_is_retained(
+    applier: Applier, api: FakeApi, project: Path
+) -> None:
+    engine.destroy(applier, "test")
+    assert api.calls == [("uninstall", "istiod"), ("delete", "config"), ("apply", "default")]
+    assert sorted(path.name for path in project.glob("gone*")) == ["gone", "gone-too"]
+
+
+def test_destroy_gives_back_what_was_patched_by_applying_nothing(applier: Applier, api: FakeApi) -> None:
+    engine.destroy(applier, "test")
+    assert api.applied == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}]
+
+
+def test_one_failure_is_kept_where_several_fail_side_by_side(applier: Applier, api: FakeApi, project: Path) -> None:
+    barrier = threading.Barrier(2)
+    maps = "\n".join(f"k8s.core.v1.ConfigMap('{name}', metadata={{'name': '{name}'}})" for name in "ab")
+    (project / "__main__.py").write_text(f"import pulumi_kubernetes as k8s\n{maps}")
+
+    def refuse(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        barrier.wait(5)
+        raise RefusedError("no", 403)
+
+    api.apply = refuse  # type: ignore[method-assign]
+    with pytest.raises(RehearsalError, match=r"^[ab] \(kubernetes:core/v1:ConfigMap\): no$") as failed:
+        engine.deploy(applier, "test")
+    assert failed.value is applier.failure

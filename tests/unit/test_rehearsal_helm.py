@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.apply import Helm
+from rehearsal.errors import RehearsalError
+
+RELEASE: dict[str, Any] = {
+    "name": "istiod",
+    "namespace": "istio-system",
+    "chart": "charts/istiod-1.23.0.tgz",
+    "version": "1.23.0",
+    "values": {"pilot": {"replicaCount": 2}},
+    "timeout": 600,
+}
+CONTEXT = ["--kubeconfig", "k", "--kube-context", "c"]
+PLACE = ["istiod", "--namespace", "istio-system"]
+UPGRADE = [
+    *CONTEXT,
+    "upgrade",
+    "--install",
+    *PLACE,
+    "charts/istiod-1.23.0.tgz",
+    "--version",
+    "1.23.0",
+    "--values",
+    "-",
+    "--output",
+    "json",
+]
+WAIT = ["--wait", "--timeout", "600s"]
+LIST = [*CONTEXT, "list", "--namespace", "istio-system", "--output", "json"]
+GET = [*CONTEXT, "get", "manifest", *PLACE]
+# Answers with the file named after its first word that is no option of the context, and writes down what it is told.
+SCRIPT = """#!/bin/sh
+cd "$(dirname "$0")"
+printf '%s\\n' "$*" >> calls
+[ -e fails ] && { cat fails >&2; exit 1; }
+case "$*" in *" --values "*) cat > values;; esac
+cat "$5"
+"""
+
+
+class FakeHelm:
+    """A helm that answers from files beside it, one a command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.binary = folder / "helm"
+        self._folder = folder
+        self.binary.write_text(SCRIPT)
+        self.binary.chmod(0o755)
+        for command in ("uninstall", "upgrade", "get", "list"):
+            self.answer(command, "[]")
+
+    def answer(self, command: str, printed: str) -> None:
+        (self._folder / command).write_text(printed)
+
+    @property
+    def calls(self) -> list[str]:
+        return (self._folder / "calls").read_text().splitlines()
+
+    @property
+    def values(self) -> Any:
+        return json.loads((self._folder / "values").read_text())
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeHelm:
+    return FakeHelm(tmp_path)
+
+
+@pytest.fixture
+def helm(fake: FakeHelm) -> Helm:
+    return Helm(fake.binary, Path("k"), "c")
+
+
+def test_a_new_release_is_installed_and_waited_for(fake: FakeHelm, helm: Helm) -> None:
+    assert helm.install(RELEASE) == RELEASE
+    assert fake.calls == [" ".join(LIST), " ".join([*UPGRADE, *WAIT])]
+    assert fake.values == {"pilot": {"replicaCount": 2}}
+
+
+def test_a_chart_of_a_repository_is_named_with_its_address(fake: FakeHelm, helm: Helm) -> None:
+    helm.install({**RELEASE, "chart": "istiod", "repositoryOpts": {"repo": "https://charts.example"}})
+    assert " istiod --version 1.23.0 --repo https://charts.example --values - " in fake.calls[-1]
+
+
+def test_a_release_without_values_and_timeout_has_neither(fake: FakeHelm, helm: Helm) -> None:
+    helm.install({**RELEASE, "values": None, "timeout": None})
+    assert fake.values == {}
+    assert fake.calls[-1].endswith(" --wait --timeout 300s")
+
+
+@pytest.mark.parametrize(
+    ("status", "planned", "calls"),
+    [
+        ("deployed", "kind: A\n\n", [LIST, [*UPGRADE, "--dry-run=server"], GET]),
+        ("deployed", "kind: B", [LIST, [*UPGRADE, "--dry-run=server"], GET, [*UPGRADE, *WAIT]]),
+        ("failed", "kind: A", [LIST, [*UPGRADE, *WAIT]]),
+    ],
+    ids=["the same", "another", "half-made"],
+)
+def test_a_release_is_left_alone_only_if_it_is_whole_and_would_come_out_the_same(
+    fake: FakeHelm, helm: Helm, status: str, planned: str, calls: list[list[str]]
+) -> None:
+    fake.answer(
+        "list", json.dumps([{"name": "istio-base", "status": "deployed"}, {"name": "istiod", "status": status}])
+    )
+    fake.answer("upgrade", json.dumps({"manifest": planned}))
+    fake.answer("get", "kind: A\n")
+    helm.install(RELEASE)
+    assert fake.calls == [" ".join(call) for call in calls]
+
+
+def test_a_release_is_taken_away_if_it_is_there(fake: FakeHelm, helm: Helm) -> None:
+    helm.uninstall(RELEASE)
+    assert fake.calls == [" ".join([*CONTEXT, "uninstall", *PLACE, "--wait", "--ignore-not-found"])]
+
+
+def test_helms_own_words_are_given(fake: FakeHelm, helm: Helm) -> None:
+    fake.answer("fails", "Error: no such chart\n")
+    with pytest.raises(RehearsalError, match=r"^helm uninstall says: Error: no such chart$"):
+        helm.uninstall(RELEASE)

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pulumi
+import pytest
+import yaml
+
+from rehearsal.errors import RehearsalError
+from rehearsal.program import Recorder, evaluate, stack_config
+
+DESCRIPTION = """
+name: shop
+config:
+  text: {type: string, default: none}
+  number: {type: integer, default: 4}
+  object: {type: object, default: {}}
+"""
+PROGRAM = """
+import pathlib
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_command import local
+
+config = pulumi.Config()
+group = pulumi.ComponentResource("shop:index:Group", "group")
+provider = k8s.Provider("provider")
+first = k8s.core.v1.ConfigMap("first", data={"a": config.require("text")},
+    opts=pulumi.ResourceOptions(parent=group, provider=provider, protect=True, retain_on_delete=True))
+command = local.Command("command", create="true", opts=pulumi.ResourceOptions(depends_on=[first]))
+pulumi.export(config.require("text"), {"printed": command.stdout, "data": first.data, "stack": pulumi.get_stack()})
+pulumi.export("folder", str(pathlib.Path.cwd()))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text(DESCRIPTION)
+    (tmp_path / "Pulumi.one.yaml").write_text("config:\n  shop:text: one\n  shop:flag: true\nencryptionsalt: v1:x\n")
+    (tmp_path / "Pulumi.two.yaml").write_text("")
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    return tmp_path
+
+
+@pytest.fixture
+def recorder(project: Path) -> Recorder:
+    """What the project's program registers."""
+    made = Recorder()
+    evaluate(made, "one", stack_config("one", project=project), project)
+    return made
+
+
+def test_a_stacks_configuration_is_defaults_then_file_then_overrides(project: Path) -> None:
+    assert stack_config("one", {"number": "5"}, project) == {
+        "shop:text": "one",
+        "shop:number": "5",
+        "shop:object": "{}",
+        "shop:flag": "true",
+    }
+
+
+def test_an_empty_stack_file_leaves_the_defaults(project: Path) -> None:
+    assert stack_config("two", project=project) == {"shop:text": "none", "shop:number": "4", "shop:object": "{}"}
+
+
+def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None:
+    with pytest.raises(RehearsalError, match=r"^there is no stack 'three' here; accepted: one, two$"):
+        stack_config("three", project=project)
+
+
+def test_the_program_runs_in_its_folder_with_configuration_and_stack(recorder: Recorder, project: Path) -> None:
+    assert recorder.outputs == {"one": {"printed": "", "data": {"a": "one"}, "stack": "one"}, "folder": str(project)}
+
+
+def test_the_folder_is_left_again(recorder: Recorder, project: Path) -> None:
+    assert recorder.outputs["folder"] == str(project)
+    assert Path.cwd() != project
+
+
+def test_a_second_program_knows_nothing_of_the_first(recorder: Recorder, project: Path) -> None:
+    second = Recorder()
+    evaluate(second, "two", stack_config("two", project=project), project)
+    assert set(recorder.outputs) == {"one", "folder"}
+    assert set(second.outputs) == {"none", "folder"}
+
+
+def test_a_registration_knows_its_type_inputs_and_options(recorder: Recorder) -> None:
+    first = recorder.named("first")
+    assert (first.token, first.inputs["data"]) == ("kubernetes:core/v1:ConfigMap", {"a": "one"})
+    assert (first.parent, first.provider) == ("group", "provider")
+    assert (first.custom, first.protect, first.retain) == (True, True, True)
+    assert first.dependencies == set()
+
+
+def test_the_defaults_of_options_are_told_too(recorder: Recorder) -> None:
+    command = recorder.named("command")
+    assert (command.parent, command.provider, command.dependencies) == ("", "", {"first"})
+    assert (command.protect, command.retain) == (False, False)
+    assert not recorder.named("group").custom
+
+
+def test_what_waits_is_made_after_what_it_waits_for(recorder: Recorder) -> None:
+    names = [registration.name for registration in recorder.registrations]
+    assert names.index("first") < names.index("command")
+
+
+def test_what_the_program_refuses_comes_through(project: Path) -> None:
+    (project / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('set text')")
+    with pytest.raises(pulumi.RunError, match=r"^set text$"):
+        evaluate(Recorder(), "one", stack_config("one", project=project), project)
+
+
+def test_a_provider_function_cannot_be_answered(project: Path) -> None:
+    (project / "__main__.py").write_text(
+        "import pulumi\npulumi.export('a', pulumi.Output.from_input(pulumi.runtime.invoke('x:y:z', {}).value))"
+    )
+    with pytest.raises(NotImplementedError, match=r"^the program calls x:y:z, which nothing here can answer$"):
+        evaluate(Recorder(), "one", stack_config("one", project=project), project)
+
+
+def test_defaults_of_a_project_are_read_as_yaml(project: Path) -> None:
+    changed = {"name": "shop", "config": {"text": {"type": "string", "default": "1.23.0"}}}
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump(changed))
+    assert stack_config("two", project=project) == {"shop:text": "1.23.0"}

@@ -1,0 +1,50 @@
+import importlib
+import inspect
+import pkgutil
+
+import pulumi
+
+import components
+from tests.unit.recording import Mesh
+
+# A changed token replaces what users have deployed: never edit a line here, only add.
+TOKENS = {
+    "istio-minikube:components:Bookinfo",
+    "istio-minikube:components:Exposure",
+    "istio-minikube:components:GatewayApiCrds",
+    "istio-minikube:components:IngressGateway",
+    "istio-minikube:components:InjectedNamespace",
+    "istio-minikube:components:IstioBase",
+    "istio-minikube:components:MeshCheck",
+    "istio-minikube:components:Minikube",
+}
+MODULES = [importlib.import_module(f"components.{module.name}") for module in pkgutil.iter_modules(components.__path__)]
+CLASSES = {
+    name: defined
+    for module in MODULES
+    for name, defined in inspect.getmembers(module, inspect.isclass)
+    if defined.__module__ == module.__name__
+}
+COMPONENTS = {name for name, defined in CLASSES.items() if issubclass(defined, pulumi.ComponentResource)}
+
+
+def test_the_type_tokens_are_frozen(dev: Mesh) -> None:
+    assert {registration.token for registration in dev.registrations if not registration.custom} == TOKENS
+
+
+def test_every_component_has_its_token_frozen() -> None:
+    assert {f"istio-minikube:components:{name}" for name in COMPONENTS} == TOKENS
+
+
+def test_every_component_is_in_a_module_of_its_own_name() -> None:
+    modules = {CLASSES[name].__module__.removeprefix("components.").replace("_", "") for name in COMPONENTS}
+    assert modules == {name.lower() for name in COMPONENTS}
+
+
+def test_every_component_is_public_with_its_args_and_the_names_are_sorted() -> None:
+    assert components.__all__ == sorted(components.__all__)
+    assert set(components.__all__) == COMPONENTS | {f"{name}Args" for name in COMPONENTS} | {"Page"}
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in components.__all__ if getattr(components, name, None) is not CLASSES[name]] == []
