@@ -1,5 +1,7 @@
 """The mesh: settings in, components composed, outputs out."""
 
+from dataclasses import replace
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -13,7 +15,8 @@ from settings import Settings
 
 settings = Settings.load()
 owner = Owner(stack=pulumi.get_stack(), kubeconfig=settings.kubeconfig, context=settings.context)
-planned = plan(settings, look_up(settings, owner))
+found = look_up(settings, owner)
+planned = plan(settings, found)
 for warning in planned.warnings:
     pulumi.warn(warning)
 
@@ -31,6 +34,14 @@ if settings.cluster_mode == "minikube":
         ),
     )
     cluster = [minikube]
+else:
+    guarded = mesh.ClusterGuardArgs(
+        identity=found.identity,
+        accepted=settings.accept_cluster,
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+    )
+    cluster = [mesh.ClusterGuard("arrival", guarded)]
 
 # Literal file, context and identity: the first preview needs no cluster, and none of them ever replaces everything.
 provider = k8s.Provider(
@@ -91,6 +102,7 @@ namespace = mesh.InjectedNamespace(
     ),
     in_cluster,
 )
+everything: list[pulumi.Resource] = [ingress, istio, gateway_api, namespace]
 pulumi.export("istioVersion", istio.version)
 pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespace.namespace})
 
@@ -127,6 +139,10 @@ if settings.bookinfo:
             pages=[page] if settings.mesh_check_http else [],
         ),
     )
+    everything += [bookinfo, exposure, check]
     pulumi.export("pods", check.pods)
     pulumi.export("productPage", exposure.url("/productpage"))
     pulumi.export("commands", exposure.commands(settings.context))
+
+if settings.cluster_mode == "existing":
+    mesh.ClusterGuard("departure", replace(guarded, after=everything))

@@ -18,6 +18,8 @@ TIMEOUT_SECONDS = 10
 RETRY_SECONDS = 0.2
 CONNECTIONS = 32  # at most, kept for reuse
 APPLY = "application/apply-patch+yaml"
+# Its UID is the cluster's identity: it is there from the beginning, and cannot be made anew.
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 MERGE = "application/merge-patch+json"
 # Metadata is all that is wanted of objects such as CRDs, whose schemas are most of their size.
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -29,12 +29,14 @@ class Cluster:
     """What the cluster holds of the things that a cluster has only one of.
 
     Attributes:
+        identity: the UID of its namespace kube-system; empty while there is no cluster.
         kubernetes: the API server's version; None while there is no cluster.
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
         istio_crds: Istio's CRDs by name, and whether this stack brought them.
     """
 
+    identity: str = ""
     kubernetes: Version | None = None
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
@@ -71,9 +73,11 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
     return Cluster(
+        identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
-        namespaces={metadata["name"]: is_ours(metadata) for metadata in kube.metadata("/api/v1/namespaces")},
+        namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
         gateway_api={
             metadata["name"]: Crd(
                 bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
@@ -32,6 +32,8 @@ class Settings:
     cluster_mode: ClusterMode
     kubeconfig: str
     context: str
+    allowed_contexts: Sequence[str]
+    accept_cluster: str
     minikube_profile: str
     minikube_memory: int
     minikube_cpus: int
@@ -63,6 +65,10 @@ class Settings:
             cluster_mode=cast(ClusterMode, keys.choice("clusterMode", "minikube", "existing")),
             kubeconfig=keys.text("kubeconfig", r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
             context=keys.text("context", r"\S.*", "the name of a context in the kubeconfig"),
+            allowed_contexts=keys.texts("allowedContexts", r"\S.*", "names of contexts in the kubeconfig"),
+            accept_cluster=keys.text(
+                "acceptCluster", r"([-0-9a-f]{36})?", "the UID of a namespace kube-system, or empty"
+            ),
             minikube_profile=keys.text(
                 "minikubeProfile",
                 r"[a-zA-Z0-9][-a-zA-Z0-9]+",
@@ -92,6 +98,10 @@ class Settings:
             compatibility=cast(Compatibility, keys.choice("compatibility", "enforce", "warn")),
         )
         keys.refuse_others()
+        if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
+            raise keys.error(
+                "context", settings.context, f"one of allowedContexts: {', '.join(settings.allowed_contexts)}"
+            )
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
             raise keys.error(
                 "context",
@@ -138,6 +148,16 @@ class _Keys:
 
     def boolean(self, key: str) -> bool:
         return self.choice(key, "true", "false") == "true"
+
+    def texts(self, key: str, pattern: str, accepted: str) -> Sequence[str]:
+        value = self._raw(key)
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, list) or not all(isinstance(t, str) and re.fullmatch(pattern, t) for t in parsed):
+            raise self.error(key, value, f"a list of {accepted}")
+        return parsed
 
     def mapping(self, key: str) -> Mapping[str, Any]:
         value = self._raw(key)

@@ -1,6 +1,7 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
 from components.bookinfo import Bookinfo, BookinfoArgs
+from components.cluster_guard import ClusterGuard, ClusterGuardArgs
 from components.exposure import Exposure, ExposureArgs
 from components.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from components.ingress_gateway import IngressGateway, IngressGatewayArgs
@@ -12,6 +13,8 @@ from components.minikube import Minikube, MinikubeArgs
 __all__ = [
     "Bookinfo",
     "BookinfoArgs",
+    "ClusterGuard",
+    "ClusterGuardArgs",
     "Exposure",
     "ExposureArgs",
     "GatewayApiCrds",

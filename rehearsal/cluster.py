@@ -183,7 +183,8 @@ class Cluster:
             _write(self._tokens, f"{secrets.token_urlsafe(32)},rehearsal,rehearsal,system:masters\n")
         ports = self._ports()
         for _ in range(PORT_TRIES):
-            if ports is None:
+            # Looked at first: an API server must never reach the etcd that another cluster has on the port of ours.
+            if ports is None or not all(map(is_free, asdict(ports).values())):
                 ports = free_ports()
                 _write(self._ports_file, json.dumps(asdict(ports)))
             try:
@@ -472,6 +473,18 @@ def free_ports() -> Ports:
             each.bind(("127.0.0.1", 0))
         etcd, etcd_peer, apiserver = (each.getsockname()[1] for each in (first, second, third))
     return Ports(etcd=etcd, etcd_peer=etcd_peer, apiserver=apiserver)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there on 127.0.0.1 now."""
+    with socket.socket() as probe:
+        # As the servers do: connections of the previous run that are closing down are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _node_is_ready(api: Api) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import pulumi_cli
-from kube import Kube
+from kube import KUBE_SYSTEM, Kube
 from rehearsal.apply import wait_until
 from rehearsal.cluster import Cluster
 from tests.rehearsal.stack import CONTEXT, objects, settings_for
@@ -57,4 +57,21 @@ def test_a_key_that_nothing_reads_is_refused(
 ) -> None:
     with pytest.raises(pulumi_cli.CliError):
         cli.up({**settings_for(cluster), "istioVersoin": "1.23.0"})
-    assert "config key istio-minikube:istioVersoin is unknown" in capfd.readouterr().out
+    assert "config key istio-minikube:istioVersoin is unknown" in "".join(capfd.readouterr())
+
+
+def test_another_cluster_behind_the_same_context_is_neither_updated_nor_destroyed(
+    cli: pulumi_cli.Cli, cluster: Cluster, own_cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = {"bookinfo": "false"}
+    cli.up(settings_for(cluster) | small)
+    own_cluster.start()
+    elsewhere = settings_for(cluster) | small | {"kubeconfig": str(own_cluster.kubeconfig)}
+    before = listing(own_cluster)
+    with pytest.raises(pulumi_cli.CliError):
+        cli.up(elsewhere)
+    said = capfd.readouterr().out
+    for each in (cluster, own_cluster):
+        assert Kube(each.kubeconfig, CONTEXT).get(KUBE_SYSTEM)["metadata"]["uid"] in said
+    assert "nothing was touched" in said
+    assert listing(own_cluster) == before

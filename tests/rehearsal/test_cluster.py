@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -164,21 +165,29 @@ def gateway_crd(kube: Kube) -> Iterator[Path]:
     kube.delete_crds(GATEWAYS)
 
 
-def test_a_gateway_is_programmed_at_once_after_its_definition_was_away_for_a_while(
-    kube: Kube, gateway_crd: Path
+def test_kwok_stops_watching_gateways_when_their_definition_goes_and_begins_again_when_it_comes(
+    cluster: Cluster, kube: Kube, gateway_crd: Path
 ) -> None:
+    def stops() -> int:
+        return (cluster.logs / "kwok.log").read_text().count("Stop stage controller")
+
+    def create_and_wait() -> None:
+        gateways = kube.resource("gateway.networking.k8s.io/v1", "Gateway")
+        gateways.create(body=gateway("back", "istio"), namespace="default")
+        eventually(lambda: programmed(gateways.get(name="back", namespace="default")), 5)
+
+    create_and_wait()
+    before = stops()
     kube.delete_crds(GATEWAYS)
-    # Long enough for a watch that goes on in vain to be retried only every few seconds.
-    time.sleep(7)
+    # A watch that went on in vain would be retried ever more rarely, up to every half a minute.
+    eventually(lambda: stops() > before)
     kube.apply_crds(gateway_crd)
-    gateways = kube.resource("gateway.networking.k8s.io/v1", "Gateway")
-    gateways.create(body=gateway("back", "istio"), namespace="default")
+    create_and_wait()
 
-    def programmed() -> bool:
-        status = gateways.get(name="back", namespace="default").status.to_dict()
-        return ("Programmed", "True") in {(each["type"], each["status"]) for each in status["conditions"]}
 
-    eventually(programmed, 3)
+def programmed(found: Any) -> bool:
+    conditions = found.status.to_dict()["conditions"]
+    return ("Programmed", "True") in {(each["type"], each["status"]) for each in conditions}
 
 
 def gateway(name: str, class_name: str) -> dict[str, object]:

@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lookup import Cluster
+from lookup import Cluster, Crd
 from tests.unit.fake_api import FakeApi, serving
 from tests.unit.recording import Mesh, composed, evaluated
+from versions import Version
+
+GATEWAY_API = ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"]
 
 Run = Callable[..., Mesh]
 Compose = Callable[..., Mesh]
@@ -54,6 +57,27 @@ def run(manifest: Path) -> Run:
 def dev(run: Run) -> Mesh:
     """The tutorial's stack before there is any cluster."""
     return run()
+
+
+@pytest.fixture(scope="session")
+def existing(run: Run) -> Mesh:
+    """Somebody else's cluster, where the namespaces, Istio's CRDs and the Gateway API are there before the stack."""
+    crd = Crd(bundle_version="v1.1.0", channel="standard", ours=False)
+    cluster = Cluster(
+        identity="1a2b",
+        kubernetes=Version(1, 29),
+        namespaces={"default": False, "istio-system": False, "shop": False},
+        gateway_api=dict.fromkeys(GATEWAY_API, crd),
+        istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
+    )
+    return run(
+        cluster=cluster,
+        clusterMode="existing",
+        context="work",
+        kubeconfig="k",
+        namespace="shop",
+        acceptCluster="3c4d0000-0000-0000-0000-000000000000",
+    )
 
 
 @pytest.fixture

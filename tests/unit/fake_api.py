@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import yaml
 class Request:
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message
     body: Any
 
 

@@ -80,6 +80,6 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
     return mesh
 
 
-def something(name: str) -> pulumi.Resource:
+def something(name: str) -> pulumi.CustomResource:
     """A resource to be waited for; to be called where a program is evaluated."""
     return k8s.core.v1.ConfigMap(name)

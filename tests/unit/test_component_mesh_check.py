@@ -14,6 +14,12 @@ PAGE = Page(service="productpage", namespace="shop", port=9080, path="/productpa
 PODS = [{"name": "details-v1-a", "containers": ["details", "istio-proxy"]}]
 
 
+def deployment(name: str) -> k8s.apps.v1.Deployment:
+    template = k8s.core.v1.PodTemplateSpecArgs()
+    spec = k8s.apps.v1.DeploymentSpecArgs(selector=k8s.meta.v1.LabelSelectorArgs(), template=template)
+    return k8s.apps.v1.Deployment(name, metadata=k8s.meta.v1.ObjectMetaArgs(), spec=spec)
+
+
 def answer(generation: int) -> dict[str, Any]:
     return {"metadata": {"name": "it", "uid": "1a2b", "generation": generation}}
 
@@ -28,9 +34,6 @@ ANSWERS = {
 @pytest.fixture(scope="module")
 def declare() -> Callable[..., None]:
     def declare(**args: Any) -> None:
-        deployments = {
-            f"{name}-v1": k8s.apps.v1.Deployment(name, metadata={}, spec={}) for name in ("ratings", "details")
-        }
         check = MeshCheck(
             "mesh-check",
             MeshCheckArgs(
@@ -38,7 +41,7 @@ def declare() -> Callable[..., None]:
                 context="kind-test",
                 namespace=something("namespace").id.apply(lambda _: "shop"),
                 istio_version=something("istiod").id.apply(lambda _: "1.23.0"),
-                deployments=deployments,
+                deployments={f"{name}-v1": deployment(name) for name in ("ratings", "details")},
                 **args,
             ),
         )

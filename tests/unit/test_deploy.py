@@ -27,7 +27,7 @@ def minikube(path: Path) -> Tool:
 @pytest.fixture
 def pulumi(path: Path) -> Tool:
     tool = Tool.install(path, "pulumi")
-    tool.answer({"stack": ("{}", 0)})
+    tool.answer("stack", "{}")
     return tool
 
 
@@ -35,7 +35,7 @@ def pulumi(path: Path) -> Tool:
 def rehearsed(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """Stands in for ``python -m rehearsal``."""
     main = Mock(return_value=7)
-    monkeypatch.setattr(deploy.rehearsal, "main", main)
+    monkeypatch.setattr("rehearsal.__main__.main", main)
     return main
 
 
@@ -53,7 +53,7 @@ def test_with_minikube_the_stack_dev_is_the_clis(
 ) -> None:
     assert main(monkeypatch, command) == 0
     assert pulumi.words[1].startswith(f"{words} --config-file {deploy.STATE}/Pulumi.dev.yaml --stack dev ")
-    assert minikube.calls == []
+    assert minikube.words == []
     assert not rehearsed.called
 
 
@@ -110,11 +110,11 @@ def test_without_the_cli_it_is_fetched_into_the_users_cache(
     fetched = Tool.install(tmp_path / "cache", "pulumi")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = Mock(return_value=fetched.binary)
-    monkeypatch.setattr(deploy.pulumi_cli, "fetched", asked)
+    monkeypatch.setattr("pulumi_cli.fetched", asked)
     assert main(monkeypatch, "preview") == 0
     asked.assert_called_once_with(tmp_path / "cache" / "istio-minikube" / "pulumi")
-    assert len(fetched.calls) == 2
-    assert minikube.calls == []
+    assert fetched.words[-1].startswith("preview --diff ")
+    assert minikube.words == []
 
 
 def test_an_unknown_stack_is_refused(
@@ -122,16 +122,16 @@ def test_an_unknown_stack_is_refused(
 ) -> None:
     assert main(monkeypatch, "up", "--stack", "moon") == 1
     assert capsys.readouterr().err.startswith("error: there is no stack 'moon' here; accepted: ")
-    assert minikube.calls == []
+    assert minikube.words == []
 
 
 def test_a_failing_cli_is_told_and_is_a_failure(
     minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pulumi.answer({"up": ("", 255)})
+    pulumi.answer("up", "", 255)
     assert main(monkeypatch, "up") == 1
     assert capsys.readouterr().err == "error: `pulumi up` exits with 255; what it says above tells why\n"
-    assert minikube.calls == []
+    assert minikube.words == []
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

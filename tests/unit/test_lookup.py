@@ -1,4 +1,5 @@
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from versions import Version
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
+SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
 
-def items(**objects: dict[str, Any]) -> dict[str, Any]:
+def items(objects: Mapping[str, Any]) -> dict[str, Any]:
     return {"items": [{"metadata": {"name": name, **metadata}} for name, metadata in objects.items()]}
 
 
@@ -28,8 +30,8 @@ def items(**objects: dict[str, Any]) -> dict[str, Any]:
 def server(api: FakeApi) -> FakeApi:
     """A cluster with nothing in it."""
     api.answer("/version", {"gitVersion": "v1.30.4"})
-    api.answer(CRDS, items())
-    api.answer(NAMESPACES, items(default={}))
+    api.answer(CRDS, items({}))
+    api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
     return api
 
 
@@ -61,26 +63,21 @@ def unusable(message: str, kubeconfig: Path) -> re.Match[str] | None:
 
 def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
     ours, others = {"labels": OWNER.labels}, {"labels": replace(OWNER, stack="prod").labels}
-    server.answer(
-        NAMESPACES,
-        items(**{"default": {}, "istio-system": {"labels": {**ours["labels"], "more": "x"}}, "shop": others}),
-    )
-    server.answer(
-        CRDS,
-        items(
-            **{
-                "gateways.gateway.networking.k8s.io": {"annotations": MARKS},
-                "httproutes.gateway.networking.k8s.io": {"annotations": MARKS, **ours},
-                "grpcroutes.gateway.networking.k8s.io": {},
-                "gateways.networking.istio.io": {"annotations": {}},
-                "telemetries.telemetry.istio.io": ours,
-                "certificates.cert-manager.io": ours,
-            }
-        ),
-    )
+    istio = {"istio-system": {"labels": {**OWNER.labels, "more": "x"}}}
+    server.answer(NAMESPACES, items({**SYSTEM, **istio, "default": {}, "shop": others}))
+    crds = {
+        "gateways.gateway.networking.k8s.io": {"annotations": MARKS},
+        "httproutes.gateway.networking.k8s.io": {"annotations": MARKS, **ours},
+        "grpcroutes.gateway.networking.k8s.io": {},
+        "gateways.networking.istio.io": {"annotations": {}},
+        "telemetries.telemetry.istio.io": ours,
+        "certificates.cert-manager.io": ours,
+    }
+    server.answer(CRDS, items(crds))
     assert look_up(existing, OWNER) == Cluster(
+        identity="1a2b",
         kubernetes=Version(1, 30, 4),
-        namespaces={"default": False, "istio-system": True, "shop": False},
+        namespaces={"kube-system": False, "default": False, "istio-system": True, "shop": False},
         gateway_api={
             "gateways.gateway.networking.k8s.io": Crd(bundle_version="v1.1.0", channel="standard", ours=False),
             "httproutes.gateway.networking.k8s.io": Crd(bundle_version="v1.1.0", channel="standard", ours=True),

@@ -9,7 +9,7 @@ import pytest
 
 from lookup import Cluster, Crd
 from preflight import plan
-from settings import Settings
+from tests.unit.loading import loaded
 from versions import Version
 
 GATEWAYS, ROUTES = "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"
@@ -22,28 +22,7 @@ ADVICE = (
     "and gatewayApiChannel to what is there"
 )
 RELEASE = [{"metadata": {"name": name}} for name in (GATEWAYS, ROUTES, NEWEST)]
-SETTINGS = Settings(
-    cluster_mode="minikube",
-    kubeconfig="~/.kube/config",
-    context="minikube",
-    minikube_profile="minikube",
-    minikube_memory=5500,
-    minikube_cpus=4,
-    minikube_driver="",
-    kubernetes_version="v1.30.0",
-    istio_version="1.23.0",
-    istio_chart_repository="https://charts.example",
-    istio_values={},
-    ingress_service_type="LoadBalancer",
-    gateway_api_version="v1.1.0",
-    gateway_api_channel="standard",
-    gateway_api_manifest="",
-    namespace="default",
-    revision="",
-    bookinfo=True,
-    mesh_check_http=True,
-    compatibility="enforce",
-)
+SETTINGS = loaded(istioChartRepository="https://charts.example")
 MISMATCH = (
     "Istio 1.23.0 supports Kubernetes 1.27 to 1.30, not 1.36.3: use such a cluster (kubernetesVersion, where minikube "
     "starts it), or set istioVersion to one of 1.30"

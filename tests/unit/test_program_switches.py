@@ -14,19 +14,6 @@ from versions import Version
 NAMESPACE, PATCH = "kubernetes:core/v1:Namespace", "kubernetes:core/v1:NamespacePatch"
 CRDS = ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"]
 OURS = Crd(bundle_version="v1.1.0", channel="standard", ours=True)
-FOREIGN = Crd(bundle_version="v1.1.0", channel="standard", ours=False)
-
-
-@pytest.fixture(scope="module")
-def existing(run: Run) -> Mesh:
-    """Somebody else's cluster, where the namespaces, Istio's CRDs and the Gateway API are there before the stack."""
-    cluster = Cluster(
-        kubernetes=Version(1, 29),
-        namespaces={"default": False, "istio-system": False, "shop": False},
-        gateway_api=dict.fromkeys(CRDS, FOREIGN),
-        istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
-    )
-    return run(cluster=cluster, clusterMode="existing", context="work", kubeconfig="k", namespace="shop")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +43,26 @@ def bare(run: Run) -> Mesh:
 
 def test_an_existing_cluster_is_left_alone(existing: Mesh) -> None:
     assert {"minikube", "minikube-start"} & existing.names == set()
-    assert existing.named("cluster").dependencies == set()
+
+
+def test_nothing_is_made_before_the_existing_cluster_is_known_to_be_the_one(existing: Mesh) -> None:
+    assert existing.named("cluster").dependencies == {"arrival-command"}
+    assert existing.inputs("arrival-command")["environment"] == {
+        "CLUSTER": "1a2b",
+        "ACCEPT_CLUSTER": "3c4d0000-0000-0000-0000-000000000000",
+        "CONTEXT": "work",
+    }
+
+
+def test_nothing_is_deleted_before_the_existing_cluster_is_known_to_be_the_one(existing: Mesh) -> None:
+    made = {entry.name for entry in existing.registrations if entry.custom}
+    departure = existing.named("departure-command")
+    assert made - departure.dependencies == {"arrival-command", "departure-command", "cluster"}
+    assert departure.inputs == existing.inputs("arrival-command")
+
+
+def test_a_cluster_of_ones_own_is_not_guarded(dev: Mesh) -> None:
+    assert {"arrival", "departure"} & dev.names == set()
 
 
 def test_the_configured_kubeconfig_and_context_are_used_everywhere(existing: Mesh) -> None:

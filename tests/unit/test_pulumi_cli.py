@@ -11,7 +11,7 @@ from tests.unit.fake_tools import Tool
 @pytest.fixture
 def pulumi(tmp_path: Path) -> Tool:
     tool = Tool.install(tmp_path / "bin", "pulumi")
-    tool.answer({"stack": ('{"istioVersion": "1.23.0"}', 0)})
+    tool.answer("stack", '{"istioVersion": "1.23.0"}')
     return tool
 
 
@@ -57,29 +57,28 @@ def test_destroy_asks_nothing(cli: Cli, pulumi: Tool, options: str) -> None:
 
 def test_the_program_is_run_in_the_project_and_the_stack_is_made_beside_the_state(cli: Cli, pulumi: Tool) -> None:
     cli.preview()
-    assert [call["folder"] for call in pulumi.calls] == [str(cli.state), str(PROJECT)]
+    assert pulumi.folders == [str(cli.state), str(PROJECT)]
     assert (cli.state / "Pulumi.yaml").read_bytes() == (PROJECT / "Pulumi.yaml").read_bytes()
 
 
 def test_what_the_cli_shows_reaches_the_terminal(cli: Cli, pulumi: Tool, capfd: pytest.CaptureFixture[str]) -> None:
-    pulumi.answer({"preview": ("+ 36 to create", 0), "stack": ("Created stack 'dev'", 0)})
+    pulumi.answer("preview", "+ 36 to create")
     cli.preview()
     assert capfd.readouterr().out == "+ 36 to create\n"
 
 
 @pytest.mark.parametrize("command", ["stack", "preview"])
 def test_a_failing_command_is_named(cli: Cli, pulumi: Tool, command: str) -> None:
-    pulumi.answer({command: ("error: no", 255)})
+    pulumi.answer(command, "error: no", 255)
     with pytest.raises(CliError, match=f"^`pulumi {command}` exits with 255; what it says above tells why$"):
         cli.preview()
 
 
 def test_no_account_is_needed(cli: Cli, pulumi: Tool) -> None:
     cli.preview()
-    for call in pulumi.calls:
-        assert call["environment"]["PULUMI_BACKEND_URL"] == f"file://{cli.state}"
-        assert call["environment"]["PULUMI_CONFIG_PASSPHRASE"] == ""
-        assert call["environment"]["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+    assert pulumi.environment["PULUMI_BACKEND_URL"] == f"file://{cli.state}"
+    assert pulumi.environment["PULUMI_CONFIG_PASSPHRASE"] == ""
+    assert pulumi.environment["PULUMI_SKIP_UPDATE_CHECK"] == "true"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_no_account_is_needed(cli: Cli, pulumi: Tool) -> None:
 def test_what_is_set_outside_wins(cli: Cli, pulumi: Tool, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "mine")
     cli.preview()
-    assert pulumi.calls[-1]["environment"][variable] == "mine"
+    assert pulumi.environment[variable] == "mine"
 
 
 def test_a_passphrase_in_a_file_is_not_overridden_by_an_empty_one(
@@ -96,7 +95,7 @@ def test_a_passphrase_in_a_file_is_not_overridden_by_an_empty_one(
 ) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "secret.txt")
     cli.preview()
-    assert "PULUMI_CONFIG_PASSPHRASE" not in pulumi.calls[-1]["environment"]
+    assert "PULUMI_CONFIG_PASSPHRASE" not in pulumi.environment
 
 
 def test_the_stacks_file_is_copied_anew_for_each_run(cli: Cli) -> None:

@@ -142,7 +142,9 @@ def test_what_is_not_there_is_none(client: Api) -> None:
 def test_a_kind_that_is_never_served_is_named(client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "DISCOVERY_SECONDS", 0)
     gateway = {**MAP, "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway"}
-    with pytest.raises(RehearsalError, match="for the API server to serve Gateway of gateway.networking.k8s.io/v1$"):
+    with pytest.raises(
+        RehearsalError, match=r"for the API server to serve Gateway of gateway\.networking\.k8s\.io/v1$"
+    ):
         client.get(gateway)
 
 

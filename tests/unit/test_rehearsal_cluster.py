@@ -1,6 +1,7 @@
 import gzip
 import io
 import ipaddress
+import json
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ import sys
 import tarfile
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,19 @@ def test_ports_that_are_taken_again_and_again_are_an_error_in_the_end(tmp_path: 
     assert (unlucky.root / "tries").read_text() == "x\n" * 3
 
 
+def test_nothing_is_started_on_a_recorded_port_on_which_someone_else_listens(tmp_path: Path) -> None:
+    tools = fake_tools(tmp_path / "tools", server='echo "$@" >>$HOME/tried; exit 1')
+    moving = Cluster(tmp_path / "root", tools=tools, say=silent)
+    moving.root.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as somebody_elses:
+        taken = replace(cluster.free_ports(), etcd=somebody_elses.getsockname()[1])
+        (moving.root / "ports.json").write_text(json.dumps(asdict(taken)))
+        with pytest.raises(RehearsalError, match="etcd ended"):
+            moving.start()
+    assert "--data-dir" in (moving.root / "tried").read_text()
+    assert f":{taken.etcd}" not in (moving.root / "tried").read_text()
+
+
 def test_a_start_that_takes_too_long_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "START_TIMEOUT", 0.3)
     slow = Cluster(tmp_path / "root", tools=fake_tools(tmp_path / "tools"), say=silent)
@@ -215,15 +229,14 @@ def test_a_process_is_alive_until_it_is_stopped(sleeper: process.Process) -> Non
     assert not process.alive(sleeper)
 
 
-def test_a_process_that_has_ended_but_was_not_collected_by_its_parent_is_not_alive(tmp_path: Path) -> None:
-    # The shell becomes `sleep`, which collects nobody.
-    with subprocess.Popen(["/bin/sh", "-c", f"true & echo $! >{tmp_path / 'child'}; exec sleep 60"]) as parent:
-        while not (tmp_path / "child").exists() or not (child := (tmp_path / "child").read_text().strip()):
+def test_a_process_that_has_ended_but_was_not_collected_by_its_parent_is_not_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "_collect", lambda _: None)
+    with subprocess.Popen(["true"]) as child:
+        while (stat := Path(f"/proc/{child.pid}/stat").read_text().split())[2] != "Z":
             pass
-        while (stat := Path(f"/proc/{child}/stat").read_text().split())[2] != "Z":
-            pass
-        assert not process.alive(process.Process(pid=int(child), started=stat[21]))
-        parent.kill()
+        assert not process.alive(process.Process(pid=child.pid, started=stat[21]))
 
 
 def test_a_process_that_ignores_being_asked_is_forced(tmp_path: Path) -> None:

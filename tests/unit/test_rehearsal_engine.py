@@ -30,7 +30,8 @@ kept = k8s.core.v1.Secret("kept", metadata={"name": "kept"}, opts=pulumi.Resourc
     pulumi.ResourceOptions(retain_on_delete=True, depends_on=[config])))
 release = k8s.helm.v3.Release("release", name="istiod", chart="x.tgz", opts=pulumi.ResourceOptions.merge(options,
     pulumi.ResourceOptions(depends_on=[kept])))
-check = local.Command("check", create="echo made", delete="touch gone", opts=pulumi.ResourceOptions(depends_on=[release]))
+check = local.Command("check", create="echo made", delete="touch gone",
+    opts=pulumi.ResourceOptions(depends_on=[release]))
 none = local.Command("none", delete="touch gone-too", opts=pulumi.ResourceOptions(depends_on=[check]))
 pulumi.export("printed", check.stdout)
 pulumi.export("uid", config.metadata.uid)
@@ -114,9 +115,7 @@ def test_every_resource_that_is_made_is_shown_and_no_other(applier: Applier, scr
     ]
 
 
-def test_a_refusal_stops_the_run_and_names_the_resource(
-    applier: Applier, api: FakeApi, screen: io.StringIO, project: Path
-) -> None:
+def test_a_refusal_stops_the_run_and_names_the_resource(applier: Applier, api: FakeApi, screen: io.StringIO) -> None:
     api.refuses = "config"
     with pytest.raises(RehearsalError) as failed:
         engine.deploy(applier, "test")
@@ -125,7 +124,7 @@ def test_a_refusal_stops_the_run_and_names_the_resource(
     assert "✗ config ConfigMap" in screen.getvalue()
 
 
-def test_a_failing_chart_stops_the_run_and_names_the_release(applier: Applier, project: Path) -> None:
+def test_a_failing_chart_stops_the_run_and_names_the_release(applier: Applier) -> None:
     applier.helm = FakeHelm([], fails=True)  # type: ignore[assignment] # a fake
     with pytest.raises(RehearsalError, match=r"^release \(kubernetes:helm.sh/v3:Release\): helm upgrade says: no$"):
         engine.deploy(applier, "test")
@@ -195,11 +194,11 @@ def test_one_failure_is_kept_where_several_fail_side_by_side(applier: Applier, a
     maps = "\n".join(f"k8s.core.v1.ConfigMap('{name}', metadata={{'name': '{name}'}})" for name in "ab")
     (project / "__main__.py").write_text(f"import pulumi_kubernetes as k8s\n{maps}")
 
-    def refuse(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def refuse(_: Mapping[str, Any]) -> dict[str, Any]:
         barrier.wait(5)
         raise RefusedError("no", 403)
 
-    api.apply = refuse  # type: ignore[method-assign]
+    api.apply = refuse  # type: ignore[method-assign, assignment]
     with pytest.raises(RehearsalError, match=r"^[ab] \(kubernetes:core/v1:ConfigMap\): no$") as failed:
         engine.deploy(applier, "test")
     assert failed.value is applier.failure

@@ -92,7 +92,8 @@ def test_a_registration_knows_its_type_inputs_and_options(recorder: Recorder) ->
 
 def test_the_defaults_of_options_are_told_too(recorder: Recorder) -> None:
     command = recorder.named("command")
-    assert (command.parent, command.provider, command.dependencies) == ("", "", {"first"})
+    assert (command.parent, command.provider) == ("", "")
+    assert command.dependencies == {"first"}
     assert (command.protect, command.retain) == (False, False)
     assert not recorder.named("group").custom
 

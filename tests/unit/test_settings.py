@@ -1,6 +1,5 @@
 import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -9,40 +8,16 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pulumi.runtime import reset_options
-from pulumi.runtime import settings as runtime_settings
-from pulumi.runtime.config import set_all_config
-from pulumi.runtime.settings import configure
 
 from rehearsal.program import PROJECT, stack_config
 from settings import Settings
+from tests.unit.loading import DEV, load, loaded
 
 DESCRIPTION = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
 KEYS = sorted(DESCRIPTION["config"])
 STACKS = sorted(file.suffixes[0][1:] for file in PROJECT.glob("Pulumi.*.yaml"))
-DEV = stack_config("dev")
+UID = "0b5e8d2c-9a41-4d0f-8d1b-2f6f0a7c3e55"
 OBJECT = "an object, such as {pilot: {autoscaleEnabled: false}}"
-Load = Callable[..., Settings]
-
-
-def loaded(**overrides: str) -> Settings:
-    """The settings of stack dev with other values for some keys."""
-    set_all_config({**DEV, **{f"istio-minikube:{key}": value for key, value in overrides.items()}})
-    return Settings.load()
-
-
-@pytest.fixture
-def load() -> Load:
-    return loaded
-
-
-@pytest.fixture(autouse=True, scope="module")
-def project() -> Iterator[None]:
-    """The runtime of the project, which the CLI would have set up."""
-    configure(runtime_settings.Settings(project="istio-minikube", stack="dev"))
-    yield
-    set_all_config({})
-    reset_options()
 
 
 def snake(key: str) -> str:
@@ -62,11 +37,13 @@ def test_every_key_has_a_type_a_default_and_a_description() -> None:
     assert {key: whole - set(entry) for key, entry in DESCRIPTION["config"].items()} == {key: set() for key in KEYS}
 
 
-def test_the_defaults_are_the_tutorials(load: Load) -> None:
-    assert asdict(load()) == {
+def test_the_defaults_are_the_tutorials() -> None:
+    assert asdict(loaded()) == {
         "cluster_mode": "minikube",
         "kubeconfig": "~/.kube/config",
         "context": "minikube",
+        "allowed_contexts": [],
+        "accept_cluster": "",
         "minikube_profile": "minikube",
         "minikube_memory": 5500,
         "minikube_cpus": 4,
@@ -89,13 +66,14 @@ def test_the_defaults_are_the_tutorials(load: Load) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_file_loads(stack: str) -> None:
-    set_all_config(stack_config(stack))
-    assert Settings.load().cluster_mode in {"minikube", "existing"}
+    assert load(stack_config(stack)).cluster_mode in {"minikube", "existing"}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "read"),
     [
+        ("allowedContexts", '["other", "minikube"]', ["other", "minikube"]),
+        ("acceptCluster", UID, UID),
         ("minikubeMemory", "1800", 1800),
         ("minikubeCpus", "2", 2),
         ("minikubeDriver", "kvm2", "kvm2"),
@@ -113,8 +91,8 @@ def test_every_stack_file_loads(stack: str) -> None:
         ("compatibility", "warn", "warn"),
     ],
 )
-def test_a_key_is_read_as_its_type(load: Load, key: str, value: str, read: Any) -> None:
-    assert getattr(load(**{key: value}), snake(key)) == read
+def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
+    assert getattr(loaded(**{key: value}), snake(key)) == read
 
 
 @pytest.mark.parametrize(
@@ -123,7 +101,11 @@ def test_a_key_is_read_as_its_type(load: Load, key: str, value: str, read: Any) 
         ("clusterMode", "kind", "minikube or existing"),
         ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
         ("context", " ", "the name of a context in the kubeconfig"),
-        ("context", "other", "'minikube', as with clusterMode minikube a context is named after its profile"),
+        ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
+        ("allowedContexts", "minikube", "a list of names of contexts in the kubeconfig"),
+        ("allowedContexts", "[1]", "a list of names of contexts in the kubeconfig"),
+        ("allowedContexts", '[""]', "a list of names of contexts in the kubeconfig"),
+        ("acceptCluster", "kind-test", "the UID of a namespace kube-system, or empty"),
         ("minikubeProfile", "m", "two or more letters, digits and dashes, such as minikube"),
         ("minikubeMemory", "1799", "a whole number of MiB, 1800 or more"),
         ("minikubeMemory", "5.5e3", "a whole number of MiB, 1800 or more"),
@@ -151,39 +133,44 @@ def test_a_key_is_read_as_its_type(load: Load, key: str, value: str, read: Any) 
     ],
 )
 def test_another_value_is_refused_with_the_key_the_value_and_what_is_accepted(
-    load: Load, key: str, value: str, accepted: str
+    key: str, value: str, accepted: str
 ) -> None:
     with pytest.raises(pulumi.RunError, match=refusal(key, value, accepted)):
-        load(**{key: value})
+        loaded(**{key: value})
 
 
-def test_with_an_existing_cluster_the_context_has_any_name(load: Load) -> None:
-    assert load(clusterMode="existing", context="arn:aws:eks/prod").context == "arn:aws:eks/prod"
+def test_with_an_existing_cluster_the_context_has_any_name() -> None:
+    assert loaded(clusterMode="existing", context="arn:aws:eks/prod").context == "arn:aws:eks/prod"
 
 
-def test_an_unknown_key_is_refused_with_the_known_ones(load: Load) -> None:
+def test_a_context_that_is_not_allowed_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match=refusal("context", "minikube", "one of allowedContexts: kind, work")):
+        loaded(allowedContexts='["kind", "work"]')
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         pulumi.RunError, match=refusal("istioVersoin", "1.24.0", f"one of these keys: {', '.join(KEYS)}")
     ):
-        load(istioVersoin="1.24.0")
+        loaded(istioVersoin="1.24.0")
 
 
-def test_an_unknown_key_in_the_clis_environment_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_key_in_the_clis_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"istio-minikube:bookInfo": "false"}))
     with pytest.raises(pulumi.RunError, match=r"^config key istio-minikube:bookInfo is 'false'; accepted: one of"):
-        load()
+        loaded()
 
 
-def test_keys_of_other_projects_are_none_of_ours(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_other_projects_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"pulumi:disable-default-providers": '["kubernetes"]'}))
-    assert load().namespace == "default"
+    assert loaded().namespace == "default"
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_without_a_default_says_where_defaults_come_from(key: str) -> None:
-    set_all_config({name: value for name, value in DEV.items() if name != f"istio-minikube:{key}"})
+    config = {name: value for name, value in DEV.items() if name != f"istio-minikube:{key}"}
     with pytest.raises(pulumi.RunError) as refused:
-        Settings.load()
+        load(config)
     assert str(refused.value) == (
         f"config key istio-minikube:{key} is not set and Pulumi.yaml gives no default; "
         "restore Pulumi.yaml's config section, or set the key"

@@ -1,0 +1,26 @@
+"""Settings as the stack dev has them, with other values for some keys."""
+
+from pulumi.runtime import settings as runtime
+from pulumi.runtime.config import set_all_config
+
+from rehearsal.program import stack_config
+from settings import Settings
+
+PROJECT_NAME = "istio-minikube"
+DEV = stack_config("dev")
+
+
+def load(config: dict[str, str]) -> Settings:
+    """Load a whole configuration, as the Pulumi CLI would hand it over."""
+    runtime.configure(runtime.Settings(project=PROJECT_NAME, stack="dev"))
+    set_all_config(config)
+    try:
+        return Settings.load()
+    finally:
+        set_all_config({})
+        runtime.reset_options()
+
+
+def loaded(**overrides: str) -> Settings:
+    """Load stack dev with these keys."""
+    return load({**DEV, **{f"{PROJECT_NAME}:{key}": value for key, value in overrides.items()}})
