@@ -87,6 +87,7 @@ ingress = mesh.IngressGateway(
     mesh.IngressGatewayArgs(
         namespace=istio.namespace,
         istiod=istio.istiod,
+        istio_version=istio.version,
         service_type=settings.ingress_service_type,
         revision=settings.revision,
     ),
@@ -108,7 +109,9 @@ pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespace.nam
 
 if settings.bookinfo:
     bookinfo = mesh.Bookinfo(
-        "bookinfo", mesh.BookinfoArgs(namespace=namespace.namespace, injectors=[istio.istiod]), in_cluster
+        "bookinfo",
+        mesh.BookinfoArgs(namespace=namespace.namespace, injectors=[istio.istiod], istio_version=istio.version),
+        in_cluster,
     )
     exposure = mesh.Exposure(
         "exposure",

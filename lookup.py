@@ -34,6 +34,8 @@ class Cluster:
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
         istio_crds: Istio's CRDs by name, and whether this stack brought them.
+        istiods: the versions of the istiods that run, by NAMESPACE/NAME of their Deployments; None where the image
+            does not tell.
     """
 
     identity: str = ""
@@ -41,6 +43,7 @@ class Cluster:
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
     istio_crds: Mapping[str, bool] = field(default_factory=dict)
+    istiods: Mapping[str, Version | None] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -88,7 +91,20 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
             if metadata["name"].endswith(f".{GROUP}")
         },
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
+        istiods={
+            f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": _version(istiod)
+            for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+        },
     )
+
+
+def _version(istiod: Mapping[str, Any]) -> Version | None:
+    """The version in an istiod's image tag, such as 1.23.0 or 1.23.0-distroless."""
+    image = istiod["spec"]["template"]["spec"]["containers"][0]["image"]
+    try:
+        return Version.parse(image.partition("@")[0].rpartition(":")[2])
+    except ValueError:
+        return None
 
 
 def _profile_exists(profile: str) -> bool:

@@ -13,6 +13,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 import versions
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.istio_base import istiod_release
 from lookup import Cluster, Crd
 from settings import Settings
 from versions import Version
@@ -84,6 +85,9 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
         kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
         gateway_api=settings.gateway_api,
     )
+    release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
+    if running := cluster.istiods.get(release):
+        found += versions.upgrade_problems(running=running, wanted=settings.istio)
     if found and settings.compatibility == "enforce":
         raise pulumi.RunError(
             "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"

@@ -106,3 +106,25 @@ def incompatibilities(*, istio: Version, kubernetes: Version, gateway_api: Versi
                 f"set gatewayApiVersion to one before v{release}"
             )
     return found
+
+
+def upgrade_problems(*, running: Version, wanted: Version) -> list[str]:
+    """What speaks against replacing istiod ``running`` in place by ``wanted``; each entry says which path to take.
+
+    Source: https://istio.io/latest/docs/setup/upgrade/in-place/ (one minor release at a time).
+    """
+    if wanted < running:
+        return [
+            f"Istio {running} runs, and an older istiod does not understand what a newer one and its CRDs have stored: "
+            f"set istioVersion to {running} or newer, or destroy the stack first"
+        ]
+    lines = list(ISTIO_LINES)
+    if running.line not in lines or wanted.line not in lines:
+        return []
+    path = lines[lines.index(running.line) + 1 : lines.index(wanted.line)]
+    if not path:
+        return []
+    return [
+        f"Istio {running} runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion "
+        f"of {', then '.join([*path, wanted.line])}"
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import SKIP_AWAIT, name_of, typed
+from components.objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
 
 PORT = 9080
 REGISTRY = "docker.io/istio"
@@ -81,12 +81,14 @@ class BookinfoArgs:
     Attributes:
         namespace: the namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
+        istio_version: the version of the sidecars; the pods are made anew when it changes.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
 
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource]
+    istio_version: pulumi.Input[str]
 
 
 def service_account_name(service: str) -> str:
@@ -99,8 +101,8 @@ def service_spec(service: str) -> dict[str, Any]:
     return {"ports": [{"port": PORT, "name": "http"}], "selector": {"app": service}}
 
 
-def deployment_spec(workload: Workload, account: pulumi.Input[str]) -> dict[str, Any]:
-    """The spec of a workload's Deployment, whose pods run under the ServiceAccount ``account``."""
+def deployment_spec(workload: Workload, account: pulumi.Input[str], istio_version: pulumi.Input[str]) -> dict[str, Any]:
+    """The spec of a workload's Deployment, whose pods run under ``account`` with a sidecar of ``istio_version``."""
     container: dict[str, Any] = {
         "name": workload.service,
         "image": f"{REGISTRY}/examples-bookinfo-{workload.name}:{IMAGE_TAG}",
@@ -116,9 +118,7 @@ def deployment_spec(workload: Workload, account: pulumi.Input[str]) -> dict[str,
             {"name": name, "mountPath": workload.scratch[name]} for name in sorted(workload.scratch)
         ]
         spec["volumes"] = [{"name": name, "emptyDir": {}} for name in workload.scratch]
-    metadata: dict[str, Any] = {"labels": workload.labels}
-    if workload.annotations:
-        metadata["annotations"] = workload.annotations
+    metadata = {"labels": workload.labels, "annotations": workload.annotations | data_plane_annotations(istio_version)}
     return {
         "replicas": 1,
         "selector": {"matchLabels": workload.labels},
@@ -169,7 +169,7 @@ class Bookinfo(pulumi.ComponentResource):
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
-                spec=deployment_spec(workload, name_of(accounts[workload.service])),
+                spec=deployment_spec(workload, name_of(accounts[workload.service]), args.istio_version),
             )
             for workload in WORKLOADS
         }

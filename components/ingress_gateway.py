@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import SKIP_AWAIT, name_of, typed
+from components.objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
 
 NAME = "istio-ingressgateway"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
@@ -23,17 +23,19 @@ class IngressGatewayArgs:
     Attributes:
         namespace: the namespace of istiod; an output of IstioBase.
         istiod: the resource that makes pods be injected; without it the image would stay ``auto``.
+        istio_version: the version of the proxy; the pods are made anew when it changes.
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision whose istiod injects the gateway; empty for the default one.
     """
 
     namespace: pulumi.Input[str]
     istiod: pulumi.Resource
+    istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
 
 
-def pod_template(revision: str) -> dict[str, Any]:
+def pod_template(istio_version: pulumi.Input[str], revision: str) -> dict[str, Any]:
     """The pod, to be completed by istiod's injection template ``gateway``.
 
     Source: https://istio.io/latest/docs/setup/additional-setup/gateway/ and the figures of Istio's chart
@@ -50,6 +52,7 @@ def pod_template(revision: str) -> dict[str, Any]:
                 "prometheus.io/path": "/stats/prometheus",
                 "prometheus.io/port": "15020",
                 "prometheus.io/scrape": "true",
+                **data_plane_annotations(istio_version),
             },
         },
         "spec": {
@@ -138,7 +141,7 @@ class IngressGateway(pulumi.ComponentResource):
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
             subjects=[{"kind": "ServiceAccount", "name": name_of(account), "namespace": args.namespace}],
         )
-        template = pod_template(args.revision)
+        template = pod_template(args.istio_version, args.revision)
         template["spec"]["serviceAccountName"] = name_of(account)
         deployment = typed(
             k8s.apps.v1.Deployment,

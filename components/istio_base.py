@@ -60,6 +60,11 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def istiod_release(revision: str) -> str:
+    """The name of istiod's Helm release, and of its Deployment."""
+    return f"istiod-{revision}" if revision else "istiod"
+
+
 def istiod_values(revision: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of the istiod chart. Istio's own defaults are the default profile, so ours only name the place."""
     ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
@@ -107,7 +112,7 @@ class IstioBase(pulumi.ComponentResource):
         )
         self.istiod = k8s.helm.v3.Release(
             f"{name}-istiod",
-            name="istiod" if not args.revision else f"istiod-{args.revision}",
+            name=istiod_release(args.revision),
             namespace=self.namespace,
             values=istiod_values(args.revision, args.values),
             timeout=TIMEOUT_SECONDS,

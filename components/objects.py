@@ -32,3 +32,8 @@ def name_of(resource: Any) -> pulumi.Output[str]:
     """The object's name, known once the object is there: whoever uses it waits for it."""
     name: pulumi.Output[str] = resource.metadata.apply(lambda metadata: metadata.name)
     return name
+
+
+def data_plane_annotations(istio_version: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """Annotations of a pod template that change with Istio's version, so that pods roll and get the new proxy."""
+    return {"istio-minikube/data-plane": istio_version}
