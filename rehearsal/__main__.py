@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
-from rehearsal import artifacts, engine, toolchain
+from rehearsal import artifacts, engine, graph, render, toolchain
 from rehearsal.apply import Api
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
@@ -40,13 +40,24 @@ def arguments() -> argparse.ArgumentParser:
             help="pulumi: the Pulumi CLI with a local file backend; offline: the SDK's mocks, which apply each "
             "resource; auto (default): pulumi where the CLI is on PATH",
         )
-        parser_with_engine.add_argument(
+    shown = commands.add_parser("render", help="write every manifest that a stack would apply, one file an object")
+    shown.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write, made anew")
+    drawn = commands.add_parser("graph", help="put the picture of a stack's components into README.md")
+    drawn.add_argument("--check", action="store_true", help="only fail where README.md has another picture")
+    drawn.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
+    for parser_with_stack in (shown,):
+        parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
+        parser_with_stack.add_argument(
+            "--stand-ins", action="store_true", help="the rehearsal's charts and CRDs in the place of downloads"
+        )
+    for parser_with_config in (up, down, shown):
+        parser_with_config.add_argument(
             "--config",
             action="append",
             default=[],
             metavar="KEY=VALUE",
             type=_pair,
-            help="a configuration key for this run, over Pulumi.rehearsal.yaml (repeatable)",
+            help="a configuration key for this run, over the stack's file (repeatable)",
         )
     status = commands.add_parser("status", help="show the cluster's pods and the stack's outputs")
     status.add_argument("--output", choices=("text", "json"), default="text", help="text (default) or json")
@@ -61,7 +72,9 @@ def main(words: list[str] | None = None) -> int:
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     try:
-        {"up": up, "down": down, "status": status}[options.command](options, console)
+        {"up": up, "down": down, "status": status, "render": rendered, "graph": drawing}[options.command](
+            options, console
+        )
     except (RehearsalError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -118,6 +131,19 @@ def status(options: argparse.Namespace, console: Console) -> None:
         print(json.dumps({"pods": found, "outputs": outputs}, indent=2))
     else:
         show(console, found, outputs)
+
+
+def rendered(options: argparse.Namespace, console: Console) -> None:
+    """Write the manifests of a stack."""
+    overrides = render.stand_ins(options.stack, dict(options.config), ROOT) if options.stand_ins else options.config
+    _, objects = render.render(options.stack, dict(overrides), ROOT)
+    count = render.write(objects, options.out)
+    console.print(f"Stack {options.stack}: {count} manifests in {options.out}", soft_wrap=True)
+
+
+def drawing(options: argparse.Namespace, _: Console) -> None:
+    """Put the picture of a stack into the README, or check the one there."""
+    print(graph.update(options.stack, check=options.check))
 
 
 def pods(kubeconfig: Path) -> list[dict[str, Any]]:
