@@ -42,6 +42,8 @@ provider = k8s.Provider(
     opts=pulumi.ResourceOptions(depends_on=cluster),
 )
 in_cluster = pulumi.ResourceOptions(provider=provider)
+# What others on a shared cluster build on. A component's children inherit it.
+shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
 
 istio = mesh.IstioBase(
     "istio",
@@ -52,8 +54,9 @@ istio = mesh.IstioBase(
         namespace_labels=labels,
         values=settings.istio_values,
         revision=settings.revision,
+        replicas=settings.replicas,
     ),
-    in_cluster,
+    shared,
 )
 ingress = mesh.IngressGateway(
     "ingress",
@@ -62,8 +65,9 @@ ingress = mesh.IngressGateway(
         istiod=istio.istiod,
         service_type=settings.ingress_service_type,
         revision=settings.revision,
+        replicas=settings.replicas,
     ),
-    in_cluster,
+    shared,
 )
 gateway_api = mesh.GatewayApiCrds(
     "gateway-api",
@@ -78,7 +82,7 @@ gateway_api = mesh.GatewayApiCrds(
         ),
         labels=labels,
     ),
-    in_cluster,
+    shared,
 )
 namespace = mesh.InjectedNamespace(
     "namespace",
@@ -88,7 +92,7 @@ namespace = mesh.InjectedNamespace(
         labels=labels,
         revision=settings.revision,
     ),
-    in_cluster,
+    shared,
 )
 pulumi.export("istioVersion", istio.version)
 pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespace.namespace})

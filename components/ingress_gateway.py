@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import SKIP_AWAIT, name_of, typed
+from components.objects import SKIP_AWAIT, apart, name_of, typed
 
 NAME = "istio-ingressgateway"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
@@ -25,12 +25,18 @@ class IngressGatewayArgs:
         istiod: the resource that makes pods be injected; without it the image would stay ``auto``.
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision whose istiod injects the gateway; empty for the default one.
+        replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
     """
 
     namespace: pulumi.Input[str]
     istiod: pulumi.Resource
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise pulumi.RunError(f"replicas is {self.replicas}; accepted: 1 or more pods")
 
 
 def pod_template(revision: str) -> dict[str, Any]:
@@ -90,13 +96,13 @@ def service_spec(service_type: str) -> dict[str, Any]:
     }
 
 
-def autoscaler_spec() -> dict[str, Any]:
-    """1 to 5 replicas at 80 % of the requested processor time, as in the default profile."""
+def autoscaler_spec(replicas: int = 1) -> dict[str, Any]:
+    """``replicas`` to 5 pods at 80 % of the requested processor time; with 1, as in the default profile."""
     target = {"type": "Utilization", "averageUtilization": 80}
     return {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
-        "minReplicas": 1,
-        "maxReplicas": 5,
+        "minReplicas": replicas,
+        "maxReplicas": max(replicas, 5),
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
 
@@ -140,6 +146,8 @@ class IngressGateway(pulumi.ComponentResource):
         )
         template = pod_template(args.revision)
         template["spec"]["serviceAccountName"] = name_of(account)
+        if args.replicas > 1:
+            template["spec"]["affinity"] = apart(LABELS)
         deployment = typed(
             k8s.apps.v1.Deployment,
             f"{name}-deployment",
@@ -158,7 +166,7 @@ class IngressGateway(pulumi.ComponentResource):
             parent=self,
             depends_on=[deployment],
             metadata=metadata(),
-            spec=autoscaler_spec(),
+            spec=autoscaler_spec(args.replicas),
         )
         typed(
             k8s.policy.v1.PodDisruptionBudget,

@@ -3,7 +3,7 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pulumi
@@ -17,6 +17,16 @@ SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 def typed(kind: Callable[..., R], name: str, *, parent: pulumi.Resource, depends_on: Any = None, **manifest: Any) -> R:
     """A resource of class ``kind`` under ``parent``; ``manifest`` is what its object has beside apiVersion and kind."""
     return kind(name, opts=pulumi.ResourceOptions(parent=parent, depends_on=depends_on), **manifest)
+
+
+def apart(labels: Mapping[str, str]) -> dict[str, Any]:
+    """An affinity that puts pods with ``labels`` on different nodes where there are enough of them."""
+    term = {"labelSelector": {"matchLabels": dict(labels)}, "topologyKey": "kubernetes.io/hostname"}
+    return {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }
 
 
 def name_of(resource: Any) -> pulumi.Output[str]:
