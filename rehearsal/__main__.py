@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
-from rehearsal import artifacts, engine, graph, render, toolchain
+from rehearsal import artifacts, engine, graph, policies, render, toolchain
 from rehearsal.apply import Api
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
-from rehearsal.program import LOG, PROJECT, stack_config
+from rehearsal.program import LOG, PROJECT, Recorder, stack_config
 from rehearsal.view import View
 
 STACK = "rehearsal"
@@ -45,12 +45,13 @@ def arguments() -> argparse.ArgumentParser:
     drawn = commands.add_parser("graph", help="put the picture of a stack's components into README.md")
     drawn.add_argument("--check", action="store_true", help="only fail where README.md has another picture")
     drawn.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
-    for parser_with_stack in (shown,):
+    judged = commands.add_parser("policy", help="judge a stack by the policy pack's rules, without the Pulumi CLI")
+    for parser_with_stack in (shown, judged):
         parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
         parser_with_stack.add_argument(
             "--stand-ins", action="store_true", help="the rehearsal's charts and CRDs in the place of downloads"
         )
-    for parser_with_config in (up, down, shown):
+    for parser_with_config in (up, down, shown, judged):
         parser_with_config.add_argument(
             "--config",
             action="append",
@@ -72,9 +73,9 @@ def main(words: list[str] | None = None) -> int:
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     try:
-        {"up": up, "down": down, "status": status, "render": rendered, "graph": drawing}[options.command](
-            options, console
-        )
+        {"up": up, "down": down, "status": status, "render": rendered, "graph": drawing, "policy": judgement}[
+            options.command
+        ](options, console)
     except (RehearsalError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -135,10 +136,21 @@ def status(options: argparse.Namespace, console: Console) -> None:
 
 def rendered(options: argparse.Namespace, console: Console) -> None:
     """Write the manifests of a stack."""
-    overrides = render.stand_ins(options.stack, dict(options.config), ROOT) if options.stand_ins else options.config
-    _, objects = render.render(options.stack, dict(overrides), ROOT)
+    _, objects = _render(options)
     count = render.write(objects, options.out)
     console.print(f"Stack {options.stack}: {count} manifests in {options.out}", soft_wrap=True)
+
+
+def judgement(options: argparse.Namespace, console: Console) -> None:
+    """Show what each policy says of a stack; a mandatory one's faults are an error."""
+    recorder, objects = _render(options)
+    verdict = policies.verdict(options.stack, policies.resources(recorder.registrations, objects))
+    for policy, level, faults in verdict:
+        console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+        for fault in faults:
+            console.print(f"          {fault}", soft_wrap=True, markup=False)
+    if failed := [policy.name for policy, level, faults in verdict if faults and level == "mandatory"]:
+        raise RehearsalError(f"stack {options.stack} breaks {len(failed)} mandatory policies: {', '.join(failed)}")
 
 
 def drawing(options: argparse.Namespace, _: Console) -> None:
@@ -169,6 +181,13 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
     for name, value in outputs.items():
         if name != "pods":  # shown above
             console.print(f"{name}: {json.dumps(value, indent=2)}", soft_wrap=True)
+
+
+def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
+    overrides = dict(options.config)
+    if options.stand_ins:
+        overrides = render.stand_ins(options.stack, overrides, ROOT)
+    return render.render(options.stack, overrides, ROOT)
 
 
 def _engine(wanted: str, console: Console) -> Path | None:
