@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
-from rehearsal import artifacts, engine, graph, policies, render, toolchain
+from rehearsal import artifacts, compare, engine, graph, policies, render, toolchain
 from rehearsal.apply import Api
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
@@ -45,13 +45,24 @@ def arguments() -> argparse.ArgumentParser:
     drawn = commands.add_parser("graph", help="put the picture of a stack's components into README.md")
     drawn.add_argument("--check", action="store_true", help="only fail where README.md has another picture")
     drawn.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
+    changed = commands.add_parser("render-diff", help="show what changes in a stack's manifests since a commit")
+    changed.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for base, head and changes.diff"
+    )
+    before = commands.add_parser("preview-base", help="bring the rehearsal up as it is at a commit (Pulumi CLI)")
+    for parser_with_base in (changed, before):
+        parser_with_base.add_argument("--base", required=True, metavar="REF", help="the commit, such as origin/main")
+    commands.add_parser("preview", help="preview the rehearsal against its state (Pulumi CLI)")
+    told = commands.add_parser("comment", help="write a pull request's comment from what commands printed")
+    told.add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
+    told.add_argument("--out", required=True, type=Path, metavar="FILE")
     judged = commands.add_parser("policy", help="judge a stack by the policy pack's rules, without the Pulumi CLI")
-    for parser_with_stack in (shown, judged):
+    for parser_with_stack in (shown, judged, changed):
         parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
         parser_with_stack.add_argument(
             "--stand-ins", action="store_true", help="the rehearsal's charts and CRDs in the place of downloads"
         )
-    for parser_with_config in (up, down, shown, judged):
+    for parser_with_config in (up, down, shown, judged, changed):
         parser_with_config.add_argument(
             "--config",
             action="append",
@@ -73,9 +84,7 @@ def main(words: list[str] | None = None) -> int:
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     try:
-        {"up": up, "down": down, "status": status, "render": rendered, "graph": drawing, "policy": judgement}[
-            options.command
-        ](options, console)
+        COMMANDS[options.command](options, console)
     except (RehearsalError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -153,6 +162,39 @@ def judgement(options: argparse.Namespace, console: Console) -> None:
         raise RehearsalError(f"stack {options.stack} breaks {len(failed)} mandatory policies: {', '.join(failed)}")
 
 
+def changes(options: argparse.Namespace, console: Console) -> None:
+    """Render a stack as it is at a commit and as it is now, and write down what is different."""
+    base, head = options.out.absolute() / "base", options.out.absolute() / "head"
+    words = [word for key, value in options.config for word in ("--config", f"{key}={value}")]
+    compare.render_at(options.base, options.stack, base, [*words, *["--stand-ins"] * options.stand_ins])
+    render.write(_render(options)[1], head)
+    found = compare.difference(base, head)
+    (options.out / "changes.diff").write_text(found)
+    files = found.count("\ndiff --git ") + found.startswith("diff --git ")
+    console.print(
+        f"Stack {options.stack}: {files} manifests differ from {options.base}: {options.out / 'changes.diff'}"
+    )
+
+
+def base_up(options: argparse.Namespace, _: Console) -> None:
+    """Bring the rehearsal up as it is at a commit."""
+    _needed_cli("preview-base")
+    compare.up_at(options.base, ROOT)
+
+
+def preview(_: argparse.Namespace, __: Console) -> None:
+    """Show what the program as it is now would change of what `up` or `preview-base` made."""
+    chosen = _needed_cli("preview")
+    artifacts.prepare(ROOT, stack_config(STACK)["istio-minikube:istioVersion"])
+    _cli(chosen).preview()
+
+
+def commented(options: argparse.Namespace, _: Console) -> None:
+    """Write a pull request's comment."""
+    sections = {title: Path(file).read_text() for title, file in options.section}
+    options.out.write_text(compare.comment(sections))
+
+
 def drawing(options: argparse.Namespace, _: Console) -> None:
     """Put the picture of a stack into the README, or check the one there."""
     print(graph.update(options.stack, check=options.check))
@@ -183,6 +225,12 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
             console.print(f"{name}: {json.dumps(value, indent=2)}", soft_wrap=True)
 
 
+def _needed_cli(command: str) -> Path:
+    if binary := pulumi_cli.found():
+        return binary
+    raise RehearsalError(f"{command} needs the Pulumi CLI on PATH; without it, see `python -m rehearsal render-diff`")
+
+
 def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
     overrides = dict(options.config)
     if options.stand_ins:
@@ -210,6 +258,19 @@ def _pair(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
 
+
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "render": rendered,
+    "render-diff": changes,
+    "policy": judgement,
+    "graph": drawing,
+    "preview-base": base_up,
+    "preview": preview,
+    "comment": commented,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
