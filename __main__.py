@@ -5,16 +5,15 @@ import pulumi_kubernetes as k8s
 
 import components as mesh
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
-from components.ownership import owner_labels
+from components.ownership import Owner
 from gateway_api import cache_folder, load_manifest
 from lookup import look_up
 from preflight import plan
 from settings import Settings
 
 settings = Settings.load()
-stack = pulumi.get_stack()
-labels = owner_labels(stack)
-planned = plan(settings, look_up(settings, stack))
+owner = Owner(stack=pulumi.get_stack(), kubeconfig=settings.kubeconfig, context=settings.context)
+planned = plan(settings, look_up(settings, owner))
 for warning in planned.warnings:
     pulumi.warn(warning)
 
@@ -45,13 +44,30 @@ in_cluster = pulumi.ResourceOptions(provider=provider)
 # What others on a shared cluster build on. A component's children inherit it.
 shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
 
+gateway_api = mesh.GatewayApiCrds(
+    "gateway-api",
+    mesh.GatewayApiCrdsArgs(
+        manifest=planned.gateway_api_share(
+            lambda: load_manifest(
+                settings.gateway_api_manifest,
+                settings.gateway_api_version,
+                settings.gateway_api_channel,
+                cache_folder(),
+            )
+        ),
+        owner=owner,
+    ),
+    shared,
+)
 istio = mesh.IstioBase(
     "istio",
     mesh.IstioBaseArgs(
         version=settings.istio_version,
         chart_repository=settings.istio_chart_repository,
+        owner=owner,
         namespace_exists=planned.istio_namespace_exists,
-        namespace_labels=labels,
+        foreign_crds=planned.foreign_istio_crds,
+        requires=[gateway_api],
         values=settings.istio_values,
         revision=settings.revision,
         replicas=settings.replicas,
@@ -69,27 +85,12 @@ ingress = mesh.IngressGateway(
     ),
     shared,
 )
-gateway_api = mesh.GatewayApiCrds(
-    "gateway-api",
-    mesh.GatewayApiCrdsArgs(
-        manifest=planned.gateway_api_share(
-            lambda: load_manifest(
-                settings.gateway_api_manifest,
-                settings.gateway_api_version,
-                settings.gateway_api_channel,
-                cache_folder(),
-            )
-        ),
-        labels=labels,
-    ),
-    shared,
-)
 namespace = mesh.InjectedNamespace(
     "namespace",
     mesh.InjectedNamespaceArgs(
         namespace=settings.namespace,
         exists=planned.namespace_exists,
-        labels=labels,
+        labels=owner.labels,
         revision=settings.revision,
     ),
     shared,

@@ -1,5 +1,6 @@
 """The objects of a Gateway API release, from the official release or from a file or folder."""
 
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ RELEASE = "https://github.com/kubernetes-sigs/gateway-api/releases/download/{ver
 FETCH_TIMEOUT_SECONDS = 60
 # libyaml reads the 700 kB in a tenth of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+UNREADABLE = (yaml.YAMLError, KeyError, TypeError, ValueError)
 
 
 def cache_folder() -> Path:
@@ -39,7 +41,7 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
     documents = [document for file in files for document in _documents(file)]
     # Only the CRDs: v1.5.1's own ValidatingAdmissionPolicy says v1.5.0-dev.
     for document in (found for found in documents if found["kind"] == "CustomResourceDefinition"):
-        annotations = document["metadata"].get("annotations", {})
+        annotations = document["metadata"].get("annotations") or {}
         found = (annotations.get(BUNDLE_VERSION), annotations.get(CHANNEL))
         if found != (version, channel):
             raise pulumi.RunError(
@@ -64,13 +66,20 @@ def _files(source: Path) -> list[Path]:
 
 def _documents(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        # A safe loader, just the compiled one.
-        documents = [document for document in yaml.load_all(file.read_bytes(), Loader=LOADER) if document]
-        for document in documents:
-            document["kind"], document["metadata"]["name"], document["spec"]
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        return iter(_parsed(file.read_bytes()))
+    except (OSError, *UNREADABLE) as error:
         raise pulumi.RunError(f"gatewayApiManifest {file} is not YAML of Kubernetes objects: {error}") from error
-    return iter(documents)
+
+
+def _parsed(content: bytes) -> list[dict[str, Any]]:
+    """The objects in a file's content, or one of the errors in ``UNREADABLE``."""
+    # A safe loader, just the compiled one.
+    documents = [document for document in yaml.load_all(content, Loader=LOADER) if document]
+    for document in documents:
+        document["kind"], document["metadata"]["name"], document["spec"]
+    if not documents:
+        raise ValueError("it holds no object")
+    return documents
 
 
 def _fetched(version: str, channel: str, cache: Path) -> Path:
@@ -78,18 +87,21 @@ def _fetched(version: str, channel: str, cache: Path) -> Path:
     kept = cache / "gateway-api" / f"{version}-{channel}.yaml"
     if kept.is_file():
         return kept
+    partial = kept.with_suffix(f".{os.getpid()}")
     address = RELEASE.format(version=version, channel=channel)
     pulumi.info(f"Fetching {address}")
     try:
         with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:  # noqa: S310 a literal https address
             content = answer.read()
+        _parsed(content)  # a proxy's page of excuses must not be kept
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(f".{os.getpid()}")
         partial.write_bytes(content)
         partial.replace(kept)
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, *UNREADABLE) as error:
         raise pulumi.RunError(
             f"the Gateway API's CRDs cannot be fetched from {address}: {error}. Check gatewayApiVersion ({version}) "
             "and the network, or set gatewayApiManifest to a file or folder that holds them"
         ) from error
+    finally:
+        partial.unlink(missing_ok=True)
     return kept

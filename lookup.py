@@ -1,24 +1,18 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pulumi
-import urllib3
-from kubernetes import client, config
 
 from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUP
-from components.ownership import owner_labels
+from components.ownership import Owner
+from kube import Kube, KubeError, MissingContextError, UnreachableError
 from settings import Settings
 from versions import Version
-
-TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,106 +32,59 @@ class Cluster:
         kubernetes: the API server's version; None while there is no cluster.
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
+        istio_crds: Istio's CRDs by name, and whether this stack brought them.
     """
 
     kubernetes: Version | None = None
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
+    istio_crds: Mapping[str, bool] = field(default_factory=dict)
 
 
-def look_up(settings: Settings, stack: str) -> Cluster:
-    """Read the cluster that ``settings`` names, on behalf of the stack named ``stack``.
+def look_up(settings: Settings, owner: Owner) -> Cluster:
+    """Read the cluster that ``settings`` names, on behalf of ``owner``.
 
     With clusterMode minikube there may be none yet; an empty Cluster then says so.
 
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    path = Path(settings.kubeconfig).expanduser()
-    api = _api_client(path, settings.context)
-    if api is None and settings.cluster_mode == "existing":
-        raise pulumi.RunError(_missing(path, settings.context))
-    if api is None:
-        return Cluster()
+    starts_cluster = settings.cluster_mode == "minikube"
+    profile = settings.minikube_profile
     try:
-        return _read(api, owner_labels(stack))
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        if settings.cluster_mode == "minikube" and not _profile_exists(settings.minikube_profile):
+        return _read(Kube(settings.kubeconfig, settings.context), owner)
+    except MissingContextError as error:
+        if starts_cluster:
+            return Cluster()
+        raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
+    except UnreachableError as error:
+        if starts_cluster and not _profile_exists(profile):
             return Cluster()  # the context is left over from a profile that was deleted
-        hint = (
-            f"start it with `minikube start --profile={settings.minikube_profile}`"
-            if settings.cluster_mode == "minikube"
-            else "start the cluster, or set kubeconfig and context to another"
-        )
-        raise pulumi.RunError(
-            f"the API server {api.configuration.host} of context {settings.context} in {path} does not answer "
-            f"({error}); {hint}"
-        ) from error
-    except client.ApiException as error:
-        raise pulumi.RunError(
-            f"the API server {api.configuration.host} of context {settings.context} in {path} refuses to be read: "
-            f"{error.status} {error.reason}; check the credentials of that context"
-        ) from error
+        advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"
+        raise pulumi.RunError(f"{error}; {advice}, or set kubeconfig and context to another") from error
+    except KubeError as error:
+        raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
 
 
-def _api_client(path: Path, context: str) -> client.ApiClient | None:
-    """A client for the context, or None where the file or the context does not exist."""
-    if not path.is_file():
-        return None
-    try:
-        contexts, _ = config.list_kube_config_contexts(str(path))
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise pulumi.RunError(f"kubeconfig {path} cannot be read: {error}") from error
-    if context not in [entry["name"] for entry in contexts]:
-        return None
-    settings = client.Configuration()
-    config.load_kube_config(str(path), context=context, client_configuration=settings)
-    settings.retries = urllib3.Retry(connect=0, read=1)
-    return client.ApiClient(settings)
+def _read(kube: Kube, owner: Owner) -> Cluster:
+    def is_ours(metadata: Mapping[str, Any]) -> bool:
+        return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
-
-def _missing(path: Path, context: str) -> str:
-    if not path.is_file():
-        return (
-            f"kubeconfig {path} does not exist; accepted: the path of a kubeconfig file. "
-            "Set kubeconfig, or clusterMode to minikube to have a cluster started"
-        )
-    names = ", ".join(sorted(entry["name"] for entry in config.list_kube_config_contexts(str(path))[0]))
-    return f"context {context!r} is not in kubeconfig {path}; accepted: {names or 'none, as it has no contexts'}"
-
-
-def _read(api: client.ApiClient, owner: Mapping[str, str]) -> Cluster:
-    version = Version.parse(_get(api, "/version")["gitVersion"])
-    crds = {}
-    for metadata in _list(api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
-        annotations = metadata.get("annotations", {})
-        if metadata["name"].endswith(f".{GROUP}"):
-            crds[metadata["name"]] = Crd(
-                bundle_version=annotations.get(BUNDLE_VERSION, ""),
-                channel=annotations.get(CHANNEL, ""),
-                ours=_is_ours(metadata, owner),
+    crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    return Cluster(
+        kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
+        namespaces={metadata["name"]: is_ours(metadata) for metadata in kube.metadata("/api/v1/namespaces")},
+        gateway_api={
+            metadata["name"]: Crd(
+                bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
+                channel=metadata.get("annotations", {}).get(CHANNEL, ""),
+                ours=is_ours(metadata),
             )
-    namespaces = {metadata["name"]: _is_ours(metadata, owner) for metadata in _list(api, "/api/v1/namespaces")}
-    return Cluster(kubernetes=version, namespaces=namespaces, gateway_api=crds)
-
-
-def _is_ours(metadata: Mapping[str, Any], owner: Mapping[str, str]) -> bool:
-    return set(owner.items()) <= set(metadata.get("labels", {}).items())
-
-
-def _list(api: client.ApiClient, path: str) -> list[dict[str, Any]]:
-    """The metadata of every object: a CRD's schema is not wanted and is most of its size."""
-    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-    return [item["metadata"] for item in _get(api, path, accept)["items"]]
-
-
-def _get(api: client.ApiClient, path: str, accept: str = "application/json") -> dict[str, Any]:
-    request = api.param_serialize("GET", path, header_params={"Accept": accept}, auth_settings=["BearerToken"])
-    response = api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-    content = json.loads(response.read())
-    if response.status != HTTPStatus.OK:
-        raise client.ApiException(status=response.status, reason=content.get("message", response.reason))
-    return dict(content)
+            for metadata in crds
+            if metadata["name"].endswith(f".{GROUP}")
+        },
+        istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
+    )
 
 
 def _profile_exists(profile: str) -> bool:

@@ -34,12 +34,14 @@ class Plan:
         own_gateway_api: the names of the Gateway API objects that this stack brings; None for all of the release.
         namespace_exists: the injected namespace is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
+        foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         warnings: sentences for the user.
     """
 
     own_gateway_api: frozenset[str] | None
     namespace_exists: bool
     istio_namespace_exists: bool
+    foreign_istio_crds: frozenset[str]
     warnings: tuple[str, ...]
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
@@ -71,6 +73,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         # Every cluster has a namespace default, also the one that is yet to be made.
         namespace_exists=settings.namespace == "default" or cluster.namespaces.get(settings.namespace) is False,
         istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
+        foreign_istio_crds=frozenset(name for name, ours in cluster.istio_crds.items() if not ours),
         warnings=tuple(warnings),
     )
 

@@ -55,16 +55,21 @@ class Cli:
 
     def select(self) -> None:
         """Make the stack if there is none yet."""
-        self.run("stack", "select", "--create", quiet=True)
+        # In the state's folder, with copies of the project's files: the CLI writes an encryption salt into the stack's.
+        self.state.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / "Pulumi.yaml", self.state / "Pulumi.yaml")
+        self._write_config()
+        self._call(["stack", "select", "--create"], self.state, quiet=True)
 
     def run(self, *words: str, quiet: bool = False) -> str:
         """Run the CLI on the stack; what it printed if ``quiet``, else that goes to the terminal."""
-        command = [str(self.binary), *words, "--stack", self.stack, "--non-interactive"]
-        if words[0] != "stack":
-            command += ["--config-file", str(self._config_file())]
+        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
+        return self._call([*words, *configured], PROJECT, quiet=quiet)
+
+    def _call(self, words: list[str], folder: Path, *, quiet: bool) -> str:
         done = subprocess.run(
-            command,
-            cwd=PROJECT,
+            [str(self.binary), *words, "--stack", self.stack, "--non-interactive"],
+            cwd=folder,
             env=self.environment(),
             stdout=subprocess.PIPE if quiet else None,
             text=True,
@@ -76,7 +81,6 @@ class Cli:
 
     def environment(self) -> dict[str, str]:
         """The environment of the CLI; what is set outside wins."""
-        self.state.mkdir(parents=True, exist_ok=True)
         passphrase = {} if "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ else {"PULUMI_CONFIG_PASSPHRASE": ""}
         return {
             "PULUMI_BACKEND_URL": self.state.as_uri(),
@@ -85,11 +89,18 @@ class Cli:
             **os.environ,
         }
 
+    @property
     def _config_file(self) -> Path:
-        """A copy of the stack's file: the CLI writes its encryption salt into it, which is not to be committed."""
-        copy = self.state / f"Pulumi.{self.stack}.yaml"
-        shutil.copyfile(PROJECT / copy.name, copy)
-        return copy
+        return self.state / f"Pulumi.{self.stack}.yaml"
+
+    def _write_config(self) -> None:
+        """Copy the stack's file, and keep the salt that the CLI wrote into an earlier copy."""
+        content = (PROJECT / self._config_file.name).read_text()
+        earlier = self._config_file.read_text() if self._config_file.exists() else ""
+        salt = [line for line in earlier.splitlines() if line.startswith("encryptionsalt:")]
+        if "encryptionsalt:" not in content:
+            content = "\n".join([content.rstrip(), *salt, ""])
+        self._config_file.write_text(content)
 
 
 def found() -> Path | None:

@@ -16,7 +16,8 @@ ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 
-RELEASE = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+NUMBER = "(0|[1-9][0-9]{0,8})"
+RELEASE = rf"v{NUMBER}\.{NUMBER}\.{NUMBER}"
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 

@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -201,8 +202,8 @@ def _why_unready(pod: Manifest) -> str:
         if not container.get("ready"):
             state = container.get("state", {})
             detail = state.get("waiting") or state.get("terminated") or {"reason": "running, its probe not passed yet"}
-            words = [detail.get("reason", "not ready"), detail.get("message", "")]
-            reasons.append(f"{container['name']}: {' '.join(filter(None, words))}")
+            parts = [detail.get("reason", "not ready"), detail.get("message", "")]
+            reasons.append(f"{container['name']}: {' '.join(filter(None, parts))}")
     scheduled = _conditions(pod).get("PodScheduled", {})
     return "; ".join(reasons) or scheduled.get("message") or f"phase {pod['status'].get('phase', 'unknown')}"
 
@@ -252,6 +253,13 @@ def problems(check: Check, state: State) -> list[Problem]:
     return found
 
 
+def words(body: str) -> str:
+    """Return the message of an API server's Status, or the start of any other body, on one line."""
+    with suppress(ValueError, KeyError, TypeError):
+        body = str(json.loads(body)["message"])
+    return " ".join(body.split())[:300]
+
+
 def page_problem(page: Page, status: int, body: str) -> Problem | None:
     """Judge a page's answer: status 200 and a <title> that holds the wanted one."""
     remedy = f"kubectl get --raw {page.proxy_path}"
@@ -260,7 +268,7 @@ def page_problem(page: Page, status: int, body: str) -> Problem | None:
             page.service, "-", f"{page.path}: HTTP {status}", "no right to services/proxy: meshCheckHttp false"
         )
     if status != 200:
-        return Problem(page.service, "-", f"{page.path}: HTTP {status}: {' '.join(body.split())[:200]}", remedy)
+        return Problem(page.service, "-", f"{page.path}: HTTP {status}: {words(body)}", remedy)
     match = re.search("<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
     title = " ".join(html.unescape(match[1]).split()) if match else ""
     if page.title not in title:
@@ -316,8 +324,10 @@ class Cluster:
     def _list(self, kind: str) -> list[Manifest]:
         status, body = self._get(kind)
         if status != 200:
-            answer = " ".join(body.split())[:300]
-            raise UserError(f"The API server of {self.where} answered HTTP {status} to GET {kind}: {answer}")
+            raise UserError(
+                f"The API server of {self.where} answered HTTP {status} to GET {kind}: {words(body)}. The context's "
+                "account must be allowed to list Deployments, ReplicaSets and pods there."
+            )
         items: list[Manifest] = json.loads(body)["items"]
         return items
 

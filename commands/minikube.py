@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from commands import UserError, run, say
 
-# "Running" up to minikube 1.33; since then the names of pkg/minikube/cluster/status.go. Any other state is for
+# "Running" up to minikube 1.34, then "OK" and the other names of pkg/minikube/cluster/status.go. Any other state is for
 # `minikube start` to put right: https://minikube.sigs.k8s.io/docs/commands/start/
 RUNNING = frozenset({"Running", "OK", "HAppy", "Degraded", "Warning"})
 # pkg/minikube/driver/driver.go: what --driver also takes, and the name that the profile then has
@@ -160,9 +160,9 @@ def _keep(wanted: Wanted, env: dict[str, str], alive: int) -> int:
     )
     while child.poll() is None and not select.select([alive], [], [], 0.1)[0]:
         pass
-    orphaned = bool(select.select([alive], [], [], 0)[0])
-    if child.returncode == 0 and not orphaned:
+    if child.returncode == 0:
         return 0
+    orphaned = bool(select.select([alive], [], [], 0)[0])
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGTERM)
         try:

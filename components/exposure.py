@@ -97,7 +97,7 @@ class Exposure(pulumi.ComponentResource):
                 "name": args.gateway,
                 "namespace": args.namespace,
                 "annotations": gateway_annotations(args.service_type),
-                "labels": {"istio.io/rev": args.revision} if args.revision else {},
+                **({"labels": {"istio.io/rev": args.revision}} if args.revision else {}),
             },
             spec=gateway_spec(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),

@@ -6,8 +6,10 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_command import local
 
 from components.objects import typed
+from components.ownership import Owner
 
 GROUP = "gateway.networking.k8s.io"
 BUNDLE_VERSION = f"{GROUP}/bundle-version"
@@ -27,14 +29,14 @@ class GatewayApiCrdsArgs:
 
     Attributes:
         manifest: the release's objects; empty where the cluster's CRDs are somebody else's.
-        labels: labels put on each object, so that a later run knows them as this stack's.
+        owner: this stack, as which each object is labelled.
 
     Source: https://gateway-api.sigs.k8s.io/guides/getting-started/ (install) and
     https://gateway-api.sigs.k8s.io/concepts/versioning/ (bundle version and channel).
     """
 
     manifest: Sequence[Mapping[str, Any]]
-    labels: Mapping[str, str]
+    owner: Owner
 
     def __post_init__(self) -> None:
         for document in self.manifest:
@@ -62,13 +64,21 @@ class GatewayApiCrds(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatewayApiCrdsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:GatewayApiCrds", name, None, opts)
         self.names = []
+        if args.manifest:
+            # Deleted last and by this alone: a CRD takes its custom resources with it, and they may be somebody else's.
+            local.Command(
+                f"{name}-removal",
+                delete=args.owner.remove_command(GROUP),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         for document in args.manifest:
             object_name = document["metadata"]["name"]
             typed(
                 KINDS[document["kind"]],
                 f"{name}-{object_name}",
                 parent=self,
-                metadata=labelled(document["metadata"], args.labels),
+                retain_on_delete=True,
+                metadata=labelled(document["metadata"], args.owner.labels),
                 spec=document["spec"],
             )
             self.names.append(object_name)

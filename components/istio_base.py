@@ -1,15 +1,19 @@
 """Istio's control plane: namespace, CRDs and istiod, by Istio's own Helm charts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_command import local
 
 from components.objects import apart, name_of
+from components.ownership import Owner
 
 NAMESPACE = "istio-system"
+BASE_RELEASE = "istio-base"
+GROUP = "istio.io"
 TIMEOUT_SECONDS = 600
 # The chart's own.
 AUTOSCALE_MAX = 5
@@ -22,8 +26,10 @@ class IstioBaseArgs:
     Attributes:
         version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
         chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        owner: this stack, as which the namespace and the CRDs are labelled.
         namespace_exists: the namespace istio-system is somebody else's and is used as it is.
-        namespace_labels: labels of a namespace made here.
+        foreign_crds: names of Istio CRDs that were there before.
+        requires: what istiod should find when it starts: the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
         revision: Istio revision; empty for the default one.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
@@ -33,8 +39,10 @@ class IstioBaseArgs:
 
     version: str
     chart_repository: str
+    owner: Owner
     namespace_exists: bool = False
-    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    foreign_crds: Collection[str] = ()
+    requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     replicas: int = 1
@@ -89,19 +97,29 @@ class IstioBase(pulumi.ComponentResource):
         if not args.namespace_exists:
             namespace = k8s.core.v1.Namespace(
                 f"{name}-namespace",
-                metadata={"name": NAMESPACE, "labels": dict(args.namespace_labels)},
+                metadata={"name": NAMESPACE, "labels": args.owner.labels},
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.namespace = name_of(namespace)
         base = k8s.helm.v3.Release(
             f"{name}-base",
             # The name is given, as a generated one would change labels and the owner of CRDs.
-            name="istio-base",
+            name=BASE_RELEASE,
             namespace=self.namespace,
             values={"global": {"istioNamespace": NAMESPACE}},
             timeout=TIMEOUT_SECONDS,
             **chart_source(args.chart_repository, "base", args.version),
             opts=pulumi.ResourceOptions(parent=self),
+        )
+        own = args.owner.own_command(GROUP, keep=args.foreign_crds, release=f"{NAMESPACE}/{BASE_RELEASE}")
+        crds = local.Command(
+            f"{name}-crds",
+            create=own,
+            update=own,
+            delete=args.owner.remove_command(GROUP, istiod=NAMESPACE),
+            # Another version may bring further CRDs. Not a trigger: that would replace the Command, and so run delete.
+            environment={"ISTIO_VERSION": args.version},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *args.requires]),
         )
         self.istiod = k8s.helm.v3.Release(
             f"{name}-istiod",
@@ -110,7 +128,7 @@ class IstioBase(pulumi.ComponentResource):
             values=istiod_values(args.revision, args.values, args.replicas),
             timeout=TIMEOUT_SECONDS,
             **chart_source(args.chart_repository, "istiod", args.version),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, crds]),
         )
         self.version = self.istiod.version.apply(lambda _: args.version)
         self.register_outputs({"version": self.version, "namespace": self.namespace})

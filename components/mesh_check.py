@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-COMMAND = ".venv/bin/python -m commands.mesh_check"
+COMMAND = "exec .venv/bin/python -m commands.mesh_check"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_command import local
 
-MODULE = ".venv/bin/python -m commands.minikube"
+# `exec`: a signal to the command reaches the program, not only a shell in front of it.
+MODULE = "exec .venv/bin/python -m commands.minikube"
 START_TIMEOUT = "30m"
 
 
@@ -47,9 +48,9 @@ def start_command(args: MinikubeArgs) -> str:
     return f"{MODULE} start {shlex.join(words)}"
 
 
-def delete_command(profile: str) -> str:
+def delete_command(args: MinikubeArgs) -> str:
     """The shell command that deletes the profile if, by the start command's recorded output, this stack made it."""
-    return f"{MODULE} delete {shlex.join([f'--profile={profile}'])}"
+    return f"{MODULE} delete {shlex.join([f'--profile={args.profile}', f'--kubeconfig={args.kubeconfig}'])}"
 
 
 class Minikube(pulumi.ComponentResource):
@@ -64,7 +65,7 @@ class Minikube(pulumi.ComponentResource):
             f"{name}-start",
             create=start,
             update=start,
-            delete=delete_command(args.profile),
+            delete=delete_command(args),
             # Another profile is another cluster; other figures are refused by the command, which says why.
             triggers=[args.profile],
             opts=pulumi.ResourceOptions(

@@ -14,9 +14,18 @@ R = TypeVar("R", bound=pulumi.CustomResource)
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
-def typed(kind: Callable[..., R], name: str, *, parent: pulumi.Resource, depends_on: Any = None, **manifest: Any) -> R:
+def typed(
+    kind: Callable[..., R],
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    depends_on: Any = None,
+    retain_on_delete: bool = False,
+    **manifest: Any,
+) -> R:
     """A resource of class ``kind`` under ``parent``; ``manifest`` is what its object has beside apiVersion and kind."""
-    return kind(name, opts=pulumi.ResourceOptions(parent=parent, depends_on=depends_on), **manifest)
+    opts = pulumi.ResourceOptions(parent=parent, depends_on=depends_on, retain_on_delete=retain_on_delete or None)
+    return kind(name, opts=opts, **manifest)
 
 
 def apart(labels: Mapping[str, str]) -> dict[str, Any]:

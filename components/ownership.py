@@ -1,13 +1,53 @@
-"""The labels by which a later run knows an object that it may meet in a cluster as this stack's own."""
+"""How a later run, and destroy, know what this stack brought to a cluster that others may use too."""
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-INSTANCE = "app.kubernetes.io/instance"
-MANAGER = "istio-minikube"
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LABEL = "istio-minikube/stack"
+# `exec`: a signal to the command reaches the program, not only a shell in front of it.
+MODULE = "exec .venv/bin/python -m commands.crds"
 
 
-def owner_labels(stack: str) -> dict[str, str]:
-    """Labels of objects of which a cluster has only one, namespaces and CRDs, made by the stack named ``stack``.
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """This stack, on one cluster.
 
-    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+    Attributes:
+        stack: the stack's name; a label's value, so at most 63 letters, digits, dashes, dots and underscores.
+        kubeconfig: path of the kubeconfig file.
+        context: its context.
     """
-    return {MANAGED_BY: MANAGER, INSTANCE: stack}
+
+    stack: str
+    kubeconfig: str
+    context: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of objects of which a cluster has only one: namespaces and CRDs."""
+        return {LABEL: self.stack}
+
+    def own_command(self, group: str, *, keep: Iterable[str], release: str) -> str:
+        """The shell command that labels a group's CRDs, but those named in ``keep``, as this stack's.
+
+        ``release`` (NAMESPACE/NAME) is a Helm release that may upgrade them from then on.
+        """
+        names = ",".join(sorted(keep))
+        return f"{self._command('own', group)} --keep={shlex.quote(names)} --release={shlex.quote(release)}"
+
+    def remove_command(self, group: str, *, istiod: str = "") -> str:
+        """The shell command that removes this stack's CRDs of a group that nobody else needs.
+
+        ``istiod`` names the namespace of an istiod whose leftovers go with them.
+        """
+        return f"{self._command('remove', group)}{f' --istiod={istiod}' if istiod else ''}"
+
+    def _command(self, verb: str, group: str) -> str:
+        words = (
+            f"--kubeconfig={self.kubeconfig}",
+            f"--context={self.context}",
+            f"--stack={self.stack}",
+            f"--group={group}",
+        )
+        return f"{MODULE} {verb} {shlex.join(words)}"

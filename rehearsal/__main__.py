@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
+from kube import Kube, KubeError
 from rehearsal import artifacts, compare, engine, graph, policies, render, toolchain
-from rehearsal.apply import Api
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, Recorder, stack_config
@@ -22,7 +23,8 @@ from rehearsal.view import View
 STACK = "rehearsal"
 CONTEXT = "rehearsal"
 ROOT = PROJECT / ".rehearsal"
-OUTPUTS = ROOT / "outputs.json"
+STATE = ROOT / "pulumi"
+LAST_UP = ROOT / "up.json"  # engine and outputs of the last up
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -85,7 +87,7 @@ def main(words: list[str] | None = None) -> int:
     LOG.propagate = False
     try:
         COMMANDS[options.command](options, console)
-    except (RehearsalError, pulumi.RunError, pulumi_cli.CliError) as error:
+    except (RehearsalError, KubeError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -105,28 +107,31 @@ def up(options: argparse.Namespace, console: Console) -> None:
     artifacts.prepare(ROOT, istio_version)
     cluster = Cluster(ROOT, tools=tools)
     cluster.start()
+    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": {}}))
     if chosen:
         outputs = _cli(chosen).up(overrides)
     else:
         with View(console, "rehearsal") as view:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
-    OUTPUTS.write_text(json.dumps(outputs, indent=2) + "\n")
+    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
 
 
 def down(options: argparse.Namespace, console: Console) -> None:
     """Take the stack away, then the cluster with everything that it wrote."""
     cluster = Cluster(ROOT)
-    if cluster.running() and OUTPUTS.exists():
-        if chosen := _engine(options.engine, console):
+    if cluster.running() and LAST_UP.exists():
+        chosen = _engine(options.engine, console)
+        if chosen:
             _cli(chosen).destroy()
         else:
             with View(console, "rehearsal") as view:
                 applier = engine.applier(cluster.kubeconfig, CONTEXT, toolchain.ensure() / "helm", view)
                 engine.destroy(applier, STACK, dict(options.config))
-    OUTPUTS.unlink(missing_ok=True)
+    LAST_UP.unlink(missing_ok=True)
     if not options.keep_cluster:
         cluster.delete()
+        shutil.rmtree(STATE, ignore_errors=True)
         console.print("The rehearsal is gone; nothing of it runs.")
 
 
@@ -135,7 +140,7 @@ def status(options: argparse.Namespace, console: Console) -> None:
     cluster = Cluster(ROOT)
     if not cluster.running():
         raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
-    outputs = json.loads(OUTPUTS.read_text()) if OUTPUTS.exists() else {}
+    outputs = _last_up().get("outputs", {})
     found = pods(cluster.kubeconfig)
     if options.output == "json":
         print(json.dumps({"pods": found, "outputs": outputs}, indent=2))
@@ -210,7 +215,7 @@ def pods(kubeconfig: Path) -> list[dict[str, Any]]:
             "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])),
             "containers": [{"name": c["name"], "image": c["image"]} for c in pod["spec"]["containers"]],
         }
-        for pod in Api(kubeconfig, CONTEXT).list("/api/v1/pods")
+        for pod in Kube(kubeconfig, CONTEXT).objects("/api/v1/pods")
     ]
 
 
@@ -239,17 +244,33 @@ def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered
 
 
 def _engine(wanted: str, console: Console) -> Path | None:
-    """The Pulumi CLI to use, or None for the offline engine."""
+    """The Pulumi CLI to use, or None for the offline engine. What was made by one of them stays with it."""
     found = pulumi_cli.found()
+    made_by = _last_up().get("engine")
+    if wanted == "auto":
+        wanted = made_by or ("pulumi" if found else "offline")
+        why = "as it made this stack" if made_by else f"as {found or 'no Pulumi CLI'} is on PATH"
+        console.print(f"Engine: {wanted}, {why}")
+    if made_by and made_by != wanted:
+        raise RehearsalError(
+            f"the stack on this cluster was made with --engine {made_by}, not {wanted}: give that, or start afresh "
+            f"after `python -m rehearsal down --engine {made_by}`"
+        )
     if wanted == "pulumi" and not found:
         raise RehearsalError("--engine pulumi needs the Pulumi CLI on PATH; install it, or take --engine offline")
-    if wanted == "auto":
-        console.print(f"Engine: {f'the Pulumi CLI, {found}' if found else 'offline, as no Pulumi CLI is on PATH'}")
-    return None if wanted == "offline" else found
+    return found if wanted == "pulumi" else None
+
+
+def _last_up() -> dict[str, Any]:
+    return json.loads(LAST_UP.read_text()) if LAST_UP.exists() else {}
+
+
+def _named(engine: Path | None) -> str:
+    return "pulumi" if engine else "offline"
 
 
 def _cli(binary: Path) -> pulumi_cli.Cli:
-    return pulumi_cli.Cli(binary=binary, stack=STACK, state=ROOT / "pulumi")
+    return pulumi_cli.Cli(binary=binary, stack=STACK, state=STATE)
 
 
 def _pair(text: str) -> tuple[str, str]:

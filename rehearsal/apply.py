@@ -5,12 +5,10 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from kubernetes import config
-
+from kube import APPLY, Kube
 from rehearsal.errors import RehearsalError
 
 FIELD_MANAGER = "istio-minikube"
@@ -22,34 +20,30 @@ ANNOTATION = "pulumi.com/"
 
 
 class Api:
-    """The embedded cluster's API: server-side apply, get and delete of any object, by manifest."""
+    """The embedded cluster's API by manifest: server-side apply, get and delete of any object."""
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
-        self._client = config.new_client_from_config(str(kubeconfig), context=context)
+        self.kube = Kube(kubeconfig, context)
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply; fields that others own are taken over.
 
         Raises:
-            RehearsalError: the API server refuses it; its own words.
+            RefusedError: the API server refuses it; its own words.
         """
-        return self._request("PATCH", f"{self._path(manifest)}?fieldManager={FIELD_MANAGER}&force=true", manifest)
+        path = f"{self._path(manifest)}?fieldManager={FIELD_MANAGER}&force=true"
+        return self.kube.request("PATCH", path, manifest, content_type=APPLY)
 
     def get(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         """The live object, or None."""
-        return self._request("GET", self._path(manifest), absent_ok=True) or None
+        return self.kube.find(self._path(manifest))
 
     def delete(self, manifest: Mapping[str, Any]) -> None:
-        """Delete the object with all that it owns, and wait until it is gone."""
-        path = f"{self._path(manifest)}?propagationPolicy=Foreground"
-        if self._request("DELETE", path, absent_ok=True):
+        """Delete the object, and in the background all that it owns; wait until it is gone."""
+        # Not in the foreground: the garbage collector looks for new kinds of objects twice a minute only.
+        if self.kube.delete(f"{self._path(manifest)}?propagationPolicy=Background"):
             wait_until(f"{described(manifest)} to be gone", lambda: self.get(manifest) is None)
-
-    def list(self, path: str) -> list[dict[str, Any]]:
-        """Every object under an API path such as ``/api/v1/pods``."""
-        items: list[dict[str, Any]] = self._request("GET", path)["items"]
-        return items
 
     def _path(self, manifest: Mapping[str, Any]) -> str:
         api_version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
@@ -60,8 +54,7 @@ class Api:
 
     def _plural(self, root: str, kind: str) -> tuple[str, bool]:
         def served() -> bool:
-            found = self._request("GET", root, absent_ok=True)
-            for resource in found.get("resources", []):
+            for resource in (self.kube.find(root) or {}).get("resources", []):
                 if "/" not in resource["name"]:
                     self._plurals[root, resource["kind"]] = resource["name"], resource["namespaced"]
             return (root, kind) in self._plurals
@@ -69,19 +62,6 @@ class Api:
         if (root, kind) not in self._plurals:
             wait_until(f"the API server to serve {kind} of {root.split('/', 2)[2]}", served, DISCOVERY_SECONDS)
         return self._plurals[root, kind]
-
-    def _request(self, method: str, path: str, body: Any = None, *, absent_ok: bool = False) -> dict[str, Any]:
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/apply-patch+yaml"} if body else {})
-        request = self._client.param_serialize(
-            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
-        response = self._client.call_api(*request)
-        content: dict[str, Any] = json.loads(response.read())
-        if absent_ok and response.status == HTTPStatus.NOT_FOUND:
-            return {}
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            raise RehearsalError(f"the API server says: {content.get('message', content)}")
-        return content
 
 
 def described(manifest: Mapping[str, Any]) -> str:

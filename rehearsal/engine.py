@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kube import KubeError
 from rehearsal import apply
 from rehearsal.errors import RehearsalError
 from rehearsal.program import COMMAND, PROJECT, Recorder, Registration, evaluate, stack_config
@@ -38,7 +39,7 @@ class Applier(Recorder):
         self.view.begins(registration)
         try:
             outputs = self._make(registration.token, registration.inputs)
-        except RehearsalError as error:
+        except (RehearsalError, KubeError) as error:
             with self.lock:
                 self.failure = self.failure or RehearsalError(f"{registration.name} ({registration.token}): {error}")
             self.view.failed(registration)
@@ -50,7 +51,7 @@ class Applier(Recorder):
         if token == RELEASE:
             return self.helm.install(inputs)
         if token == COMMAND:
-            return apply.run_command(inputs["create"], inputs, self.folder)
+            return apply.run_command(inputs.get("create") or ":", inputs, self.folder)
         if token.startswith("kubernetes:"):
             return self._apply(inputs)
         raise RehearsalError("the rehearsal cannot make resources of this type; use the Pulumi CLI")
@@ -91,7 +92,7 @@ def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = 
     evaluate(recorder, stack, stack_config(stack, overrides), applier.folder)
     for registration in reversed(recorder.registrations):
         token, inputs = registration.token, registration.inputs
-        if not registration.custom or token.startswith("pulumi:"):
+        if not registration.custom or registration.retain or token.startswith("pulumi:"):
             continue
         applier.view.begins(registration)
         if token == RELEASE:

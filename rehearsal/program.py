@@ -38,6 +38,7 @@ class Registration:
         provider: the logical name of its provider; empty for the default one.
         dependencies: logical names of what it waits for, by an option or through an input.
         protect: whether Pulumi refuses to delete it.
+        retain: whether Pulumi leaves it in place when it is deleted from the stack.
     """
 
     token: str
@@ -48,6 +49,7 @@ class Registration:
     provider: str
     dependencies: frozenset[str]
     protect: bool = False
+    retain: bool = False
 
 
 @dataclass(kw_only=True)
@@ -77,6 +79,7 @@ class Recorder(mocks.Mocks):
             provider=_provider(request),
             dependencies=frozenset(map(_name, request.dependencies)),
             protect=request.protect,
+            retain=request.retainOnDelete,
         )
         outputs = self.create(registration)
         self.registrations.append(registration)

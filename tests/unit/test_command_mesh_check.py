@@ -24,6 +24,7 @@ from commands.mesh_check import (
     parse,
     problems,
     table,
+    words,
 )
 
 PROJECT = Path(__file__).parents[2]
@@ -310,6 +311,20 @@ def test_a_page_whose_title_holds_the_wanted_one_is_right(title: str, body: str)
     assert page_problem(Page(**{**PAGE, "title": title}), 200, body) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"kind": "Status", "message": "services \\"x\\" not found"}', 'services "x" not found'),
+        ('{"other": 1}', '{"other": 1}'),
+        ("[1]", "[1]"),
+        ("<p>\n no upstream", "<p> no upstream"),
+        ("x" * 400, "x" * 300),
+    ],
+)
+def test_an_error_body_is_shown_as_its_message_or_its_start(body: str, shown: str) -> None:
+    assert words(body) == shown
+
+
 def test_the_table_lines_its_columns_up() -> None:
     assert table(("POD", "WRONG"), ("details-v1", "x")) == "POD         WRONG\ndetails-v1  x"
 
@@ -553,7 +568,8 @@ def test_an_api_server_that_refuses_to_list_is_told_at_once(kubeconfig: Path, se
     assert done.returncode == 1
     assert done.stderr.splitlines()[1:] == [
         f"The API server of context 'minikube' of {kubeconfig} answered HTTP 403 to GET "
-        "/api/v1/namespaces/default/pods: forbidden to you"
+        "/api/v1/namespaces/default/pods: forbidden to you. The context's account must be allowed to list Deployments, "
+        "ReplicaSets and pods there."
     ]
 
 

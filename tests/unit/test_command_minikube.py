@@ -37,7 +37,8 @@ if verb == "start":
     state["profiles"].setdefault(name, {{"Name": name, "Status": "OK", "Config": {{}}}})
 elif verb == "delete" and not state["fails"].get("delete"):
     state["profiles"].pop(name, None)
-(here / "state.json").write_text(json.dumps(state))
+(here / "written").write_text(json.dumps(state))
+(here / "written").replace(here / "state.json")
 def stopped(*_):
     (here / "stopped").touch()
     sys.exit(1)

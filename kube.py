@@ -1,0 +1,151 @@
+"""The Kubernetes API of one context of a kubeconfig, by path and manifest: what this project's programs need of it.
+
+The official client does the connection and the credentials. Its models, slow to import, are not used.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+from kubernetes import client, config
+
+TIMEOUT_SECONDS = 10
+RETRY_SECONDS = 0.2
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+# Metadata is all that is wanted of objects such as CRDs, whose schemas are most of their size.
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class KubeError(Exception):
+    """One paragraph: which file, context or server, and what is wrong with it."""
+
+
+class MissingContextError(KubeError):
+    """The kubeconfig file or the context does not exist."""
+
+
+class UnreachableError(KubeError):
+    """The API server does not answer."""
+
+
+class RefusedError(KubeError):
+    """The API server answers with an error; ``status`` is its HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Kube:
+    """One cluster's API server."""
+
+    def __init__(self, kubeconfig: str | Path, context: str) -> None:
+        """Read the kubeconfig; nothing is sent yet.
+
+        Raises:
+            MissingContextError: there is no such file, or no such context in it.
+            KubeError: the file cannot be used.
+        """
+        path = Path(kubeconfig).expanduser()
+        if not path.is_file():
+            raise MissingContextError(f"kubeconfig {path} does not exist; accepted: the path of a kubeconfig file")
+        settings = client.Configuration()
+        settings.retries = False
+        try:
+            known = [entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or []]
+            if context in known:
+                config.load_kube_config(str(path), context=context, client_configuration=settings)
+        except Exception as error:  # yaml's, the client's, TypeError: whatever a broken file brings about
+            raise KubeError(f"kubeconfig {path} cannot be used: {error}") from error
+        if context not in known:
+            names = ", ".join(sorted(known)) or "none, as it has no contexts"
+            raise MissingContextError(f"context {context!r} is not in kubeconfig {path}; accepted: {names}")
+        self._client = client.ApiClient(settings)
+        self.where = f"the API server {settings.host} of context {context} in {path}"
+
+    def get(self, path: str, accept: str = "application/json") -> dict[str, Any]:
+        """GET a path.
+
+        Raises:
+            UnreachableError: nothing answers.
+            RefusedError: an error answers.
+        """
+        return self.request("GET", path, accept=accept)
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """GET a path; None where nothing is found."""
+        try:
+            return self.get(path)
+        except RefusedError as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def objects(self, path: str) -> list[dict[str, Any]]:
+        """Every object under a path such as ``/api/v1/pods``."""
+        items: list[dict[str, Any]] = self.get(path)["items"]
+        return items
+
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        """The metadata of every object under a path."""
+        return [item["metadata"] for item in self.get(path, METADATA_ONLY)["items"] or ()]
+
+    def delete(self, path: str) -> bool:
+        """DELETE a path, and in the background what it owns; whether it was there."""
+        try:
+            self.request("DELETE", path)
+        except RefusedError as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def text(self, path: str) -> tuple[int, str]:
+        """GET a path that need not be JSON, such as a page behind the service proxy; its status and body."""
+        status, body = self._send("GET", path, None, {})
+        return status, body.decode(errors="replace")
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, content_type: str = "", accept: str = "application/json"
+    ) -> dict[str, Any]:
+        """Send a request whose answer is JSON; the answer.
+
+        Raises:
+            UnreachableError: nothing answers.
+            RefusedError: an error answers; with the API server's own words.
+        """
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
+        status, answer = self._send(method, path, body, headers)
+        try:
+            content = dict(json.loads(answer))
+        except (ValueError, TypeError):  # no JSON, or no object
+            content = {}
+        if status >= HTTPStatus.BAD_REQUEST:
+            words = content.get("message") or answer.decode(errors="replace")[:300]
+            raise RefusedError(f"{self.where} answers {status} to {method} {path}: {words}", status)
+        if not content:
+            raise UnreachableError(f"{self.where} is none: what answers {method} {path} is not Kubernetes")
+        return content
+
+    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        request = self._client.param_serialize(
+            method, path, header_params=dict(headers), body=body, auth_settings=["BearerToken"]
+        )
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        try:
+            while True:
+                response = self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+                # "Come back later", which is also what custom resources answer while their CRD changes.
+                if response.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > deadline:
+                    return response.status, response.read()
+                time.sleep(RETRY_SECONDS)
+        except (client.ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+            # The client words TLS errors as ApiException.
+            reason = " ".join(str(error).split())
+            raise UnreachableError(f"{self.where} does not answer: {reason}") from error

@@ -1,0 +1,262 @@
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.ownership import Owner
+from lookup import Cluster, Crd, look_up
+from settings import Settings
+from tests.unit.test_preflight import SETTINGS
+from versions import Version
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+OWNER = Owner(stack="dev", kubeconfig="k", context="c")
+NAMESPACES = "/api/v1/namespaces"
+MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
+
+
+def items(**objects: dict[str, Any]) -> dict[str, Any]:
+    return {"items": [{"metadata": {"name": name, **metadata}} for name, metadata in objects.items()]}
+
+
+@dataclass
+class Server:
+    """A fake API server: what it answers by path, and which requests it got."""
+
+    port: int
+    answers: dict[str, tuple[int, str]]
+    accepted: dict[str, str] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+
+    def answer(self, path: str, content: Any, status: int = 200) -> None:
+        self.answers[path] = status, content if isinstance(content, str) else json.dumps(content)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.accepted[self.path] = self.headers["Accept"]
+            state.tokens.add(self.headers["Authorization"])
+            status, body = state.answers[self.path]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        state = Server(http.server_port, {})
+        state.answer("/version", {"gitVersion": "v1.30.4"})
+        state.answer(CRDS, items())
+        state.answer(NAMESPACES, items(default={}))
+        threading.Thread(target=http.serve_forever, args=(0.01,)).start()
+        yield state
+        http.shutdown()
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, server: Server) -> Path:
+    """A kubeconfig whose context ``there`` leads to the server, and ``gone`` to a port where nothing answers."""
+    file = tmp_path / "kubeconfig"
+    ports = {"there": server.port, "gone": 1}
+    document = {
+        "clusters": [{"name": c, "cluster": {"server": f"http://127.0.0.1:{port}"}} for c, port in ports.items()],
+        "users": [{"name": "me", "user": {"token": "secret"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in ports],
+        "current-context": "",
+    }
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+@pytest.fixture
+def existing(kubeconfig: Path) -> Settings:
+    return replace(SETTINGS, cluster_mode="existing", kubeconfig=str(kubeconfig), context="there")
+
+
+@pytest.fixture
+def minikube(existing: Settings) -> Settings:
+    return replace(existing, cluster_mode="minikube", context="gone", minikube_profile="gone")
+
+
+def refused(settings: Settings) -> str:
+    with pytest.raises(pulumi.RunError) as refusal:
+        look_up(settings, OWNER)
+    return str(refusal.value)
+
+
+def unusable(message: str, kubeconfig: Path) -> re.Match[str] | None:
+    way_out = "check kubeconfig and the credentials of context there"
+    return re.fullmatch(rf"kubeconfig {kubeconfig} cannot be used: .+; {way_out}", message, re.DOTALL)
+
+
+def test_the_cluster_is_read_whole(server: Server, existing: Settings) -> None:
+    ours, others = {"labels": OWNER.labels}, {"labels": replace(OWNER, stack="prod").labels}
+    server.answer(
+        NAMESPACES,
+        items(**{"default": {}, "istio-system": {"labels": {**ours["labels"], "more": "x"}}, "shop": others}),
+    )
+    server.answer(
+        CRDS,
+        items(
+            **{
+                "gateways.gateway.networking.k8s.io": {"annotations": MARKS},
+                "httproutes.gateway.networking.k8s.io": {"annotations": MARKS, **ours},
+                "grpcroutes.gateway.networking.k8s.io": {},
+                "gateways.networking.istio.io": {"annotations": {}},
+                "telemetries.telemetry.istio.io": ours,
+                "certificates.cert-manager.io": ours,
+            }
+        ),
+    )
+    assert look_up(existing, OWNER) == Cluster(
+        kubernetes=Version(1, 30, 4),
+        namespaces={"default": False, "istio-system": True, "shop": False},
+        gateway_api={
+            "gateways.gateway.networking.k8s.io": Crd(bundle_version="v1.1.0", channel="standard", ours=False),
+            "httproutes.gateway.networking.k8s.io": Crd(bundle_version="v1.1.0", channel="standard", ours=True),
+            "grpcroutes.gateway.networking.k8s.io": Crd(bundle_version="", channel="", ours=False),
+        },
+        istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
+    )
+
+
+def test_only_the_metadata_of_objects_is_asked_for(server: Server, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    assert "as=PartialObjectMetadataList" in server.accepted[CRDS]
+    assert "as=PartialObjectMetadataList" in server.accepted[NAMESPACES]
+
+
+def test_the_contexts_credentials_are_presented(server: Server, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    assert server.tokens == {"Bearer secret"}
+
+
+def test_a_missing_kubeconfig_is_refused(existing: Settings, tmp_path: Path) -> None:
+    assert refused(replace(existing, kubeconfig=str(tmp_path / "none"))) == (
+        f"kubeconfig {tmp_path / 'none'} does not exist; accepted: the path of a kubeconfig file. "
+        "Set kubeconfig and context, or clusterMode to minikube"
+    )
+
+
+def test_a_leading_tilde_is_the_home_folder(
+    existing: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert look_up(replace(existing, kubeconfig="~/kubeconfig"), OWNER).kubernetes == Version(1, 30, 4)
+
+
+def test_a_missing_context_is_refused_with_those_there_are(existing: Settings) -> None:
+    assert refused(replace(existing, context="prod")) == (
+        f"context 'prod' is not in kubeconfig {existing.kubeconfig}; accepted: gone, there. "
+        "Set kubeconfig and context, or clusterMode to minikube"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "contexts: null\ncurrent-context: ''"])
+def test_a_kubeconfig_without_contexts_says_so(existing: Settings, kubeconfig: Path, content: str) -> None:
+    kubeconfig.write_text(content)
+    assert refused(existing) == (
+        f"context 'there' is not in kubeconfig {kubeconfig}; accepted: none, as it has no contexts. "
+        "Set kubeconfig and context, or clusterMode to minikube"
+    )
+
+
+@pytest.mark.parametrize("content", [b"{{", b"text", b"- 1", b"contexts: [1]", b"contexts: [{}]", b"\xff\xfe"])
+@pytest.mark.parametrize("mode", ["existing", "minikube"])
+def test_a_garbled_kubeconfig_is_refused(existing: Settings, kubeconfig: Path, content: bytes, mode: Any) -> None:
+    kubeconfig.write_bytes(content)
+    assert unusable(refused(replace(existing, cluster_mode=mode)), kubeconfig)
+
+
+@pytest.mark.parametrize(("section", "value"), [("clusters", []), ("certificate", "/none")])
+def test_a_context_that_leads_nowhere_is_refused(
+    existing: Settings, kubeconfig: Path, section: str, value: Any
+) -> None:
+    document = yaml.safe_load(kubeconfig.read_text())
+    document["clusters"][0]["cluster"] |= {"server": "https://127.0.0.1:1", "certificate-authority": value}
+    document |= {section: value}
+    kubeconfig.write_text(yaml.safe_dump(document))
+    assert unusable(refused(existing), kubeconfig)
+
+
+def test_a_server_that_does_not_answer_is_refused(existing: Settings) -> None:
+    assert re.fullmatch(
+        rf"the API server http://127\.0\.0\.1:1 of context gone in {existing.kubeconfig} does not answer: "
+        r".*Connection refused.*; start the cluster, or set kubeconfig and context to another",
+        refused(replace(existing, context="gone")),
+    )
+
+
+@pytest.mark.parametrize(("body", "words"), [({"message": "no, you"}, "no, you"), ("<html>no</html>",) * 2])
+def test_a_server_that_refuses_is_quoted(server: Server, existing: Settings, body: Any, words: str) -> None:
+    server.answer(CRDS, body, status=403)
+    assert refused(existing) == (
+        f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig} answers "
+        f"403 to GET {CRDS}: {words}; check kubeconfig and the credentials of context there"
+    )
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", "[]", "{}"])
+def test_a_server_that_is_not_kubernetes_is_refused(server: Server, existing: Settings, body: str) -> None:
+    server.answer("/version", body)
+    assert f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig}" in refused(
+        existing
+    )
+
+
+@pytest.mark.parametrize("change", [{"kubeconfig": "/nowhere/kubeconfig"}, {"context": "minikube"}])
+def test_minikube_need_not_be_in_the_kubeconfig_yet(minikube: Settings, change: dict[str, str]) -> None:
+    assert look_up(replace(minikube, **change), OWNER) == Cluster()  # type: ignore[arg-type] # texts all
+
+
+def test_minikube_need_not_be_in_a_kubeconfig_that_minikube_delete_has_emptied(
+    minikube: Settings, kubeconfig: Path
+) -> None:
+    kubeconfig.write_text("apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: ''\nkind: Config\n")
+    assert look_up(minikube, OWNER) == Cluster()
+
+
+def test_a_running_minikube_is_read(minikube: Settings) -> None:
+    assert look_up(replace(minikube, context="there"), OWNER).kubernetes == Version(1, 30, 4)
+
+
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that holds what a fake minikube prints as its profiles; without it there is no minikube."""
+    printed = tmp_path / "profiles.json"
+    executable = tmp_path / "bin" / "minikube"
+    executable.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{executable.parent}:/usr/bin:/bin")
+    executable.write_text(f'#!/bin/sh\n[ "$*" = "profile list --light --output=json" ] && cat {printed}\n')
+    executable.chmod(0o755)
+    return printed
+
+
+def test_a_context_left_over_from_a_deleted_profile_is_no_cluster(minikube: Settings, profiles: Path) -> None:
+    profiles.write_text('{"invalid":[],"valid":[{"Name":"gone-too"}]}')
+    assert look_up(minikube, OWNER) == Cluster()
+
+
+def test_without_minikube_on_path_a_left_over_context_is_no_cluster(
+    minikube: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert look_up(minikube, OWNER) == Cluster()
+
+
+def test_a_profile_that_is_stopped_must_be_started_first(minikube: Settings, profiles: Path) -> None:
+    profiles.write_text('{"invalid":[],"valid":[{"Name":"gone"}]}')
+    assert refused(minikube).endswith(
+        "; `minikube start --profile=gone` starts it, or set kubeconfig and context to another"
+    )

@@ -1,0 +1,197 @@
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from lookup import Cluster, Crd
+from preflight import plan
+from settings import Settings
+from versions import Version
+
+GATEWAYS, ROUTES = "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"
+NEWEST = "httproutes.policy.example"
+OURS = Crd(bundle_version="v1.1.0", channel="standard", ours=True)
+FOREIGN = replace(OURS, ours=False)
+END_OF_LIFE = "Istio 1.23 has been out of support since April 2025"
+ADVICE = (
+    "This stack did not install them and leaves them alone: have their owner upgrade them, or set gatewayApiVersion "
+    "and gatewayApiChannel to what is there"
+)
+RELEASE = [{"metadata": {"name": name}} for name in (GATEWAYS, ROUTES, NEWEST)]
+SETTINGS = Settings(
+    cluster_mode="minikube",
+    kubeconfig="~/.kube/config",
+    context="minikube",
+    minikube_profile="minikube",
+    minikube_memory=5500,
+    minikube_cpus=4,
+    minikube_driver="",
+    kubernetes_version="v1.30.0",
+    istio_version="1.23.0",
+    istio_chart_repository="https://charts.example",
+    istio_values={},
+    ingress_service_type="LoadBalancer",
+    gateway_api_version="v1.1.0",
+    gateway_api_channel="standard",
+    gateway_api_manifest="",
+    namespace="default",
+    revision="",
+    bookinfo=True,
+    mesh_check_http=True,
+    compatibility="enforce",
+)
+MISMATCH = (
+    "Istio 1.23.0 supports Kubernetes 1.27 to 1.30, not 1.36.3: use such a cluster (kubernetesVersion, where minikube "
+    "starts it), or set istioVersion to one of 1.30"
+)
+
+
+def exactly(message: str) -> str:
+    return f"^{re.escape(message)}$"
+
+
+def requests(**quantities: Any) -> Mapping[str, Any]:
+    return {"pilot": {"resources": {"requests": quantities}}}
+
+
+def names(documents: list[Mapping[str, Any]]) -> list[str]:
+    return [document["metadata"]["name"] for document in documents]
+
+
+@pytest.fixture
+def never() -> Callable[[], list[Any]]:
+    def load() -> list[Any]:
+        raise AssertionError("the release was loaded")
+
+    return load
+
+
+def test_where_there_is_no_cluster_the_stack_brings_everything_but_the_namespace_default() -> None:
+    planned = plan(SETTINGS, Cluster())
+    assert (planned.namespace_exists, planned.istio_namespace_exists) == (True, False)
+    assert names(planned.gateway_api_share(lambda: RELEASE)) == [GATEWAYS, ROUTES, NEWEST]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "namespace_exists", "istio_namespace_exists"),
+    [
+        ({}, False, False),
+        ({"shop": True, "istio-system": True}, False, False),
+        ({"shop": False, "istio-system": True}, True, False),
+        ({"shop": True, "istio-system": False}, False, True),
+    ],
+)
+def test_a_namespace_is_somebody_elses_if_it_is_there_and_not_ours(
+    namespaces: dict[str, bool], namespace_exists: bool, istio_namespace_exists: bool
+) -> None:
+    planned = plan(replace(SETTINGS, namespace="shop"), Cluster(namespaces=namespaces))
+    assert planned.namespace_exists is namespace_exists
+    assert planned.istio_namespace_exists is istio_namespace_exists
+
+
+def test_crds_that_this_stack_brought_stay_declared_with_all_of_their_release() -> None:
+    planned = plan(SETTINGS, Cluster(gateway_api={GATEWAYS: OURS, ROUTES: OURS}))
+    assert names(planned.gateway_api_share(lambda: RELEASE)) == [GATEWAYS, ROUTES, NEWEST]
+
+
+def test_crds_of_somebody_else_leave_nothing_to_bring_and_nothing_to_load(never: Callable[[], list[Any]]) -> None:
+    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: FOREIGN})).gateway_api_share(never) == []
+
+
+def test_beside_crds_of_somebody_else_only_our_own_stay_declared() -> None:
+    planned = plan(SETTINGS, Cluster(gateway_api={GATEWAYS: FOREIGN, ROUTES: OURS}))
+    assert names(planned.gateway_api_share(lambda: RELEASE)) == [ROUTES]
+
+
+@pytest.mark.parametrize(
+    ("crds", "wanted", "refusal"),
+    [
+        (
+            [replace(FOREIGN, bundle_version="v1.0.0")],
+            {},
+            "the cluster's Gateway API CRDs are v1.0.0 (standard), older than the wanted v1.1.0 (standard). ",
+        ),
+        (
+            [replace(FOREIGN, bundle_version="", channel="")],
+            {},
+            "the cluster's Gateway API CRDs are no version (no channel), older than the wanted v1.1.0 (standard). ",
+        ),
+        (
+            [FOREIGN],
+            {"gateway_api_channel": "experimental"},
+            "the cluster's Gateway API CRDs are v1.1.0 (standard), without the kinds of v1.1.0 (experimental). ",
+        ),
+        (
+            [FOREIGN, replace(FOREIGN, bundle_version="v1.2.0")],
+            {},
+            "the cluster's Gateway API CRDs are of several bundles: v1.1.0 (standard), v1.2.0 (standard); "
+            "wanted: v1.1.0 (standard). ",
+        ),
+    ],
+    ids=["too old", "unmarked", "standard for experimental", "mixed"],
+)
+def test_crds_of_somebody_else_that_do_not_fit_are_refused(
+    crds: list[Crd], wanted: dict[str, Any], refusal: str
+) -> None:
+    cluster = Cluster(gateway_api=dict(zip((GATEWAYS, ROUTES), crds, strict=False)))
+    with pytest.raises(pulumi.RunError, match=exactly(refusal + ADVICE)):
+        plan(replace(SETTINGS, **wanted), cluster)
+
+
+@pytest.mark.parametrize("crd", [replace(FOREIGN, bundle_version="v1.2.1"), replace(FOREIGN, channel="experimental")])
+def test_newer_or_richer_crds_of_somebody_else_will_do(crd: Crd) -> None:
+    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: crd})).own_gateway_api == frozenset()
+
+
+def test_our_own_crds_of_another_version_are_there_to_be_upgraded() -> None:
+    older = replace(OURS, bundle_version="v1.0.0")
+    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: older})).own_gateway_api is None
+
+
+def test_versions_that_do_not_go_together_are_refused() -> None:
+    message = f"these versions do not go together: {MISMATCH}. (compatibility: warn goes on all the same)"
+    with pytest.raises(pulumi.RunError, match=exactly(message)):
+        plan(SETTINGS, Cluster(kubernetes=Version(1, 36, 3)))
+
+
+def test_with_compatibility_warn_they_are_a_warning() -> None:
+    planned = plan(replace(SETTINGS, compatibility="warn"), Cluster(kubernetes=Version(1, 36, 3)))
+    assert planned.warnings == (MISMATCH, END_OF_LIFE)
+
+
+def test_before_there_is_a_cluster_the_wanted_kubernetes_counts() -> None:
+    with pytest.raises(pulumi.RunError, match=r"^these versions do not go together: Istio 1\.23\.0 .* not 1\.36\.3"):
+        plan(replace(SETTINGS, kubernetes_version="v1.36.3"), Cluster())
+
+
+def test_a_release_line_after_its_end_of_life_is_a_warning() -> None:
+    assert plan(SETTINGS, Cluster()).warnings == (END_OF_LIFE,)
+
+
+def test_a_supported_release_line_is_none() -> None:
+    current = replace(SETTINGS, istio_version="1.30.0", kubernetes_version="v1.36.0", gateway_api_version="v1.5.1")
+    assert plan(current, Cluster()).warnings == ()
+
+
+@pytest.mark.parametrize("present", [[], ["base"], ["istiod"]])
+def test_a_folder_without_both_charts_is_refused(tmp_path: Path, present: list[str]) -> None:
+    for chart in present:
+        (tmp_path / f"{chart}-1.23.0.tgz").touch()
+    missing = "istiod" if present == ["base"] else "base"
+    message = (
+        f"istioChartRepository is {str(tmp_path)!r}, where {missing}-1.23.0.tgz is missing; accepted: a folder that "
+        "holds base-1.23.0.tgz and istiod-1.23.0.tgz, or an address"
+    )
+    with pytest.raises(pulumi.RunError, match=exactly(message)):
+        plan(replace(SETTINGS, istio_chart_repository=str(tmp_path)), Cluster())
+
+
+def test_a_folder_with_both_charts_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for chart in ("base", "istiod"):
+        (tmp_path / f"{chart}-1.23.0.tgz").touch()
+    assert plan(replace(SETTINGS, istio_chart_repository="~"), Cluster()).warnings == (END_OF_LIFE,)

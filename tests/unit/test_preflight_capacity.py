@@ -1,0 +1,52 @@
+import re
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+
+from lookup import Cluster
+from preflight import plan
+from settings import Settings
+from tests.unit.test_preflight import SETTINGS, requests
+
+# Kubernetes 0.75 and 170 MiB, istiod 0.5 and 2048, eight proxies of 0.1 and 128 each.
+SUM = "2.05 processors and 3242 MiB"
+
+
+def warning(total: str, cpus: int, memory: int) -> str:
+    return (
+        f"Kubernetes, Istio and Bookinfo request {total}, more than minikubeCpus ({cpus}) or minikubeMemory "
+        f"({memory} MiB): pods may stay Pending. Raise them, or lower pilot.resources.requests in istioValues"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"minikube_memory": 3242}, []),
+        ({"minikube_memory": 3241}, [warning(SUM, 4, 3241)]),
+        ({"minikube_cpus": 2}, [warning(SUM, 2, 5500)]),
+        ({"minikube_cpus": 2, "bookinfo": False}, []),
+        ({"istio_values": requests(cpu="2500m")}, [warning("4.05 processors and 3242 MiB", 4, 5500)]),
+        ({"istio_values": requests(memory="5Gi")}, [warning("2.05 processors and 6314 MiB", 4, 5500)]),
+        ({"minikube_memory": 2000, "istio_values": requests(memory="512Mi")}, []),
+        ({"minikube_memory": 1800, "cluster_mode": "existing"}, []),
+        ({"istio_values": {"pilot": "not an object"}}, []),
+    ],
+)
+def test_a_node_too_small_for_what_is_requested_is_a_warning_with_the_sum(
+    changes: dict[str, Any], warned: list[str]
+) -> None:
+    settings: Settings = replace(SETTINGS, **changes)
+    assert list(plan(settings, Cluster()).warnings[1:]) == warned
+
+
+@pytest.mark.parametrize("quantity", ["much", "2Qi", None])
+def test_a_request_that_is_no_quantity_is_refused(quantity: Any) -> None:
+    message = (
+        f"istioValues.pilot.resources.requests is {{'cpu': {quantity!r}}}; accepted: Kubernetes quantities such as "
+        "cpu: 500m and memory: 2Gi ("
+    )
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}"):
+        plan(replace(SETTINGS, istio_values=requests(cpu=quantity)), Cluster())

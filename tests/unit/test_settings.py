@@ -1,0 +1,233 @@
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pulumi.runtime import reset_options
+from pulumi.runtime import settings as runtime_settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.settings import configure
+
+from rehearsal.program import PROJECT, stack_config
+from settings import Settings
+
+DESCRIPTION = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+KEYS = sorted(DESCRIPTION["config"])
+STACKS = sorted(file.suffixes[0][1:] for file in PROJECT.glob("Pulumi.*.yaml"))
+DEV = stack_config("dev")
+OBJECT = "an object, such as {pilot: {autoscaleEnabled: false}}"
+Load = Callable[..., Settings]
+
+
+def loaded(**overrides: str) -> Settings:
+    """The settings of stack dev with other values for some keys."""
+    set_all_config({**DEV, **{f"istio-minikube:{key}": value for key, value in overrides.items()}})
+    return Settings.load()
+
+
+@pytest.fixture
+def load() -> Load:
+    return loaded
+
+
+@pytest.fixture(autouse=True, scope="module")
+def project() -> Iterator[None]:
+    """The runtime of the project, which the CLI would have set up."""
+    configure(runtime_settings.Settings(project="istio-minikube", stack="dev"))
+    yield
+    set_all_config({})
+    reset_options()
+
+
+def snake(key: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
+
+
+def refusal(key: str, value: str, accepted: str) -> str:
+    return f"^{re.escape(f'config key istio-minikube:{key} is {value!r}; accepted: {accepted}')}$"
+
+
+def test_every_key_of_pulumi_yaml_is_a_field_and_every_field_is_a_key() -> None:
+    assert {snake(key) for key in KEYS} == {field.name for field in fields(Settings)}
+
+
+def test_every_key_has_a_type_a_default_and_a_description() -> None:
+    assert {key: sorted(entry) for key, entry in DESCRIPTION["config"].items()} == dict.fromkeys(
+        KEYS, ["default", "description", "type"]
+    )
+
+
+def test_the_defaults_are_the_tutorials(load: Load) -> None:
+    assert asdict(load()) == {
+        "cluster_mode": "minikube",
+        "kubeconfig": "~/.kube/config",
+        "context": "minikube",
+        "minikube_profile": "minikube",
+        "minikube_memory": 5500,
+        "minikube_cpus": 4,
+        "minikube_driver": "",
+        "kubernetes_version": "v1.30.0",
+        "istio_version": "1.23.0",
+        "istio_chart_repository": "https://istio-release.storage.googleapis.com/charts",
+        "istio_values": {},
+        "ingress_service_type": "LoadBalancer",
+        "gateway_api_version": "v1.1.0",
+        "gateway_api_channel": "standard",
+        "gateway_api_manifest": "",
+        "namespace": "default",
+        "revision": "",
+        "bookinfo": True,
+        "mesh_check_http": True,
+        "compatibility": "enforce",
+    }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_file_loads(stack: str) -> None:
+    set_all_config(stack_config(stack))
+    assert Settings.load().cluster_mode in {"minikube", "existing"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("minikubeMemory", "1800", 1800),
+        ("minikubeCpus", "2", 2),
+        ("minikubeDriver", "kvm2", "kvm2"),
+        ("kubernetesVersion", "v1.29.14", "v1.29.14"),
+        ("istioVersion", "1.24.6", "1.24.6"),
+        ("istioValues", '{"pilot": {"replicaCount": 2}}', {"pilot": {"replicaCount": 2}}),
+        ("ingressServiceType", "NodePort", "NodePort"),
+        ("ingressServiceType", "ClusterIP", "ClusterIP"),
+        ("gatewayApiChannel", "experimental", "experimental"),
+        ("gatewayApiManifest", "crds with a space", "crds with a space"),
+        ("namespace", "a" * 63, "a" * 63),
+        ("revision", "1-23-0", "1-23-0"),
+        ("bookinfo", "false", False),
+        ("meshCheckHttp", "false", False),
+        ("compatibility", "warn", "warn"),
+    ],
+)
+def test_a_key_is_read_as_its_type(load: Load, key: str, value: str, read: Any) -> None:
+    assert getattr(load(**{key: value}), snake(key)) == read
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("clusterMode", "kind", "minikube or existing"),
+        ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
+        ("context", " ", "the name of a context in the kubeconfig"),
+        ("context", "other", "'minikube', as with clusterMode minikube a context is named after its profile"),
+        ("minikubeProfile", "m", "two or more letters, digits and dashes, such as minikube"),
+        ("minikubeMemory", "1799", "a whole number of MiB, 1800 or more"),
+        ("minikubeMemory", "5.5e3", "a whole number of MiB, 1800 or more"),
+        ("minikubeMemory", "٥٥٠٠", "a whole number of MiB, 1800 or more"),  # noqa: RUF001 digits of another script
+        ("minikubeCpus", "1", "a whole number of processors, 2 or more"),
+        ("minikubeDriver", "Docker", "a minikube driver such as docker, or empty"),
+        ("kubernetesVersion", "1.30.0", "vMAJOR.MINOR.PATCH, such as v1.30.0"),
+        ("istioVersion", "v1.23.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
+        ("istioVersion", "1.23", "MAJOR.MINOR.PATCH, such as 1.23.0"),
+        ("istioVersion", "1.2٣.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),  # noqa: RUF001
+        ("istioVersion", f"1.{'9' * 10}.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
+        ("istioChartRepository", "", "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz"),
+        ("istioValues", "[1]", OBJECT),
+        ("istioValues", "pilot: {}", OBJECT),
+        ("ingressServiceType", "ExternalName", "LoadBalancer or NodePort or ClusterIP"),
+        ("gatewayApiVersion", "v1.1", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
+        ("gatewayApiChannel", "stable", "standard or experimental"),
+        ("gatewayApiManifest", "two\nlines", "the path of a file or folder, or empty"),
+        ("namespace", "Default", "a DNS-1123 label such as default"),
+        ("namespace", "a" * 64, "a DNS-1123 label such as default"),
+        ("revision", "1.23.0", "a DNS-1123 label such as 1-23-0, or empty"),
+        ("bookinfo", "yes", "true or false"),
+        ("meshCheckHttp", "", "true or false"),
+        ("compatibility", "ignore", "enforce or warn"),
+    ],
+)
+def test_another_value_is_refused_with_the_key_the_value_and_what_is_accepted(
+    load: Load, key: str, value: str, accepted: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=refusal(key, value, accepted)):
+        load(**{key: value})
+
+
+def test_with_an_existing_cluster_the_context_has_any_name(load: Load) -> None:
+    assert load(clusterMode="existing", context="arn:aws:eks/prod").context == "arn:aws:eks/prod"
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones(load: Load) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=refusal("istioVersoin", "1.24.0", f"one of these keys: {', '.join(KEYS)}")
+    ):
+        load(istioVersoin="1.24.0")
+
+
+def test_an_unknown_key_in_the_clis_environment_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"istio-minikube:bookInfo": "false"}))
+    with pytest.raises(pulumi.RunError, match=r"^config key istio-minikube:bookInfo is 'false'; accepted: one of"):
+        load()
+
+
+def test_keys_of_other_projects_are_none_of_ours(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"pulumi:disable-default-providers": '["kubernetes"]'}))
+    assert load().namespace == "default"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_without_a_default_says_where_defaults_come_from(key: str) -> None:
+    set_all_config({name: value for name, value in DEV.items() if name != f"istio-minikube:{key}"})
+    with pytest.raises(pulumi.RunError) as refused:
+        Settings.load()
+    assert str(refused.value) == (
+        f"config key istio-minikube:{key} is not set and Pulumi.yaml gives no default; "
+        "restore Pulumi.yaml's config section, or set the key"
+    )
+
+
+ODDITIES = (
+    "",
+    " ",
+    "0",
+    "-1",
+    "01.2.3",
+    "v1.2.3",
+    "1.2.3",
+    "null",
+    "[]",
+    "{}",
+    "{",
+    '{"a": NaN}',
+    "True",
+    "~",
+    "kube-x",
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@settings(max_examples=25, deadline=None)
+@given(value=st.text() | st.sampled_from(ODDITIES) | st.from_regex(r"\Av?\d+\.\d+\.\d+\Z") | st.integers().map(str))
+def test_any_value_gives_settings_or_a_refusal_that_names_the_key(key: str, value: str) -> None:
+    try:
+        read = loaded(**{key: value})
+    except pulumi.RunError as refused:
+        named = re.match(r"config key istio-minikube:(\w+) is ", str(refused))
+        # The context must be the profile's: of these two either may be the one to change.
+        assert named
+        assert named[1] in {key, "context"}
+    else:
+        assert str(read.istio) == read.istio_version
+        assert f"v{read.gateway_api}" == read.gateway_api_version
+
+
+@settings(max_examples=50, deadline=None)
+@given(key=st.from_regex(r"\A[a-zA-Z]{1,12}\Z").filter(lambda key: key not in KEYS), value=st.text())
+def test_any_other_key_is_refused_by_its_name(key: str, value: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^config key istio-minikube:{key} is "):
+        loaded(**{key: value})
