@@ -87,6 +87,11 @@ def ensure(say: Say = _say) -> Path:
     return folder
 
 
+def built() -> bool:
+    """Whether the binaries are there, so that nothing need be built or downloaded."""
+    return _complete(cache_folder() / "tools" / _build_id())
+
+
 def cache_folder() -> Path:
     """The folder that all clones of one user share: $XDG_CACHE_HOME (default ~/.cache)/istio-minikube."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-minikube"
