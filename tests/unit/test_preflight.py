@@ -35,6 +35,7 @@ SETTINGS = Settings(
     istio_chart_repository="https://charts.example",
     istio_values={},
     ingress_service_type="LoadBalancer",
+    replicas=1,
     gateway_api_version="v1.1.0",
     gateway_api_channel="standard",
     gateway_api_manifest="",
@@ -42,6 +43,7 @@ SETTINGS = Settings(
     revision="",
     bookinfo=True,
     mesh_check_http=True,
+    protect=False,
     compatibility="enforce",
 )
 MISMATCH = (

@@ -77,6 +77,7 @@ def test_the_defaults_are_the_tutorials(load: Load) -> None:
         "istio_chart_repository": "https://istio-release.storage.googleapis.com/charts",
         "istio_values": {},
         "ingress_service_type": "LoadBalancer",
+        "replicas": 1,
         "gateway_api_version": "v1.1.0",
         "gateway_api_channel": "standard",
         "gateway_api_manifest": "",
@@ -84,6 +85,7 @@ def test_the_defaults_are_the_tutorials(load: Load) -> None:
         "revision": "",
         "bookinfo": True,
         "mesh_check_http": True,
+        "protect": False,
         "compatibility": "enforce",
     }
 
