@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rehearsal import render
 from rehearsal.errors import RehearsalError
 from rehearsal.program import PROJECT
 
@@ -60,7 +61,7 @@ def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:
         if (tree / f"Pulumi.{stack}.yaml").is_file():
             run_in(tree, "render", "--stack", stack, "--out", str(out), *options)
         else:
-            out.mkdir(parents=True)
+            render.write((), out)
 
 
 def difference(base: Path, head: Path) -> str:
@@ -85,10 +86,8 @@ def comment(sections: Mapping[str, str], limit: int = COMMENT_LIMIT) -> str:
         shown = text.rstrip()
         if len(shown) > share:
             shown = f"{shown[:share].rpartition(chr(10))[0]}\n... cut here; the job's artifact has it whole"
-        added = sum(line.startswith("+") and not line.startswith("+++") for line in text.splitlines())
-        taken = sum(line.startswith("-") and not line.startswith("---") for line in text.splitlines())
-        summary = f"<summary><b>{title}</b>: {added} lines added, {taken} taken away</summary>"
-        parts.append(f"<details>{summary}\n\n{FENCE}diff\n{shown.replace(FENCE, '~ ~ ~')}\n{FENCE}\n</details>")
+        fenced = f"{FENCE}diff\n{shown.replace(FENCE, '~ ~ ~')}\n{FENCE}"
+        parts.append(f"<details><summary><b>{title}</b></summary>\n\n{fenced}\n</details>")
     return "\n\n".join(parts) + "\n"
 
 

@@ -58,9 +58,16 @@ def reduced(waits: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """``waits`` without what follows from the rest: its transitive reduction."""
 
     def reach(name: str) -> set[str]:
-        return waits[name].union(*map(reach, waits[name]))
+        found: set[str] = set()
+        ahead = set(waits[name])
+        while ahead:
+            found |= ahead
+            ahead = set().union(*(waits[other] for other in ahead)) - found
+        return found
 
-    return {name: others - set().union(*map(reach, others)) for name, others in waits.items()}
+    # Components may wait for each other, though no two resources do: nothing follows from such an arrow.
+    behind = {name: [reach(other) for other in others if name not in reach(other)] for name, others in waits.items()}
+    return {name: others.difference(*behind[name]) for name, others in waits.items()}
 
 
 def inserted(readme: str, picture: str) -> str:
