@@ -74,6 +74,12 @@ def containers(resource: Resource) -> Iterator[Mapping[str, Any]]:
             yield container
 
 
+def is_injected(resource: Resource) -> bool:
+    """Whether it is a namespace whose pods get sidecars."""
+    labels = resource.metadata.get("labels") or {}
+    return resource.kind == "Namespace" and (REVISION in labels or INJECTED_BY_LABEL.items() <= labels.items())
+
+
 def images_pinned(resource: Resource) -> Iterator[str]:
     """An image names a tag other than latest, or a digest: what runs tomorrow is what was tested today."""
     for container in containers(resource):
@@ -103,9 +109,7 @@ def no_load_balancer(resource: Resource) -> Iterator[str]:
 
 def injected_only_through_component(resource: Resource) -> Iterator[str]:
     """A namespace gets sidecars through InjectedNamespace only, which knows whose it is and refuses Istio's own."""
-    labels = resource.metadata.get("labels") or {}
-    injected = REVISION in labels or INJECTED_BY_LABEL.items() <= labels.items()
-    if resource.kind == "Namespace" and injected and f"{COMPONENT}InjectedNamespace" not in resource.components:
+    if is_injected(resource) and f"{COMPONENT}InjectedNamespace" not in resource.components:
         yield "is labelled for injection outside InjectedNamespace; use that component"
 
 
@@ -145,15 +149,22 @@ def strict_mtls(resources: Sequence[Resource]) -> Iterator[str]:
 
 
 def default_deny(resources: Sequence[Resource]) -> Iterator[str]:
-    """What no AuthorizationPolicy allows is denied, in the whole mesh: there is one with an empty spec in istio-system.
+    """What no AuthorizationPolicy allows is denied, in every injected namespace or, from istio-system, in all.
+
+    Such a policy has an empty spec.
 
     Source: https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy
     """
-    for resource in resources:
-        nothing = not {key for key, value in resource.spec.items() if value not in ("ALLOW", None)}
-        if resource.kind == "AuthorizationPolicy" and resource.metadata.get("namespace") == ISTIO_NAMESPACE and nothing:
-            return
-    yield f"no AuthorizationPolicy in {ISTIO_NAMESPACE} with an empty spec denies what nothing allows"
+    denied = {
+        resource.metadata.get("namespace")
+        for resource in resources
+        if resource.kind == "AuthorizationPolicy"
+        and not {key for key, value in resource.spec.items() if value not in ("ALLOW", None)}
+    }
+    wanted = sorted({resource.metadata.get("name", "") for resource in resources if is_injected(resource)})
+    for namespace in wanted if ISTIO_NAMESPACE not in denied else ():
+        if namespace not in denied:
+            yield f"no AuthorizationPolicy in {namespace} or {ISTIO_NAMESPACE} has an empty spec, so nothing is denied"
 
 
 @dataclass(frozen=True, kw_only=True)

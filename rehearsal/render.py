@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
 from rehearsal import artifacts, toolchain
 from rehearsal.declared import declared, settings_of
@@ -81,7 +82,7 @@ def render(
         if resource.token == RELEASE:
             found += [Rendered(resource=resource, manifest=m) for m in chart_objects(resource, helm, kubernetes)]
         elif resource.token.startswith("kubernetes:"):
-            found.append(Rendered(resource=resource, manifest=whole(resource.inputs)))
+            found.append(Rendered(resource=resource, manifest=plain(resource.inputs)))
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
 
 
@@ -98,7 +99,7 @@ def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[di
     Raises:
         RehearsalError: helm refuses; its own words and what to set.
     """
-    inputs = release.inputs
+    inputs = plain(release.inputs)
     repository = (inputs.get("repositoryOpts") or {}).get("repo")
     command = [
         *(str(helm), "template", inputs["name"], inputs["chart"], "--version", inputs["version"]),
@@ -116,13 +117,23 @@ def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[di
     return [placed(document, inputs["namespace"]) for document in yaml.load_all(done.stdout, LOADER) if document]
 
 
-def whole(value: Any) -> Any:
-    """``value`` as the program wrote it: on its way to a resource every whole number becomes a float."""
+def plain(value: Any) -> Any:
+    """An input as the program wrote it, but for its secrets, which are masked wherever they are.
+
+    On its way to a resource every whole number becomes a float, and an input that holds a secret becomes one itself.
+    """
+    if is_rpc_secret(value):
+        return hidden(unwrap_rpc_secret(value))
     if isinstance(value, Mapping):
-        return {key: whole(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [whole(item) for item in value]
+        return [plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def hidden(value: Any) -> Any:
+    """``value`` with nothing left but its keys."""
+    return {key: hidden(item) for key, item in value.items()} if isinstance(value, Mapping) else MASK
 
 
 def placed(manifest: dict[str, Any], namespace: str) -> dict[str, Any]:
@@ -145,8 +156,7 @@ def masked(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest that may be shown: a Secret keeps its keys and loses its values."""
     if manifest["kind"] != "Secret":
         return dict(manifest)
-    hidden = {field: dict.fromkeys(manifest[field], MASK) for field in ("data", "stringData") if manifest.get(field)}
-    return {**manifest, **hidden}
+    return {**manifest, **{field: hidden(manifest[field]) for field in ("data", "stringData") if manifest.get(field)}}
 
 
 def write(objects: Iterable[Rendered], out: Path) -> int:

@@ -98,7 +98,6 @@ def peer_authentication(mode: str, namespace: str = "istio-system", **more: Any)
 
 
 STRICT = peer_authentication("STRICT")
-DENY = an_object("AuthorizationPolicy", {"namespace": "istio-system"})
 
 
 @pytest.mark.parametrize("resources", [[STRICT], [STRICT, peer_authentication("UNSET", "default")]])
@@ -121,24 +120,39 @@ def test_a_mesh_without_strict_mtls_or_with_an_exception_is_told(resources: list
     assert message in fault
 
 
-@pytest.mark.parametrize(
-    "policy", [DENY, an_object("AuthorizationPolicy", {"namespace": "istio-system"}, action="ALLOW")]
-)
-def test_a_policy_that_allows_nothing_is_a_default_deny(policy: Resource) -> None:
-    assert list(default_deny([policy])) == []
+APPS = an_object("Namespace", {"name": "apps", **INJECTED})
+
+
+def authorization_policy(namespace: str, **spec: Any) -> Resource:
+    return an_object("AuthorizationPolicy", {"namespace": namespace}, **spec)
 
 
 @pytest.mark.parametrize(
-    "policy",
+    "resources",
     [
-        an_object("Service", {"namespace": "istio-system"}),
-        an_object("AuthorizationPolicy", {"namespace": "default"}),
-        an_object("AuthorizationPolicy", {"namespace": "istio-system"}, rules=[{}]),
-        an_object("AuthorizationPolicy", {"namespace": "istio-system"}, action="DENY"),
+        [APPS, authorization_policy("apps")],
+        [APPS, authorization_policy("istio-system")],
+        [APPS, authorization_policy("apps", action="ALLOW")],
+        [an_object("Namespace", {"name": "plain"})],
     ],
 )
-def test_anything_else_is_no_default_deny(policy: Resource) -> None:
-    assert len(list(default_deny([policy]))) == 1
+def test_a_policy_that_allows_nothing_is_a_default_deny(resources: list[Resource]) -> None:
+    assert list(default_deny(resources)) == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        an_object("Service", {"namespace": "apps"}),
+        authorization_policy("default"),
+        authorization_policy("apps", rules=[{}]),
+        authorization_policy("apps", selector={"matchLabels": {"app": "a"}}),
+        authorization_policy("apps", action="DENY"),
+    ],
+)
+def test_anything_else_is_no_default_deny(resource: Resource) -> None:
+    (fault,) = default_deny([APPS, resource])
+    assert "no AuthorizationPolicy in apps or istio-system" in fault
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 from pathlib import Path
 from typing import Any
 
+import pulumi
+import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
 from rehearsal import render
 from rehearsal.errors import RehearsalError
-from rehearsal.program import Registration
-from rehearsal.render import MASK, Rendered, chart_objects, file_name, masked, placed, whole, write
+from rehearsal.program import Recorder, Registration, evaluate
+from rehearsal.render import MASK, Rendered, chart_objects, file_name, masked, placed, plain, write
 
 RELEASE = Registration(
     token=render.RELEASE,
@@ -105,7 +107,26 @@ def test_a_config_map_is_shown_as_it_is() -> None:
 
 
 def test_whole_numbers_are_written_as_such_and_fractions_are_kept() -> None:
-    assert repr(whole({"ports": [{"port": 80.0}], "share": 0.5})) == "{'ports': [{'port': 80}], 'share': 0.5}"
+    assert repr(plain({"ports": [{"port": 80.0}], "share": 0.5})) == "{'ports': [{'port': 80}], 'share': 0.5}"
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """What is registered of a Secret, and of a ConfigMap into which a secret has got."""
+
+    def program(*_: object, **__: object) -> None:
+        k8s.core.v1.Secret("whole", string_data=pulumi.Output.secret({"key": "s3cret"}))
+        k8s.core.v1.ConfigMap("part", data={"key": pulumi.Output.secret("s3cret"), "other": "shown"})
+
+    monkeypatch.setattr("runpy.run_path", program)
+    recorder = Recorder()
+    evaluate(recorder, "test", {"istio-minikube:namespace": "default"})
+    return recorder
+
+
+def test_what_holds_a_secret_is_masked_whatever_its_kind(secrets: Recorder) -> None:
+    assert plain(secrets.named("whole").inputs)["stringData"] == {"key": MASK}
+    assert plain(secrets.named("part").inputs)["data"] == {"key": MASK, "other": MASK}
 
 
 def test_each_object_becomes_one_file(tmp_path: Path) -> None:
