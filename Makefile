@@ -6,10 +6,10 @@ STACK ?= dev
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help up preview destroy status test check lint unit graph clean
+.PHONY: help up preview destroy status test check lint unit clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -19,11 +19,11 @@ $(READY): requirements.txt requirements-dev.txt
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-up: $(READY) ## Bring the stack up (STACK=dev): minikube and the Pulumi CLI, or the rehearsal without minikube
-	@$(PY) -m deploy up --stack $(STACK)
+up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): minikube and the Pulumi CLI, or the rehearsal without minikube
+	@$(PY) -m deploy up --stack $(STACK) $(if $(POLICIES),--policies)
 
-preview: $(READY) ## Show what up would change (needs the Pulumi CLI)
-	@$(PY) -m deploy preview --stack $(STACK)
+preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
+	@$(PY) -m deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
 
 destroy: $(READY) ## Undo up
 	@$(PY) -m deploy destroy --stack $(STACK)
@@ -46,3 +46,58 @@ unit: $(READY)
 
 clean: ## Remove what make made, but no cluster's state
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Environments: what a stack comes to, what a change does to it, and what CI runs. See docs/environments.md.
+BASE ?= origin/main
+OUT ?= .rendered
+PREVIEWED ?= dev staging prod
+# Such as --stand-ins, which takes the rehearsal's charts and CRDs in place of downloads.
+RENDER ?=
+.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e
+
+render: $(READY) ## Write every manifest of STACK into .rendered/STACK (RENDER=--stand-ins: offline)
+	@$(PY) -m rehearsal render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
+
+render-diff: $(READY) ## Show how STACK's manifests differ from those of commit BASE
+	@$(PY) -m rehearsal render-diff --stack $(STACK) --base $(BASE) --out $(OUT)/diff-$(STACK) $(RENDER)
+
+policy: $(READY) ## Judge STACK's manifests by the policies, without the Pulumi CLI
+	@$(PY) -m rehearsal policy --stack $(STACK) $(RENDER)
+
+policy/.venv/.ready: policy/requirements.txt $(READY)
+	@$(PY) -m venv policy/.venv
+	@policy/.venv/bin/pip install --quiet --disable-pip-version-check -r policy/requirements.txt
+	@touch $@
+
+policy-pack: policy/.venv/.ready ## Set up the policy pack for `python -m deploy up --policies`
+
+graph: $(READY) ## Draw STACK's components into README.md
+	@$(PY) -m rehearsal graph --stack $(STACK)
+
+graph-check: $(READY)
+	@$(PY) -m rehearsal graph --check >/dev/null
+
+workflows: $(READY)
+	@$(PY) -m tools.actionlint
+
+preview-base: $(READY) ## Bring the rehearsal up as it is at commit BASE (needs the Pulumi CLI)
+	@$(PY) -m rehearsal preview-base --base $(BASE)
+
+preview-head: $(READY) ## Preview this work tree against what preview-base brought up
+	@$(PY) -m rehearsal preview
+
+preview-comment: $(READY) ## Write a pull request's comment: preview-head, and the manifests that differ from BASE
+	@mkdir -p .preview
+	@$(PY) -m rehearsal preview >.preview/rehearsal.diff || { cat .preview/rehearsal.diff; exit 1; }
+	@$(foreach stack,$(PREVIEWED),$(MAKE) --no-print-directory render-diff STACK=$(stack) \
+		&& cp $(OUT)/diff-$(stack)/changes.diff .preview/$(stack).diff &&) true
+	@$(PY) -m rehearsal comment --out .preview/comment.md --section "Preview of the rehearsal=.preview/rehearsal.diff" \
+		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
+
+doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and what is missing
+	@$(PY) -m doctor --stack $(STACK)
+
+e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
+	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
+
+check: graph-check workflows

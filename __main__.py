@@ -52,6 +52,8 @@ provider = k8s.Provider(
     opts=pulumi.ResourceOptions(depends_on=cluster),
 )
 in_cluster = pulumi.ResourceOptions(provider=provider)
+# What others on a shared cluster build on. A component's children inherit it.
+shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
 
 gateway_api = mesh.GatewayApiCrds(
     "gateway-api",
@@ -66,7 +68,7 @@ gateway_api = mesh.GatewayApiCrds(
         ),
         owner=owner,
     ),
-    in_cluster,
+    shared,
 )
 istio = mesh.IstioBase(
     "istio",
@@ -79,8 +81,9 @@ istio = mesh.IstioBase(
         requires=[gateway_api],
         values=settings.istio_values,
         revision=settings.revision,
+        replicas=settings.replicas,
     ),
-    in_cluster,
+    shared,
 )
 ingress = mesh.IngressGateway(
     "ingress",
@@ -90,8 +93,9 @@ ingress = mesh.IngressGateway(
         istio_version=istio.version,
         service_type=settings.ingress_service_type,
         revision=settings.revision,
+        replicas=settings.replicas,
     ),
-    in_cluster,
+    shared,
 )
 namespace = mesh.InjectedNamespace(
     "namespace",
@@ -101,7 +105,7 @@ namespace = mesh.InjectedNamespace(
         labels=owner.labels,
         revision=settings.revision,
     ),
-    in_cluster,
+    shared,
 )
 everything: list[pulumi.Resource] = [ingress, istio, gateway_api, namespace]
 pulumi.export("istioVersion", istio.version)

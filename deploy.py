@@ -19,6 +19,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     parser.add_argument("command", choices=("up", "preview", "destroy"))
+    parser.add_argument("--policies", action="store_true", help="enforce the policy pack (`make policy-pack`)")
     parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
     return parser
 
@@ -27,7 +28,7 @@ def main() -> int:
     """Run one command; the exit code."""
     options = arguments().parse_args()
     try:
-        return run(options.command, options.stack)
+        return run(options.command, options.stack, policies=options.policies)
     except (RehearsalError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -36,7 +37,7 @@ def main() -> int:
         return 130
 
 
-def run(command: str, stack: str) -> int:
+def run(command: str, stack: str, *, policies: bool = False) -> int:
     """One command on one stack."""
     needs_minikube = stack_config(stack)["istio-minikube:clusterMode"] == "minikube"
     if needs_minikube and shutil.which("minikube") is None:
@@ -50,7 +51,7 @@ def run(command: str, stack: str) -> int:
         print("minikube is not on PATH: rehearsing on the embedded cluster instead of starting one", flush=True)
         return rehearsal.main([{"up": "up", "destroy": "down"}[command]])
     binary = pulumi_cli.found() or pulumi_cli.fetched(cache_folder() / "pulumi")
-    cli = pulumi_cli.Cli(binary=binary, stack=stack, state=STATE)
+    cli = pulumi_cli.Cli(binary=binary, stack=stack, state=STATE, policies=policies)
     if command == "up":
         cli.up({})
     elif command == "preview":

@@ -39,7 +39,8 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
     """
     files = _files(Path(source).expanduser()) if source else [_fetched(version, channel, cache)]
     documents = [document for file in files for document in _documents(file)]
-    for document in documents:
+    # Only the CRDs: v1.5.1's own ValidatingAdmissionPolicy says v1.5.0-dev.
+    for document in (found for found in documents if found["kind"] == "CustomResourceDefinition"):
         annotations = document["metadata"].get("annotations") or {}
         found = (annotations.get(BUNDLE_VERSION), annotations.get(CHANNEL))
         if found != (version, channel):

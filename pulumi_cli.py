@@ -25,11 +25,13 @@ class Cli:
         binary: the pulumi executable.
         stack: the stack's name; its configuration is Pulumi.STACK.yaml.
         state: folder of the file backend that is used unless PULUMI_BACKEND_URL names another.
+        policies: enforce the policy pack in policy/, whose virtual environment `make policy-pack` sets up.
     """
 
     binary: Path
     stack: str
     state: Path
+    policies: bool = False
 
     def up(self, overrides: Mapping[str, str]) -> dict[str, Any]:
         """``pulumi up``, with configuration keys over the stack's file; the stack's outputs.
@@ -39,14 +41,14 @@ class Cli:
         """
         self.select()
         words = [word for key, value in overrides.items() for word in ("--config", f"{PROJECT_NAME}:{key}={value}")]
-        self.run("up", "--yes", "--skip-preview", *words)
+        self.run("up", "--yes", "--skip-preview", *self._policy_words, *words)
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
     def preview(self) -> None:
         """``pulumi preview --diff``."""
         self.select()
-        self.run("preview", "--diff")
+        self.run("preview", "--diff", *self._policy_words)
 
     def destroy(self) -> None:
         """``pulumi destroy``."""
@@ -88,6 +90,10 @@ class Cli:
             **passphrase,
             **os.environ,
         }
+
+    @property
+    def _policy_words(self) -> tuple[str, ...]:
+        return ("--policy-pack", str(PROJECT / "policy")) if self.policies else ()
 
     @property
     def _config_file(self) -> Path:

@@ -43,6 +43,7 @@ class Settings:
     istio_chart_repository: str
     istio_values: Mapping[str, Any]
     ingress_service_type: ServiceType
+    replicas: int
     gateway_api_version: str
     gateway_api_channel: Channel
     gateway_api_manifest: str
@@ -50,6 +51,7 @@ class Settings:
     revision: str
     bookinfo: bool
     mesh_check_http: bool
+    protect: bool
     compatibility: Compatibility
 
     @classmethod
@@ -88,6 +90,7 @@ class Settings:
             ingress_service_type=cast(
                 ServiceType, keys.choice("ingressServiceType", "LoadBalancer", "NodePort", "ClusterIP")
             ),
+            replicas=keys.integer("replicas", least=1, unit="pods"),
             gateway_api_version=keys.text("gatewayApiVersion", RELEASE, "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys.choice("gatewayApiChannel", "standard", "experimental")),
             gateway_api_manifest=keys.text("gatewayApiManifest", r".*", "the path of a file or folder, or empty"),
@@ -95,6 +98,7 @@ class Settings:
             revision=keys.text("revision", rf"({DNS_LABEL})?", "a DNS-1123 label such as 1-23-0, or empty"),
             bookinfo=keys.boolean("bookinfo"),
             mesh_check_http=keys.boolean("meshCheckHttp"),
+            protect=keys.boolean("protect"),
             compatibility=cast(Compatibility, keys.choice("compatibility", "enforce", "warn")),
         )
         keys.refuse_others()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
+from components.objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
 
 NAME = "istio-ingressgateway"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
@@ -26,6 +26,7 @@ class IngressGatewayArgs:
         istio_version: the version of the proxy; the pods are made anew when it changes.
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision whose istiod injects the gateway; empty for the default one.
+        replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
     """
 
     namespace: pulumi.Input[str]
@@ -33,6 +34,11 @@ class IngressGatewayArgs:
     istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise pulumi.RunError(f"replicas is {self.replicas}; accepted: 1 or more pods")
 
 
 def pod_template(istio_version: pulumi.Input[str], revision: str) -> dict[str, Any]:
@@ -93,13 +99,13 @@ def service_spec(service_type: str) -> dict[str, Any]:
     }
 
 
-def autoscaler_spec() -> dict[str, Any]:
-    """1 to 5 replicas at 80 % of the requested processor time, as in the default profile."""
+def autoscaler_spec(replicas: int = 1) -> dict[str, Any]:
+    """``replicas`` to 5 pods at 80 % of the requested processor time; with 1, as in the default profile."""
     target = {"type": "Utilization", "averageUtilization": 80}
     return {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
-        "minReplicas": 1,
-        "maxReplicas": 5,
+        "minReplicas": replicas,
+        "maxReplicas": max(replicas, 5),
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
 
@@ -143,6 +149,8 @@ class IngressGateway(pulumi.ComponentResource):
         )
         template = pod_template(args.istio_version, args.revision)
         template["spec"]["serviceAccountName"] = name_of(account)
+        if args.replicas > 1:
+            template["spec"]["affinity"] = apart(LABELS)
         deployment = typed(
             k8s.apps.v1.Deployment,
             f"{name}-deployment",
@@ -161,7 +169,7 @@ class IngressGateway(pulumi.ComponentResource):
             parent=self,
             depends_on=[deployment],
             metadata=metadata(),
-            spec=autoscaler_spec(),
+            spec=autoscaler_spec(args.replicas),
         )
         typed(
             k8s.policy.v1.PodDisruptionBudget,

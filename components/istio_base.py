@@ -8,13 +8,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-from components.objects import name_of
+from components.objects import apart, name_of
 from components.ownership import Owner
 
 NAMESPACE = "istio-system"
 BASE_RELEASE = "istio-base"
 GROUP = "istio.io"
 TIMEOUT_SECONDS = 600
+# The chart's own.
+AUTOSCALE_MAX = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class IstioBaseArgs:
         requires: what istiod should find when it starts: the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
         revision: Istio revision; empty for the default one.
+        replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
 
     Source: https://istio.io/latest/docs/setup/install/helm/
     """
@@ -42,6 +45,11 @@ class IstioBaseArgs:
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise pulumi.RunError(f"replicas is {self.replicas}; accepted: 1 or more pods")
 
 
 def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
@@ -65,11 +73,19 @@ def istiod_release(revision: str) -> str:
     return f"istiod-{revision}" if revision else "istiod"
 
 
-def istiod_values(revision: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the istiod chart. Istio's own defaults are the default profile, so ours only name the place."""
+def istiod_values(revision: str, values: Mapping[str, Any], replicas: int = 1) -> dict[str, Any]:
+    """Values of the istiod chart. Istio's own defaults are the default profile, so ours only name place and number."""
     ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
     if revision:
         ours["revision"] = revision
+    if replicas > 1:
+        # The chart's own label of a revision's pods.
+        labels = {"app": "istiod", "istio.io/rev": revision or "default"}
+        ours["pilot"] = {
+            "autoscaleMin": replicas,
+            "autoscaleMax": max(replicas, AUTOSCALE_MAX),
+            "affinity": apart(labels),
+        }
     return merged(ours, values)
 
 
@@ -114,7 +130,7 @@ class IstioBase(pulumi.ComponentResource):
             f"{name}-istiod",
             name=istiod_release(args.revision),
             namespace=self.namespace,
-            values=istiod_values(args.revision, args.values),
+            values=istiod_values(args.revision, args.values, args.replicas),
             timeout=TIMEOUT_SECONDS,
             **chart_source(args.chart_repository, "istiod", args.version),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, crds]),

@@ -3,7 +3,7 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pulumi
@@ -26,6 +26,16 @@ def typed(
     """A resource of class ``kind`` under ``parent``; ``manifest`` is what its object has beside apiVersion and kind."""
     opts = pulumi.ResourceOptions(parent=parent, depends_on=depends_on, retain_on_delete=retain_on_delete or None)
     return kind(name, opts=opts, **manifest)
+
+
+def apart(labels: Mapping[str, str]) -> dict[str, Any]:
+    """An affinity that puts pods with ``labels`` on different nodes where there are enough of them."""
+    term = {"labelSelector": {"matchLabels": dict(labels)}, "topologyKey": "kubernetes.io/hostname"}
+    return {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }
 
 
 def name_of(resource: Any) -> pulumi.Output[str]:

@@ -14,10 +14,10 @@ from rich.logging import RichHandler
 
 import pulumi_cli
 from kube import Kube, KubeError
-from rehearsal import artifacts, engine, toolchain
+from rehearsal import artifacts, compare, engine, graph, policies, render, toolchain
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
-from rehearsal.program import LOG, PROJECT, stack_config
+from rehearsal.program import LOG, PROJECT, Recorder, stack_config
 from rehearsal.view import View
 
 STACK = "rehearsal"
@@ -42,13 +42,36 @@ def arguments() -> argparse.ArgumentParser:
             help="pulumi: the Pulumi CLI with a local file backend; offline: the SDK's mocks, which apply each "
             "resource; auto (default): pulumi where the CLI is on PATH",
         )
-        parser_with_engine.add_argument(
+    shown = commands.add_parser("render", help="write every manifest that a stack would apply, one file an object")
+    shown.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write, made anew")
+    drawn = commands.add_parser("graph", help="put the picture of a stack's components into README.md")
+    drawn.add_argument("--check", action="store_true", help="only fail where README.md has another picture")
+    drawn.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
+    changed = commands.add_parser("render-diff", help="show what changes in a stack's manifests since a commit")
+    changed.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for base, head and changes.diff"
+    )
+    before = commands.add_parser("preview-base", help="bring the rehearsal up as it is at a commit (Pulumi CLI)")
+    for parser_with_base in (changed, before):
+        parser_with_base.add_argument("--base", required=True, metavar="REF", help="the commit, such as origin/main")
+    commands.add_parser("preview", help="preview the rehearsal against its state (Pulumi CLI)")
+    told = commands.add_parser("comment", help="write a pull request's comment from what commands printed")
+    told.add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
+    told.add_argument("--out", required=True, type=Path, metavar="FILE")
+    judged = commands.add_parser("policy", help="judge a stack by the policy pack's rules, without the Pulumi CLI")
+    for parser_with_stack in (shown, judged, changed):
+        parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
+        parser_with_stack.add_argument(
+            "--stand-ins", action="store_true", help="the rehearsal's charts and CRDs in the place of downloads"
+        )
+    for parser_with_config in (up, down, shown, judged, changed):
+        parser_with_config.add_argument(
             "--config",
             action="append",
             default=[],
             metavar="KEY=VALUE",
             type=_pair,
-            help="a configuration key for this run, over Pulumi.rehearsal.yaml (repeatable)",
+            help="a configuration key for this run, over the stack's file (repeatable)",
         )
     status = commands.add_parser("status", help="show the cluster's pods and the stack's outputs")
     status.add_argument("--output", choices=("text", "json"), default="text", help="text (default) or json")
@@ -63,7 +86,7 @@ def main(words: list[str] | None = None) -> int:
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     try:
-        {"up": up, "down": down, "status": status}[options.command](options, console)
+        COMMANDS[options.command](options, console)
     except (RehearsalError, KubeError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -125,6 +148,63 @@ def status(options: argparse.Namespace, console: Console) -> None:
         show(console, found, outputs)
 
 
+def rendered(options: argparse.Namespace, console: Console) -> None:
+    """Write the manifests of a stack."""
+    _, objects = _render(options)
+    count = render.write(objects, options.out)
+    console.print(f"Stack {options.stack}: {count} manifests in {options.out}", soft_wrap=True)
+
+
+def judgement(options: argparse.Namespace, console: Console) -> None:
+    """Show what each policy says of a stack; a mandatory one's faults are an error."""
+    recorder, objects = _render(options)
+    verdict = policies.verdict(options.stack, policies.resources(recorder.registrations, objects))
+    for policy, level, faults in verdict:
+        console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+        for fault in faults:
+            console.print(f"          {fault}", soft_wrap=True, markup=False)
+    if failed := [policy.name for policy, level, faults in verdict if faults and level == "mandatory"]:
+        raise RehearsalError(f"stack {options.stack} breaks {len(failed)} mandatory policies: {', '.join(failed)}")
+
+
+def changes(options: argparse.Namespace, console: Console) -> None:
+    """Render a stack as it is at a commit and as it is now, and write down what is different."""
+    base, head = options.out.absolute() / "base", options.out.absolute() / "head"
+    words = [word for key, value in options.config for word in ("--config", f"{key}={value}")]
+    compare.render_at(options.base, options.stack, base, [*words, *["--stand-ins"] * options.stand_ins])
+    render.write(_render(options)[1], head)
+    found = compare.difference(base, head)
+    (options.out / "changes.diff").write_text(found)
+    files = found.count("\ndiff --git ") + found.startswith("diff --git ")
+    console.print(
+        f"Stack {options.stack}: {files} manifests differ from {options.base}: {options.out / 'changes.diff'}"
+    )
+
+
+def base_up(options: argparse.Namespace, _: Console) -> None:
+    """Bring the rehearsal up as it is at a commit."""
+    _needed_cli("preview-base")
+    compare.up_at(options.base, ROOT)
+
+
+def preview(_: argparse.Namespace, __: Console) -> None:
+    """Show what the program as it is now would change of what `up` or `preview-base` made."""
+    chosen = _needed_cli("preview")
+    artifacts.prepare(ROOT, stack_config(STACK)["istio-minikube:istioVersion"])
+    _cli(chosen).preview()
+
+
+def commented(options: argparse.Namespace, _: Console) -> None:
+    """Write a pull request's comment."""
+    sections = {title: Path(file).read_text() for title, file in options.section}
+    options.out.write_text(compare.comment(sections))
+
+
+def drawing(options: argparse.Namespace, _: Console) -> None:
+    """Put the picture of a stack into the README, or check the one there."""
+    print(graph.update(options.stack, check=options.check))
+
+
 def pods(kubeconfig: Path) -> list[dict[str, Any]]:
     """Every pod: namespace, name, phase, whether it is ready, and its containers with their images."""
     return [
@@ -148,6 +228,19 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
     for name, value in outputs.items():
         if name != "pods":  # shown above
             console.print(f"{name}: {json.dumps(value, indent=2)}", soft_wrap=True)
+
+
+def _needed_cli(command: str) -> Path:
+    if binary := pulumi_cli.found():
+        return binary
+    raise RehearsalError(f"{command} needs the Pulumi CLI on PATH; without it, see `python -m rehearsal render-diff`")
+
+
+def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
+    overrides = dict(options.config)
+    if options.stand_ins:
+        overrides = render.stand_ins(options.stack, overrides, ROOT)
+    return render.render(options.stack, overrides, ROOT)
 
 
 def _engine(wanted: str, console: Console) -> Path | None:
@@ -186,6 +279,19 @@ def _pair(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
 
+
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "render": rendered,
+    "render-diff": changes,
+    "policy": judgement,
+    "graph": drawing,
+    "preview-base": base_up,
+    "preview": preview,
+    "comment": commented,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

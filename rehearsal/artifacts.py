@@ -23,14 +23,15 @@ GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.1.0")
 CHANNELS = ("standard", "experimental")
 
 
-def prepare(root: Path, istio_version: str) -> None:
+def prepare(root: Path, istio_version: str, gateway_api: str = GATEWAY_API[1]) -> None:
     """Fill root/charts and root/gateway-api; what is there already and still right is left alone.
 
-    Makes charts/base-VERSION.tgz, charts/istiod-VERSION.tgz and gateway-api/v1.1.0/{standard,experimental}/*.yaml.
+    Makes charts/base-VERSION.tgz, charts/istiod-VERSION.tgz and gateway-api/VERSION/{standard,experimental}/*.yaml.
 
     Args:
         root: The cluster's folder; made where it is missing.
         istio_version: Such as 1.23.0, without a v: the charts' version and app version.
+        gateway_api: The Gateway API's version, such as v1.1.0.
 
     Raises:
         Unreachable: A Go module that is needed cannot be downloaded.
@@ -38,7 +39,7 @@ def prepare(root: Path, istio_version: str) -> None:
     """
     try:
         _pack_charts(root / "charts", istio_version)
-        _copy_gateway_api(root / "gateway-api" / GATEWAY_API[1])
+        _copy_gateway_api(root / "gateway-api" / gateway_api)
     except OSError as error:
         message = (
             f"The rehearsal's charts and CRDs cannot be written to {root}: {error}. Make room there, then try again."
@@ -96,7 +97,7 @@ def _copy_gateway_api(folder: Path) -> None:
     # Both channels come into being at once, by a rename: a folder that is there is whole.
     if folder.exists():
         return
-    source = toolchain.module_dir(*GATEWAY_API) / "config" / "crd"
+    source = toolchain.module_dir(GATEWAY_API[0], folder.name) / "config" / "crd"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as workshop:
         draft = Path(workshop) / folder.name

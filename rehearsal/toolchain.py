@@ -87,6 +87,11 @@ def ensure(say: Say = _say) -> Path:
     return folder
 
 
+def built() -> bool:
+    """Whether the binaries are there, so that nothing need be built or downloaded."""
+    return _complete(cache_folder() / "tools" / _build_id())
+
+
 def cache_folder() -> Path:
     """The folder that all clones of one user share: $XDG_CACHE_HOME (default ~/.cache)/istio-minikube."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-minikube"
@@ -145,7 +150,7 @@ def go_version(go: Path) -> tuple[int, ...]:
     """Major and minor version of a Go binary; (0, 0) where it does not run or says nothing that can be parsed."""
     try:
         answer = subprocess.run(
-            [go, "env", "GOVERSION"], env=_go_environment(), capture_output=True, text=True, check=False
+            [go, "env", "GOVERSION"], env=go_environment(), capture_output=True, text=True, check=False
         )
     except OSError:
         return (0, 0)
@@ -170,7 +175,7 @@ def module_dir(path: str, version: str, say: Say = _say) -> Path:
         answer = subprocess.run(
             [find_go(say), "mod", "download", "-json", f"{path}@{version}"],
             cwd=nowhere,
-            env=_go_environment(),
+            env=go_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -205,7 +210,8 @@ def _build_id() -> str:
     return recipe.hexdigest()[:16]
 
 
-def _go_environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
+    """The environment of every Go command here."""
     # GOTOOLCHAIN=local: an older Go must say so instead of downloading its successor; GOWORK and GOFLAGS of the
     # user's own projects have no say here.
     overrides = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
@@ -237,7 +243,7 @@ def _build(folder: Path, go: Path, say: Say) -> None:
         build = subprocess.Popen(
             command,
             cwd=TOOLS_MODULE,
-            env=_go_environment(),
+            env=go_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

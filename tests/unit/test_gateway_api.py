@@ -76,9 +76,21 @@ def test_another_version_or_channel_is_refused(manifest: Path, cache: Path, vers
     )
 
 
-def test_an_object_without_annotations_is_of_no_version(cache: Path, tmp_path: Path) -> None:
+def test_a_policy_that_says_another_version_than_its_release_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    annotations = {
+        "gateway.networking.k8s.io/bundle-version": "v1.5.0-dev",
+        "gateway.networking.k8s.io/channel": "standard",
+    }
+    policy = {"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "it", "annotations": annotations}, "spec": {}}
+    file.write_text(yaml.safe_dump(policy))
+    assert load_manifest(str(file), "v1.5.1", "standard", cache) == [policy]
+
+
+def test_a_crd_without_annotations_is_of_no_version(cache: Path, tmp_path: Path) -> None:
     file = tmp_path / "crd.yaml"
-    file.write_text(yaml.safe_dump({"kind": "Thing", "metadata": {"name": "it", "annotations": None}, "spec": {}}))
+    crd = {"kind": "CustomResourceDefinition", "metadata": {"name": "it", "annotations": None}, "spec": {}}
+    file.write_text(yaml.safe_dump(crd))
     with pytest.raises(pulumi.RunError, match="holds it of version None and channel None; accepted: gatewayApiVersion"):
         load_manifest(str(file), "v1.1.0", "standard", cache)
 

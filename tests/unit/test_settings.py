@@ -53,6 +53,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "istio_chart_repository": "https://istio-release.storage.googleapis.com/charts",
         "istio_values": {},
         "ingress_service_type": "LoadBalancer",
+        "replicas": 1,
         "gateway_api_version": "v1.1.0",
         "gateway_api_channel": "standard",
         "gateway_api_manifest": "",
@@ -60,6 +61,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "revision": "",
         "bookinfo": True,
         "mesh_check_http": True,
+        "protect": False,
         "compatibility": "enforce",
     }
 

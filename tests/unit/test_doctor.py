@@ -1,0 +1,105 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import doctor
+from doctor import Tool, cluster_of, obstacles, version_of
+
+MINIKUBE = {"clusterMode": "minikube", "minikubeProfile": "demo", "context": "demo", "kubeconfig": "~/.kube/config"}
+FOUND = {"minikube": "v1.36.0"}
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def existing(kubeconfig: Path, *contexts: str) -> dict[str, str]:
+    content = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://prod.example"}}],
+        "contexts": [{"name": name, "context": {"cluster": "c"}} for name in contexts],
+    }
+    kubeconfig.write_text(yaml.safe_dump(content))
+    return {"clusterMode": "existing", "context": "prod", "kubeconfig": str(kubeconfig)}
+
+
+@pytest.mark.parametrize(
+    ("script", "version"),
+    [
+        ("echo v1.36.0", "v1.36.0"),
+        ("echo go1.26.8", "1.26.8"),
+        ('echo \'{"gitVersion": "v1.32.4-x"}\'', "v1.32.4-x"),
+        ("echo no daemon >&2; exit 1", "does not answer (no daemon)"),
+        ("true", "does not answer (no version)"),
+    ],
+)
+def test_a_tool_says_its_version_or_why_it_does_not(path: Path, script: str, version: str) -> None:
+    (path / "tool").write_text(f"#!/bin/sh\n{script}\n")
+    (path / "tool").chmod(0o755)
+    assert version_of(Tool(name="tool", ask=("version",), needed_for="")) == version
+
+
+@pytest.mark.usefixtures("path")
+def test_a_tool_that_is_not_there_has_no_version() -> None:
+    assert version_of(Tool(name="no-such-tool", ask=(), needed_for="")) == ""
+
+
+def test_the_cluster_of_a_minikube_stack_is_its_profile() -> None:
+    assert cluster_of(MINIKUBE).startswith("minikube profile demo (context demo of ~/.kube/config)")
+
+
+def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) -> None:
+    settings = existing(tmp_path / "config", "prod")
+    assert cluster_of(settings) == f"context prod of {tmp_path / 'config'}, at https://prod.example"
+
+
+def test_a_context_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert cluster_of(existing(tmp_path / "config", "other")).endswith(", which is not there")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"python": (3, 10)}, r"Python 3\.10 is older"),
+        ({"found": {"minikube": ""}, "can_rehearse": lambda: False}, "neither minikube nor Go"),
+    ],
+)
+def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"found": FOUND, "settings": MINIKUBE, "python": (3, 11), "can_rehearse": lambda: True}
+    (obstacle,) = obstacles(**{**arguments, **change})
+    assert re.search(message, obstacle)
+
+
+def test_a_stack_without_its_context_cannot_come_up(tmp_path: Path) -> None:
+    settings = existing(tmp_path / "config", "other")
+    (obstacle,) = obstacles(FOUND, settings, python=(3, 13), can_rehearse=lambda: True)
+    assert "context prod is not in" in obstacle
+
+
+def test_without_minikube_the_rehearsal_will_do() -> None:
+    assert obstacles({"minikube": ""}, MINIKUBE, python=(3, 13), can_rehearse=lambda: True) == []
+
+
+def test_with_minikube_the_rehearsal_is_not_asked_about() -> None:
+    def refuse() -> bool:
+        raise AssertionError("asked")
+
+    assert obstacles(FOUND, MINIKUBE, python=(3, 13), can_rehearse=refuse) == []
+
+
+def test_an_unknown_stack_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--stack", "nonesuch"]) == 1
+    assert "no stack 'nonesuch'" in capsys.readouterr().err
+
+
+def test_a_missing_tool_alone_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "version_of", lambda _: "")
+    monkeypatch.setattr(doctor, "can_rehearse", lambda: True)
+    assert doctor.main([]) == 0
+    assert "minikube  missing  (for stacks that start minikube" in capsys.readouterr().out

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+
+from rehearsal import graph
+from rehearsal.errors import RehearsalError
+from rehearsal.graph import END, START, diagram, inserted, reduced, update
+from rehearsal.program import Registration
+
+
+def registration(name: str, kind: str, parent: str = "", *needs: str, provider: str = "") -> Registration:
+    return Registration(
+        token=f"istio-minikube:components:{kind}",
+        name=name,
+        parent=parent,
+        custom=bool(parent),
+        inputs={},
+        provider=provider,
+        dependencies=frozenset(needs),
+    )
+
+
+STACK = (
+    registration("istio", "IstioBase"),
+    registration("istio-istiod", "Release", "istio"),
+    registration("bookinfo", "Bookinfo"),
+    registration("bookinfo-web", "Deployment", "bookinfo", "istio-istiod", "bookinfo-account"),
+    registration("bookinfo-account", "ServiceAccount", "bookinfo"),
+    registration("check", "MeshCheck"),
+    registration("check-command", "Command", "check", "bookinfo-web", "istio-istiod"),
+)
+
+
+def test_a_component_is_a_box_with_its_class_and_the_kinds_it_makes() -> None:
+    assert 'bookinfo["<b>Bookinfo</b><br/>Deployment, ServiceAccount"]' in diagram(STACK)
+
+
+def test_an_arrow_leads_to_each_component_whose_resources_wait_and_none_to_itself() -> None:
+    assert [line.strip() for line in diagram(STACK).splitlines() if "-->" in line] == [
+        "istio --> bookinfo",
+        "bookinfo --> check",
+    ]
+
+
+def test_resources_of_nested_components_are_in_the_outermost_box() -> None:
+    nested = (*STACK, registration("inner", "Inner", "bookinfo"), registration("deep", "Job", "inner"))
+    assert "Job" in diagram(nested)
+    assert "deep" not in diagram(nested)
+
+
+def test_a_component_waits_for_its_provider() -> None:
+    provider = Registration(
+        token="pulumi:providers:kubernetes",  # noqa: S106 a type token
+        name="cluster",
+        parent="",
+        custom=True,
+        inputs={},
+        provider="",
+        dependencies=frozenset(),
+    )
+    drawn = diagram((provider, registration("istio", "IstioBase", provider="cluster")))
+    assert 'cluster["<b>cluster</b><br/>providers:kubernetes"]' in drawn
+    assert "cluster --> istio" in drawn
+
+
+def test_what_follows_from_other_arrows_is_left_out() -> None:
+    assert reduced({"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": {"a", "c"}}) == {
+        "a": set(),
+        "b": {"a"},
+        "c": {"b"},
+        "d": {"c"},
+    }
+
+
+def test_components_that_wait_for_each_other_keep_their_arrows() -> None:
+    assert reduced({"a": {"b"}, "b": {"a"}}) == {"a": {"b"}, "b": {"a"}}
+
+
+def test_the_picture_goes_between_its_markers_and_the_rest_stays() -> None:
+    assert inserted(f"# Title\n{START}\nold\n{END}\nrest\n", "new") == (
+        f"# Title\n{START}\n```mermaid\nnew\n```\n{END}\nrest\n"
+    )
+
+
+@pytest.mark.parametrize("readme", ["", f"{START}\n", f"{END}\n{START}\n"])
+def test_a_readme_without_markers_is_an_error_that_says_which(readme: str) -> None:
+    with pytest.raises(RehearsalError, match=f"no lines {START} and {END}"):
+        inserted(readme, "new")
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> Path:
+    file = tmp_path / "README.md"
+    file.write_text(f"{START}\n{END}\n")
+    return file
+
+
+def test_a_stale_picture_fails_the_check_and_is_left_as_it_is(readme: Path) -> None:
+    with pytest.raises(RehearsalError, match="run `make graph`"):
+        update("dev", check=True, readme=readme)
+    assert readme.read_text() == f"{START}\n{END}\n"
+
+
+def test_a_picture_once_written_passes_the_check(readme: Path) -> None:
+    made = update("dev", check=False, readme=readme)
+    assert made in readme.read_text()
+    update("dev", check=True, readme=readme)
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "rehearsal"])
+def test_every_stack_can_be_drawn_without_a_download(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    assert "IstioBase" in graph.picture(stack)

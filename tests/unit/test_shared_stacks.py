@@ -1,0 +1,72 @@
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.ingress_gateway import IngressGatewayArgs, autoscaler_spec
+from components.istio_base import istiod_values
+from tests.unit.conftest import Run
+from tests.unit.recording import Mesh
+
+GUARDED = ("istio", "ingress", "gateway-api", "namespace")
+
+
+@pytest.fixture(scope="module")
+def shared(run: Run) -> Mesh:
+    """The tutorial's stack on a cluster that is shared."""
+    return run(replicas="3", protect="true")
+
+
+def kept_apart_from(affinity: Any) -> Any:
+    (preferred,) = affinity["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    return preferred["podAffinityTerm"]["labelSelector"]["matchLabels"]
+
+
+def test_one_replica_leaves_istiod_as_the_chart_has_it(dev: Mesh) -> None:
+    assert dev.inputs("istio-istiod")["values"] == {"global": {"istioNamespace": "istio-system"}}
+
+
+def test_istiods_keep_off_each_others_nodes(shared: Mesh) -> None:
+    pilot = shared.inputs("istio-istiod")["values"]["pilot"]
+    assert pilot["autoscaleMin"] == 3
+    assert kept_apart_from(pilot["affinity"]) == {"app": "istiod", "istio.io/rev": "default"}
+
+
+def test_istiods_of_a_revision_keep_off_their_own_kind() -> None:
+    assert kept_apart_from(istiod_values("1-30", {}, 2)["pilot"]["affinity"])["istio.io/rev"] == "1-30"
+
+
+def test_istio_values_win_over_the_number_of_replicas() -> None:
+    assert istiod_values("", {"pilot": {"autoscaleMin": 4}}, 2)["pilot"]["autoscaleMin"] == 4
+
+
+def test_gateways_keep_off_each_others_nodes(shared: Mesh) -> None:
+    pod = shared.inputs("ingress-deployment")["spec"]["template"]["spec"]
+    assert kept_apart_from(pod["affinity"]) == {"app": "istio-ingressgateway", "istio": "ingressgateway"}
+    assert shared.inputs("ingress-autoscaler")["spec"]["minReplicas"] == 3
+
+
+def test_one_gateway_needs_no_affinity(dev: Mesh) -> None:
+    assert "affinity" not in dev.inputs("ingress-deployment")["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize(("replicas", "most"), [(1, 5), (2, 5), (7, 7)])
+def test_the_autoscaler_never_has_less_room_than_replicas(replicas: int, most: int) -> None:
+    spec = autoscaler_spec(replicas)
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (replicas, most)
+    assert istiod_values("", {}, 7)["pilot"]["autoscaleMax"] == 7
+
+
+def test_a_number_of_replicas_below_one_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match="replicas is 0; accepted: 1 or more pods"):
+        IngressGatewayArgs(namespace="istio-system", istiod=None, replicas=0)  # type: ignore[arg-type] # not looked at
+
+
+def test_what_others_build_on_is_protected_and_the_sample_is_not(shared: Mesh) -> None:
+    protected = {registration.parent for registration in shared.registrations if registration.protect} - {""}
+    assert protected == set(GUARDED)
+
+
+def test_a_stack_of_ones_own_is_not_protected(dev: Mesh) -> None:
+    assert not [registration.name for registration in dev.registrations if registration.protect]
