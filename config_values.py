@@ -54,23 +54,27 @@ class Value:
         """A length of time above zero; in whole numbers, so half a second is ``500ms``."""
         return self.text(DURATION, "a duration above zero such as 500ms, 2s or 1m30s", default=default)
 
-    def integer(self, unit: str, *, least: int, most: int | None = None, default: int | None = None) -> int:
-        """A whole number of ``unit``."""
+    def port(self, *, default: int | None = None) -> int:
+        """A port's number."""
+        return self.integer("a port's number", least=1, most=65535, default=default)
+
+    def integer(self, what: str, *, least: int, most: int | None = None, default: int | None = None) -> int:
+        """A whole number; ``what`` says of what, such as ``a whole number of MiB``."""
         if not self.is_set and default is not None:
             return default
         shown = f"{least} or more" if most is None else f"{least} to {most}"
         text = str(self.seen) if type(self.seen) in (int, str) else ""
         if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= (most or int(text)):
-            raise self.error(f"a whole number of {unit}, {shown}")
+            raise self.error(f"{what}, {shown}")
         return int(text)
 
-    def number(self, unit: str, *, least: float, most: float, default: float | None = None) -> float:
-        """A number of ``unit``, which may have decimals."""
+    def number(self, what: str, *, least: float, most: float, default: float | None = None) -> float:
+        """A number, which may have decimals; ``what`` says of what, such as ``a percentage``."""
         if not self.is_set and default is not None:
             return default
         text = str(self.seen) if type(self.seen) in (int, float, str) else ""
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII) or not least <= float(text) <= most:
-            raise self.error(f"a number of {unit}, {least:g} to {most:g}")
+            raise self.error(f"{what}, {least:g} to {most:g}")
         return float(text)
 
     def boolean(self, *, default: bool | None = None) -> bool:
