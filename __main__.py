@@ -90,6 +90,14 @@ namespace = mesh.InjectedNamespace(
     ),
     in_cluster,
 )
+namespaces = {settings.namespace: namespace.namespace}
+for other, exists in planned.service_namespaces.items():
+    namespaces[other] = mesh.InjectedNamespace(
+        f"namespace-{other}",
+        mesh.InjectedNamespaceArgs(namespace=other, exists=exists, labels=labels, revision=settings.revision),
+        in_cluster,
+    ).namespace
+deployments: dict[str, dict[str, k8s.apps.v1.Deployment]] = {name: {} for name in namespaces}
 pulumi.export("istioVersion", istio.version)
 pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespace.namespace})
 
@@ -112,20 +120,54 @@ if settings.bookinfo:
         ),
         in_cluster,
     )
-    page = mesh.Page(
-        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+    deployments[settings.namespace] |= bookinfo.deployments
+    pulumi.export("productPage", exposure.url("/productpage"))
+    pulumi.export("commands", exposure.commands(settings.context))
+
+for service in settings.services:
+    user_service = mesh.UserService(
+        f"service-{service.name}",
+        mesh.UserServiceArgs(
+            service=service.name,
+            namespace=namespaces[service.namespace],
+            injectors=[istio.istiod],
+            images=service.images,
+            port=service.port,
+            replicas=service.replicas,
+            resources=service.resources,
+        ),
+        in_cluster,
     )
-    check = mesh.MeshCheck(
-        "mesh-check",
+    deployments[service.namespace] |= user_service.deployments
+
+steered = [(settings.namespace, traffic) for traffic in settings.traffic]
+steered += [(service.namespace, service.traffic) for service in settings.services]
+for place, traffic in steered:
+    if mesh.kinds(traffic):
+        mesh.TrafficPolicy(
+            f"traffic-{traffic.service}",
+            mesh.TrafficPolicyArgs(namespace=namespaces[place], traffic=traffic, requires=[gateway_api, istio.istiod]),
+            in_cluster,
+        )
+
+page = mesh.Page(service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE)
+checks = [
+    mesh.MeshCheck(
+        "mesh-check" if place == settings.namespace else f"mesh-check-{place}",
         mesh.MeshCheckArgs(
             kubeconfig=settings.kubeconfig,
             context=settings.context,
-            namespace=namespace.namespace,
+            namespace=namespaces[place],
             istio_version=istio.version,
-            deployments=bookinfo.deployments,
-            pages=[page] if settings.mesh_check_http else [],
+            deployments=checked,
+            pages=[page] if settings.mesh_check_http and settings.bookinfo and place == settings.namespace else [],
         ),
     )
-    pulumi.export("pods", check.pods)
-    pulumi.export("productPage", exposure.url("/productpage"))
-    pulumi.export("commands", exposure.commands(settings.context))
+    for place, checked in deployments.items()
+    if checked
+]
+if checks:
+    found = pulumi.Output.all(*(check.pods for check in checks))
+    pulumi.export("pods", found.apply(lambda lists: [pod for pods in lists for pod in pods]))
+if settings.services:
+    pulumi.export("services", {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in settings.services})

@@ -33,12 +33,14 @@ class Plan:
     Attributes:
         own_gateway_api: the names of the Gateway API objects that this stack brings; None for all of the release.
         namespace_exists: the injected namespace is somebody else's.
+        service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
         warnings: sentences for the user.
     """
 
     own_gateway_api: frozenset[str] | None
     namespace_exists: bool
+    service_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
     warnings: tuple[str, ...]
 
@@ -68,11 +70,20 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     own = frozenset(cluster.gateway_api) - frozenset(foreign)
     return Plan(
         own_gateway_api=own if foreign else None,
-        # Every cluster has a namespace default, also the one that is yet to be made.
-        namespace_exists=settings.namespace == "default" or cluster.namespaces.get(settings.namespace) is False,
+        namespace_exists=_exists(settings.namespace, cluster),
+        service_namespaces={
+            service.namespace: _exists(service.namespace, cluster)
+            for service in settings.services
+            if service.namespace != settings.namespace
+        },
         istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
         warnings=tuple(warnings),
     )
+
+
+def _exists(namespace: str, cluster: Cluster) -> bool:
+    """Whether a namespace is somebody else's. Every cluster has one named default, also one that is yet to be made."""
+    return namespace == "default" or cluster.namespaces.get(namespace) is False
 
 
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
@@ -130,6 +141,7 @@ def _capacity(settings: Settings) -> list[str]:
         return []
     cpu, memory = _istiod_requests(settings.istio_values)
     proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
+    proxies += sum(service.replicas * len(service.images) for service in settings.services)
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0]
     memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1]
     if cpu <= settings.minikube_cpus and memory <= settings.minikube_memory:

@@ -7,7 +7,11 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+import services_config
+import traffic_config
+from components.traffic import Traffic
 from config_values import DNS_LABEL, Value
+from services_config import Service
 from versions import Version
 
 ClusterMode = Literal["minikube", "existing"]
@@ -46,6 +50,8 @@ class Settings:
     bookinfo: bool
     mesh_check_http: bool
     compatibility: Compatibility
+    traffic: tuple[Traffic, ...]
+    services: tuple[Service, ...]
 
     @classmethod
     def load(cls) -> Self:
@@ -56,6 +62,9 @@ class Settings:
                 the value seen and what would be accepted.
         """
         keys = _Keys(pulumi.Config())
+        namespace = keys["namespace"].text(DNS_LABEL, "a DNS-1123 label such as default")
+        bookinfo = keys["bookinfo"].boolean()
+        services = services_config.read_all(keys["services"], namespace)
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
             kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
@@ -80,11 +89,18 @@ class Settings:
             gateway_api_version=keys["gatewayApiVersion"].text(RELEASE, "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
             gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),
-            namespace=keys["namespace"].text(DNS_LABEL, "a DNS-1123 label such as default"),
+            namespace=namespace,
             revision=keys["revision"].text(rf"({DNS_LABEL})?", "a DNS-1123 label such as 1-23-0, or empty"),
-            bookinfo=keys["bookinfo"].boolean(),
+            bookinfo=bookinfo,
             mesh_check_http=keys["meshCheckHttp"].boolean(),
             compatibility=cast(Compatibility, keys["compatibility"].choice("enforce", "warn")),
+            traffic=traffic_config.read_all(
+                keys["traffic"],
+                keys["scenario"],
+                bookinfo=bookinfo,
+                elsewhere=[service.name for service in services],
+            ),
+            services=services,
         )
         keys.refuse_others()
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:

@@ -8,6 +8,9 @@ from components.injected_namespace import InjectedNamespace, InjectedNamespaceAr
 from components.istio_base import IstioBase, IstioBaseArgs
 from components.mesh_check import MeshCheck, MeshCheckArgs, Page
 from components.minikube import Minikube, MinikubeArgs
+from components.traffic import kinds
+from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
+from components.user_service import UserService, UserServiceArgs
 
 __all__ = [
     "Bookinfo",
@@ -27,4 +30,9 @@ __all__ = [
     "Minikube",
     "MinikubeArgs",
     "Page",
+    "TrafficPolicy",
+    "TrafficPolicyArgs",
+    "UserService",
+    "UserServiceArgs",
+    "kinds",
 ]
