@@ -1,0 +1,74 @@
+"""Evaluates programs under mocks and keeps what they registered, for every unit test of components and program."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pulumi.runtime import rpc
+
+from lookup import Cluster
+from rehearsal import program
+from rehearsal.program import Recorder, Registration, evaluate, stack_config
+
+PROJECT_NAME = "istio-minikube"
+
+
+@dataclass(kw_only=True)
+class Mesh(Recorder):
+    """What was registered.
+
+    Attributes:
+        answers: by a resource's logical name, outputs that its provider adds to its inputs.
+        registered: by a component's logical name, the outputs that it registered.
+    """
+
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: dict[str, Any] = field(default_factory=dict)
+
+    def create(self, registration: Registration) -> dict[str, Any]:
+        return {**super().create(registration), **self.answers.get(registration.name, {})}
+
+    @property
+    def names(self) -> set[str]:
+        return {registration.name for registration in self.registrations}
+
+    def inputs(self, name: str) -> Mapping[str, Any]:
+        return self.named(name).inputs
+
+    def options(self, name: str) -> Any:
+        """The registration request, with every resource option."""
+        return self.requests[self.named(name).token, name]
+
+    def of_token(self, token: str) -> dict[str, Registration]:
+        return {registration.name: registration for registration in self.registrations if registration.token == token}
+
+
+class KeepingMonitor(program.Monitor):
+    """A monitor that also keeps what components register as outputs."""
+
+    mocks: Mesh
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 the SDK's name
+        self.mocks.registered[request.urn.split("::", 3)[3]] = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+def composed(declare: Callable[[], object], answers: Mapping[str, Mapping[str, Any]] | None = None) -> Mesh:
+    """What ``declare`` registers, evaluated in the place of the program."""
+    mesh = Mesh(answers=answers or {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "Monitor", KeepingMonitor)
+        patch.setattr("runpy.run_path", lambda *_, **__: declare())
+        evaluate(mesh, "test", {f"{PROJECT_NAME}:namespace": "default"})
+    return mesh
+
+
+def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
+    """What the whole program registers for a stack, in front of ``cluster``."""
+    mesh = Mesh()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "Monitor", KeepingMonitor)
+        patch.setattr("lookup.look_up", lambda *_: cluster)
+        evaluate(mesh, stack, stack_config(stack, config))
+    return mesh
