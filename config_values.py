@@ -42,9 +42,9 @@ class Value:
             raise self.error(accepted)
         return self.seen
 
-    def choice(self, *choices: str, default: str | None = None) -> str:
+    def choice(self, *choices: str, accepted: str = "", default: str | None = None) -> str:
         """One of ``choices``."""
-        return self.text("|".join(map(re.escape, choices)), " or ".join(choices), default=default)
+        return self.text("|".join(map(re.escape, choices)), accepted or " or ".join(choices), default=default)
 
     def dns_label(self, *, default: str | None = None) -> str:
         """A name that Kubernetes takes for a Service or a namespace."""

@@ -50,6 +50,7 @@ class Settings:
     bookinfo: bool
     mesh_check_http: bool
     compatibility: Compatibility
+    scenario: str
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
 
@@ -64,6 +65,7 @@ class Settings:
         keys = _Keys(pulumi.Config())
         namespace = keys["namespace"].text(DNS_LABEL, "a DNS-1123 label such as default")
         bookinfo = keys["bookinfo"].boolean()
+        scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         services = services_config.read_all(keys["services"], namespace)
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
@@ -94,11 +96,9 @@ class Settings:
             bookinfo=bookinfo,
             mesh_check_http=keys["meshCheckHttp"].boolean(),
             compatibility=cast(Compatibility, keys["compatibility"].choice("enforce", "warn")),
+            scenario=scenario,
             traffic=traffic_config.read_all(
-                keys["traffic"],
-                keys["scenario"],
-                bookinfo=bookinfo,
-                elsewhere=[service.name for service in services],
+                keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
         )

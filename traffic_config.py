@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from components.bookinfo import PORT, SERVICES, WORKLOADS
-from components.traffic import (
-    ConnectionPool,
-    Fault,
-    LoadBalancer,
-    Mirror,
-    OutlierDetection,
-    Retries,
-    Route,
-    Traffic,
-)
+from components.traffic import ConnectionPool, Fault, LoadBalancer, Mirror, OutlierDetection, Retries, Route, Traffic
 from config_values import Value
 from scenarios import SCENARIOS
 
@@ -22,19 +13,8 @@ from scenarios import SCENARIOS
 HEADER = r"[a-z0-9][-a-z0-9_.]*"
 RETRY_ON = r"[a-z0-9-]+(,[a-z0-9-]+)*"
 REGION = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-KEYS = (
-    "routes",
-    "canary",
-    "timeout",
-    "retries",
-    "fault",
-    "mirror",
-    "connectionPool",
-    "outlierDetection",
-    "loadBalancer",
-    "hashHeader",
-    "localityFailover",
-)
+ROUTING = ("routes", "canary", "timeout", "retries", "fault", "mirror")
+CONNECTIONS = ("connectionPool", "outlierDetection", "loadBalancer", "hashHeader", "localityFailover")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,45 +36,62 @@ BOOKINFO = {
 }
 
 
-def read_all(value: Value, scenario: Value, *, bookinfo: bool, elsewhere: Collection[str]) -> tuple[Traffic, ...]:
+def read_scenario(value: Value, *, bookinfo: bool) -> str:
+    """The name of one of SCENARIOS, or empty; only empty without ``bookinfo``."""
+    choices = SCENARIOS if bookinfo else {}
+    return value.choice("", *choices, accepted=", ".join(["empty", *choices]))
+
+
+def read_all(value: Value, scenario: str, *, bookinfo: bool, elsewhere: Collection[str]) -> tuple[Traffic, ...]:
     """What is wanted of traffic, by service: the scenario's, and the configuration's over it.
 
     Args:
         value: an object with services as its keys.
         scenario: the name of one of SCENARIOS, or empty.
-        bookinfo: whether Bookinfo is deployed; a service of another kind tells its port and subsets.
+        bookinfo: whether Bookinfo is deployed; any other service tells its port and subsets.
         elsewhere: services whose traffic is configured where they are.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     known = BOOKINFO if bookinfo else {}
-    choices = SCENARIOS if bookinfo else {}
-    chosen = scenario.text("|".join(choices) + "|", f"empty{''.join(f', {name}' for name in choices)}", default="")
-    expanded = Value(value.path, SCENARIOS.get(chosen, {})).entries()
-    policies = []
-    for service, entry in {**expanded, **value.entries("an object with services as its keys")}.items():
-        if service in elsewhere:
-            raise entry.error(f"traffic of {service} where it is deployed, under services")
-        foreign = service not in known
-        policies.append(
-            read(entry, _foreign_host(service, entry, known) if foreign else known[service], foreign=foreign)
-        )
-    return tuple(policies)
+    expanded = Value(value.path, SCENARIOS.get(scenario)).entries()
+    wanted = {**expanded, **value.entries("an object with services as its keys")}
+    for service in elsewhere:
+        if service in wanted:
+            raise wanted[service].error(f"traffic of {service} where it is deployed, under services")
+    return tuple(
+        read(entry, known[service]) if service in known else _read_foreign(service, entry, known)
+        for service, entry in wanted.items()
+    )
 
 
-def read(value: Value, host: Host, *, foreign: bool = False) -> Traffic:
-    """What is wanted of the traffic to one service; a ``foreign`` one's port and subsets have been read before.
+def read(value: Value, host: Host) -> Traffic:
+    """What is wanted of the traffic to one service that this stack deploys.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
-    keys = value.keys(*KEYS, *(("port", "subsets") if foreign else ()))
+    return _read(value.keys(*ROUTING, *CONNECTIONS), host)
+
+
+def _read_foreign(service: str, value: Value, known: Iterable[str]) -> Traffic:
+    """The same for a service that is there already, deployed by somebody else."""
+    keys = value.keys("port", "subsets", *ROUTING, *CONNECTIONS)
+    if not keys["port"].is_set:
+        raise value.error(
+            f"traffic of a service that this stack deploys ({', '.join(sorted(known)) or 'none'}); "
+            "any other needs its port, and for routes its subsets, too"
+        )
+    subsets = [subset.dns_label() for subset in keys["subsets"].items("a list of values of the label version")]
+    name = Value(value.path, service).dns_label()
+    return _read(keys, Host(service=name, port=keys["port"].port(), subsets=tuple(subsets)))
+
+
+def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
     routes = _routes(keys["routes"], host)
     if keys["canary"].is_set and not all(route.headers for route in routes):
-        raise keys["canary"].error(
-            "a canary, or routes for any request, not both; routes with headers may be beside it"
-        )
+        raise keys["canary"].error("a canary or routes without headers, not both")
     traffic = Traffic(
         service=host.service,
         port=host.port,
@@ -116,25 +113,11 @@ def read(value: Value, host: Host, *, foreign: bool = False) -> Traffic:
     return traffic
 
 
-def _foreign_host(service: str, value: Value, known: Iterable[str]) -> Host:
-    """A service that is there already, deployed by somebody else."""
-    keys = value.keys("port", "subsets", *KEYS)
-    if not keys["port"].is_set:
-        raise value.error(
-            f"traffic of a service that this stack deploys ({', '.join(sorted(known)) or 'none'}); "
-            "any other needs its port, and for routes its subsets, too"
-        )
-    subsets = [subset.dns_label() for subset in keys["subsets"].items("a list of values of the label version")]
-    return Host(service=Value(value.path, service).dns_label(), port=keys["port"].port(), subsets=tuple(subsets))
-
-
 def _refuse_contradictions(traffic: Traffic, keys: Mapping[str, Value]) -> None:
     """What each key may say alone, and not together."""
     if traffic.fault and (traffic.timeout or traffic.retries):
         # https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRoute (fault)
-        raise keys["fault"].error(
-            "a fault, or timeout and retries, not both: Istio leaves those out where there is a fault"
-        )
+        raise keys["fault"].error("a fault or timeout and retries, not both: Istio drops those beside a fault")
     if traffic.hash_header and traffic.load_balancer:
         raise keys["hashHeader"].error("hashHeader or loadBalancer, not both: each says how a pod is chosen")
     if traffic.locality_failover and not traffic.outlier_detection:
