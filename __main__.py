@@ -4,6 +4,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
 from components.ownership import owner_labels
 from gateway_api import cache_folder, load_manifest
@@ -87,6 +88,7 @@ namespace = mesh.InjectedNamespace(
         exists=planned.namespace_exists,
         labels=labels,
         revision=settings.revision,
+        pod_security=settings.security.pod_security,
     ),
     in_cluster,
 )
@@ -105,11 +107,17 @@ if settings.bookinfo:
     bookinfo = mesh.Bookinfo(
         "bookinfo", mesh.BookinfoArgs(namespace=namespace.namespace, injectors=[istio.istiod]), in_cluster
     )
+    tls_secret = None
+    if settings.security.tls:
+        certificate_args = mesh.GatewayCertificateArgs(
+            namespace=namespace.namespace, gateway=BOOKINFO_GATEWAY, source=settings.security.tls
+        )
+        tls_secret = mesh.GatewayCertificate("gateway-certificate", certificate_args, in_cluster).secret
     exposure = mesh.Exposure(
         "exposure",
         mesh.ExposureArgs(
             namespace=namespace.namespace,
-            gateway="bookinfo-gateway",
+            gateway=BOOKINFO_GATEWAY,
             route="bookinfo",
             service="productpage",
             port=PORT,
@@ -117,6 +125,7 @@ if settings.bookinfo:
             requires=[gateway_api, istio.istiod],
             service_type=settings.ingress_service_type,
             revision=settings.revision,
+            tls_secret=tls_secret,
         ),
         in_cluster,
     )
@@ -150,7 +159,28 @@ for place, traffic in steered:
             in_cluster,
         )
 
-page = mesh.Page(service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE)
+security = mesh.Security(
+    "security",
+    mesh.SecurityArgs(
+        config=settings.security,
+        namespace=settings.namespace,
+        namespaces=namespaces,
+        gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
+        allows=[
+            mesh.Allow(service=service.name, namespace=service.namespace, port=service.port, callers=service.allow_from)
+            for service in settings.services
+            if service.allow_from
+        ],
+        requires=[istio.istiod],
+    ),
+    in_cluster,
+)
+
+page = settings.security.page_to_check(
+    mesh.Page(service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE),
+    BOOKINFO_GATEWAY,
+)
+pages = [page] if page and settings.mesh_check_http and settings.bookinfo else []
 checks = [
     mesh.MeshCheck(
         "mesh-check" if place == settings.namespace else f"mesh-check-{place}",
@@ -160,7 +190,8 @@ checks = [
             namespace=namespaces[place],
             istio_version=istio.version,
             deployments=checked,
-            pages=[page] if settings.mesh_check_http and settings.bookinfo and place == settings.namespace else [],
+            pages=pages if place == settings.namespace else [],
+            requires=[security],
         ),
     )
     for place, checked in deployments.items()

@@ -7,8 +7,10 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+import security_config
 import services_config
 import traffic_config
+from components.security import SecurityConfig
 from components.traffic import Traffic
 from config_values import DNS_LABEL, Value
 from services_config import Service
@@ -53,6 +55,7 @@ class Settings:
     scenario: str
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
+    security: SecurityConfig
 
     @classmethod
     def load(cls) -> Self:
@@ -101,6 +104,7 @@ class Settings:
                 keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
+            security=security_config.read(keys["security"], bookinfo=bookinfo),
         )
         keys.refuse_others()
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
