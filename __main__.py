@@ -6,6 +6,7 @@ import pulumi_kubernetes as k8s
 import components as mesh
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.istio_base import merged
 from components.ownership import owner_labels
 from gateway_api import cache_folder, load_manifest
 from lookup import look_up
@@ -51,7 +52,7 @@ istio = mesh.IstioBase(
         chart_repository=settings.istio_chart_repository,
         namespace_exists=planned.istio_namespace_exists,
         namespace_labels=labels,
-        values=settings.istio_values,
+        values=merged(settings.observability.istiod_values, settings.istio_values),
         revision=settings.revision,
     ),
     in_cluster,
@@ -175,6 +176,20 @@ security = mesh.Security(
     ),
     in_cluster,
 )
+
+observability = mesh.Observability(
+    "observability",
+    mesh.ObservabilityArgs(
+        config=settings.observability,
+        istio_namespace=istio.namespace,
+        namespace=namespace.namespace,
+        context=settings.context,
+        requires=[istio.istiod],
+    ),
+    in_cluster,
+)
+if observability.commands:
+    pulumi.export("observability", observability.commands)
 
 page = settings.security.page_to_check(
     mesh.Page(service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE),

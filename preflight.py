@@ -12,6 +12,7 @@ import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
 import versions
+from components.addons import REQUESTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from lookup import Cluster, Crd
 from settings import Settings
@@ -62,7 +63,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     Raises:
         pulumi.RunError: they do not fit; says what to change.
     """
-    warnings = _compatibility(settings, cluster) + _capacity(settings)
+    warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     _refuse_missing_charts(settings)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
@@ -103,15 +104,19 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
 
 
 def _refuse_missing_charts(settings: Settings) -> None:
-    repository = settings.istio_chart_repository
-    if "://" in repository:
-        return
-    for chart in ("base", "istiod"):
-        archive = Path(repository).expanduser() / f"{chart}-{settings.istio_version}.tgz"
-        if not archive.is_file():
+    """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
+    istio = [f"{chart}-{settings.istio_version}.tgz" for chart in ("base", "istiod")]
+    charts = (versions.ADDON_CHARTS[addon] for addon in settings.observability.addons)
+    addons = [f"{chart.name}-{chart.version}.tgz" for chart in charts]
+    for key, repository, archives in (
+        ("istioChartRepository", settings.istio_chart_repository, istio),
+        ("observability.chartRepository", settings.observability.chart_repository, addons),
+    ):
+        missing = [archive for archive in archives if not (Path(repository).expanduser() / archive).is_file()]
+        if repository and "://" not in repository and missing:
             raise pulumi.RunError(
-                f"istioChartRepository is {repository!r}, where {archive.name} is missing; accepted: a folder that "
-                f"holds base-{settings.istio_version}.tgz and istiod-{settings.istio_version}.tgz, or an address"
+                f"{key} is {repository!r}, where {missing[0]} is missing; accepted: a folder that holds "
+                f"{' and '.join(archives)}, or an address"
             )
 
 
@@ -135,19 +140,27 @@ def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None
         raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
 
 
+def _unchecked_page(settings: Settings) -> list[str]:
+    """A warning where the mesh's check would like to ask for a page and has no token for it."""
+    if not (settings.security.jwt and settings.mesh_check_http):
+        return []
+    return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+
+
 def _capacity(settings: Settings) -> list[str]:
-    """A warning where a node made by minikube cannot hold what Istio and Bookinfo request."""
+    """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
     if settings.cluster_mode != "minikube":
         return []
     cpu, memory = _istiod_requests(settings.istio_values)
     proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
     proxies += sum(service.replicas * len(service.images) for service in settings.services)
-    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0]
-    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1]
+    addons = [REQUESTS[addon] for addon in settings.observability.addons]
+    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
+    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)
     if cpu <= settings.minikube_cpus and memory <= settings.minikube_memory:
         return []
     return [
-        f"Kubernetes, Istio and Bookinfo request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
+        f"Kubernetes, Istio and its pods request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
         f"({settings.minikube_cpus}) or minikubeMemory ({settings.minikube_memory} MiB): pods may stay Pending. Raise "
         "them, or lower pilot.resources.requests in istioValues"
     ]

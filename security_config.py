@@ -1,8 +1,9 @@
 """Reads the configuration of security into a ``SecurityConfig``, and refuses what makes no sense."""
 
+from collections.abc import Mapping
 from ipaddress import ip_network
 from json import dumps
-from typing import cast
+from typing import Any, cast
 
 from components.gateway_certificate import CertManager, ExistingSecret, SelfSigned, Source
 from components.ingress_jwt import Jwt
@@ -16,12 +17,13 @@ OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
 
 
-def read(value: Value, *, bookinfo: bool) -> SecurityConfig:
+def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> SecurityConfig:
     """What is wanted.
 
     Args:
         value: the object ``security``.
         bookinfo: whether there is Bookinfo, whose Gateway ``jwt`` and ``tls`` are for.
+        istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
@@ -35,11 +37,7 @@ def read(value: Value, *, bookinfo: bool) -> SecurityConfig:
         authorization=keys["authorization"].boolean(default=False),
         jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
         tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
-        pod_security={
-            mode: level.choice(*LEVELS)
-            for mode, level in keys["podSecurity"].keys("enforce", "warn", "audit").items()
-            if level.is_set
-        },
+        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=_uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
 
@@ -110,6 +108,27 @@ def _tls(value: Value) -> Source:
         issuer=manager["issuer"].text(OBJECT_NAME, "the name of an issuer of cert-manager's"),
         kind="Issuer" if kind == "Issuer" else "ClusterIssuer",
     )
+
+
+def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
+    keys = value.keys("enforce", "warn", "audit")
+    levels = {mode: level.choice(*LEVELS) for mode, level in keys.items() if level.is_set}
+    enforced = levels.get("enforce", "privileged")
+    if enforced != "privileged" and not cni:
+        raise keys["enforce"].error(
+            "privileged, as each pod's istio-init needs NET_ADMIN, which the other levels refuse (warn and audit take "
+            "them all); or install Istio's CNI plugin and say so by istioValues {pilot: {cni: {enabled: true}}}"
+        )
+    if enforced == "restricted" and bookinfo:
+        raise keys["enforce"].error("privileged or baseline while bookinfo is true, as its containers may run as root")
+    return levels
+
+
+def _uses_cni(istio_values: Mapping[str, Any]) -> bool:
+    """Whether istiod leaves a pod's network to the CNI plugin, so that the pod needs no privilege of its own."""
+    pilot = istio_values.get("pilot")
+    cni = pilot.get("cni") if isinstance(pilot, Mapping) else None
+    return isinstance(cni, Mapping) and cni.get("enabled") is True
 
 
 def _network_policies(value: Value) -> NetworkPolicies:

@@ -7,9 +7,11 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+import observability_config
 import security_config
 import services_config
 import traffic_config
+from components.observability import ObservabilityConfig
 from components.security import SecurityConfig
 from components.traffic import Traffic
 from config_values import DNS_LABEL, Value
@@ -56,6 +58,7 @@ class Settings:
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
     security: SecurityConfig
+    observability: ObservabilityConfig
 
     @classmethod
     def load(cls) -> Self:
@@ -70,6 +73,7 @@ class Settings:
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         services = services_config.read_all(keys["services"], namespace)
+        istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
             kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
@@ -87,7 +91,7 @@ class Settings:
                 r"\S.*",
                 "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz",
             ),
-            istio_values=keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}"),
+            istio_values=istio_values,
             ingress_service_type=cast(
                 ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
             ),
@@ -104,7 +108,8 @@ class Settings:
                 keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
-            security=security_config.read(keys["security"], bookinfo=bookinfo),
+            security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
+            observability=observability_config.read(keys["observability"], istio_values=istio_values),
         )
         keys.refuse_others()
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:

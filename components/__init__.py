@@ -1,5 +1,6 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
+from components.addons import Addons, AddonsArgs
 from components.authorization import Allow, Authorization, AuthorizationArgs
 from components.bookinfo import Bookinfo, BookinfoArgs
 from components.exposure import Exposure, ExposureArgs
@@ -10,15 +11,19 @@ from components.ingress_jwt import IngressJwt, IngressJwtArgs
 from components.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
 from components.istio_base import IstioBase, IstioBaseArgs
 from components.mesh_check import MeshCheck, MeshCheckArgs, Page
+from components.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
 from components.minikube import Minikube, MinikubeArgs
 from components.mutual_tls import PeerAuthentications, PeerAuthenticationsArgs
 from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
+from components.observability import Observability, ObservabilityArgs
 from components.security import Security, SecurityArgs
 from components.traffic import kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from components.user_service import UserService, UserServiceArgs
 
 __all__ = [
+    "Addons",
+    "AddonsArgs",
     "Allow",
     "Authorization",
     "AuthorizationArgs",
@@ -40,10 +45,14 @@ __all__ = [
     "IstioBaseArgs",
     "MeshCheck",
     "MeshCheckArgs",
+    "MeshTelemetry",
+    "MeshTelemetryArgs",
     "Minikube",
     "MinikubeArgs",
     "NetworkIsolation",
     "NetworkIsolationArgs",
+    "Observability",
+    "ObservabilityArgs",
     "Page",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
