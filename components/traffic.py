@@ -147,8 +147,8 @@ def kinds(traffic: Traffic) -> tuple[Kind, ...]:
     * Weights, header matches and a full mirror: an HTTPRoute of the Gateway API, with the Service as its parent. Its
       backends are Services, so each subset gets one.
     * A timeout, retries, a fault, a mirror of a part: a VirtualService, with a DestinationRule where it names subsets.
-      HTTPRoute knows no faults at all, retries and parts of a mirror only in experimental releases, and
-      timeouts not in the standard channel of v1.1.0, where the API server would drop them without a word.
+      HTTPRoute knows no faults at all, and neither timeouts nor retries nor parts of a mirror in the standard
+      channel of v1.1.0.
     * Connection pool, outlier detection, load balancing, locality failover: a DestinationRule. Routes beside it are
       a VirtualService's then: an HTTPRoute's requests go to the Services of the subsets, to which a rule for the
       service itself does not apply.
