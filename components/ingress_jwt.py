@@ -36,6 +36,7 @@ class IngressJwtArgs:
     Attributes:
         namespace: the Gateway's namespace.
         gateway: the Gateway's name.
+        port: the port that its pods listen on.
         jwt: which tokens are good.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
 
@@ -45,6 +46,7 @@ class IngressJwtArgs:
 
     namespace: pulumi.Input[str]
     gateway: str
+    port: int
     jwt: Jwt
     requires: Sequence[pulumi.Resource]
 
@@ -61,12 +63,20 @@ def request_authentication_spec(gateway: str, jwt: Jwt) -> dict[str, Any]:
     return {"targetRefs": [target_ref(gateway)], "jwtRules": [rule]}
 
 
-def require_token_spec(gateway: str) -> dict[str, Any]:
-    """Refuses with 403 what came without a token. A denial, so that it holds beside any other policy."""
+def require_token_spec(gateway: str, port: int) -> dict[str, Any]:
+    """Refuses with 403 what came to ``port`` without a token. A denial, so that it holds beside any other policy.
+
+    Without its port it would be said of plain TCP too: https://istio.io/latest/docs/reference/config/analysis/ist0133/
+    """
     return {
         "targetRefs": [target_ref(gateway)],
         "action": "DENY",
-        "rules": [{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}],
+        "rules": [
+            {
+                "from": [{"source": {"notRequestPrincipals": ["*"]}}],
+                "to": [{"operation": {"ports": [str(port)]}}],
+            }
+        ],
     }
 
 
@@ -88,7 +98,7 @@ class IngressJwt(pulumi.ComponentResource):
             api_version=API_VERSION,
             kind="AuthorizationPolicy",
             metadata={"name": f"{args.gateway}-require-token", "namespace": args.namespace},
-            spec=require_token_spec(args.gateway),
+            spec=require_token_spec(args.gateway, args.port),
             # Before it, no token would be looked at, and every request denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[authentication]),
         )

@@ -121,7 +121,13 @@ class Security(pulumi.ComponentResource):
         if config.jwt:
             IngressJwt(
                 f"{name}-jwt",
-                IngressJwtArgs(namespace=namespace, gateway=args.gateway, jwt=config.jwt, requires=args.requires),
+                IngressJwtArgs(
+                    namespace=namespace,
+                    gateway=args.gateway,
+                    port=config.gateway_port,
+                    jwt=config.jwt,
+                    requires=args.requires,
+                ),
                 here,
             )
         if config.network_policies:
