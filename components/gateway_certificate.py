@@ -97,7 +97,8 @@ class GatewayCertificate(pulumi.ComponentResource):
                 spec=certificate_spec(source, secret),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            self.secret = name_of(certificate)
+            # Whoever uses the name waits for the certificate.
+            self.secret = certificate.id.apply(lambda _: secret)
         else:
             command = local.Command(
                 f"{name}-self-signed",
