@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import traffic_config
-from components.bookinfo import SERVICES as BOOKINFO
+from components import bookinfo
 from components.traffic import Traffic
 from config_values import DNS_LABEL, Value
 
-# The ServiceAccounts and Deployments of Bookinfo have longer names; its HTTPRoute at the Gateway is called bookinfo.
-TAKEN = (*BOOKINFO, "bookinfo")
+# Services, Services in front of versions, and the HTTPRoute at the Gateway.
+TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), "bookinfo")
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference
 PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"

@@ -4,6 +4,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.traffic import Traffic, kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs, spec_of
@@ -261,6 +263,37 @@ POOL = {"connectionPool": {"maxConnections": 1}}
 )
 def test_the_gateway_api_says_what_it_can_and_istio_the_rest(wanted: Any, expected: tuple[str, ...]) -> None:
     assert kinds(read({"reviews": wanted})[0]) == expected
+
+
+HEADERS = st.sampled_from([{}, {"user": "jason"}, {"user": "anna"}, {"beta": "yes"}, {"user": "jason", "beta": "yes"}])
+COMBINED = st.fixed_dictionaries(
+    {},
+    optional={
+        "routes": st.lists(
+            st.fixed_dictionaries({"subset": st.sampled_from(["v1", "v2", "v3"]), "headers": HEADERS}),
+            unique_by=lambda route: repr(route["headers"]),
+        ),
+        "fault": st.fixed_dictionaries({"abort": st.just(500), "headers": HEADERS}),
+        "mirror": st.fixed_dictionaries({"subset": st.just("v2"), "percent": st.sampled_from([50, 100])}),
+        "outlierDetection": st.just({}),
+        "hashHeader": st.just("x-user"),
+    },
+)
+
+
+@given(wanted=COMBINED)
+def test_whatever_is_combined_has_one_router_a_rule_for_everybody_and_subsets_that_exist(wanted: Any) -> None:
+    found = {kind.split("/")[0]: spec for kind, spec in specs(read({"reviews": wanted})).items()}
+    assert not {"HTTPRoute", "VirtualService"} <= found.keys()
+    if "HTTPRoute" in found:
+        assert "DestinationRule" not in found
+        assert "matches" not in found["HTTPRoute"]["rules"][-1]
+    if "VirtualService" in found:
+        rules = found["VirtualService"]["http"]
+        assert "match" not in rules[-1]
+        named = {to["destination"].get("subset") for rule in rules for to in rule["route"]} - {None}
+        declared = {subset["name"] for subset in found.get("DestinationRule", {}).get("subsets", [])}
+        assert named <= declared
 
 
 def test_a_service_that_somebody_else_deploys_tells_its_port_and_subsets() -> None:

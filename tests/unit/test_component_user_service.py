@@ -84,6 +84,7 @@ def test_an_image_with_a_tag_or_a_digest_will_do(image: str) -> None:
             "reviews",
             "a name other than Bookinfo's: details, ratings, reviews, productpage",
         ),
+        ("name", {"name": "reviews-v1"}, "reviews-v1", "a name other than Bookinfo's"),
         ("name", {"name": "bookinfo"}, "bookinfo", "a name other than Bookinfo's"),
         ("namespace", {"namespace": "istio-system"}, "istio-system", "a namespace but istio-system and kube-*"),
         ("namespace", {"namespace": "kube-x"}, "kube-x", "a namespace but istio-system and kube-*"),
