@@ -270,9 +270,8 @@ COMBINED = st.fixed_dictionaries(
     {},
     optional={
         "routes": st.lists(
-            st.fixed_dictionaries({"subset": st.sampled_from(["v1", "v2", "v3"]), "headers": HEADERS}),
-            unique_by=lambda route: repr(route["headers"]),
-        ),
+            st.tuples(st.sampled_from(["v1", "v2", "v3"]), HEADERS), unique_by=lambda route: repr(route[1])
+        ).map(lambda routes: [{"subset": subset, "headers": headers} for subset, headers in routes]),
         "fault": st.fixed_dictionaries({"abort": st.just(500), "headers": HEADERS}),
         "mirror": st.fixed_dictionaries({"subset": st.just("v2"), "percent": st.sampled_from([50, 100])}),
         "outlierDetection": st.just({}),
