@@ -12,6 +12,7 @@ import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
 import versions
+from components.addons import REQUESTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import istiod_release
 from lookup import Cluster, Crd
@@ -34,6 +35,7 @@ class Plan:
     Attributes:
         own_gateway_api: the names of the Gateway API objects that this stack brings; None for all of the release.
         namespace_exists: the injected namespace is somebody else's.
+        service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         warnings: sentences for the user.
@@ -41,6 +43,7 @@ class Plan:
 
     own_gateway_api: frozenset[str] | None
     namespace_exists: bool
+    service_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
     foreign_istio_crds: frozenset[str]
     warnings: tuple[str, ...]
@@ -63,7 +66,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     Raises:
         pulumi.RunError: they do not fit; says what to change.
     """
-    warnings = _compatibility(settings, cluster) + _capacity(settings)
+    warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     _refuse_missing_charts(settings)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
@@ -71,12 +74,21 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     own = frozenset(cluster.gateway_api) - frozenset(foreign)
     return Plan(
         own_gateway_api=own if foreign else None,
-        # Every cluster has a namespace default, also the one that is yet to be made.
-        namespace_exists=settings.namespace == "default" or cluster.namespaces.get(settings.namespace) is False,
+        namespace_exists=_exists(settings.namespace, cluster),
+        service_namespaces={
+            service.namespace: _exists(service.namespace, cluster)
+            for service in settings.services
+            if service.namespace != settings.namespace
+        },
         istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
         foreign_istio_crds=frozenset(name for name, ours in cluster.istio_crds.items() if not ours),
         warnings=tuple(warnings),
     )
+
+
+def _exists(namespace: str, cluster: Cluster) -> bool:
+    """Whether a namespace is somebody else's. Every cluster has one named default, also one that is yet to be made."""
+    return namespace == "default" or cluster.namespaces.get(namespace) is False
 
 
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
@@ -99,15 +111,19 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
 
 
 def _refuse_missing_charts(settings: Settings) -> None:
-    repository = settings.istio_chart_repository
-    if "://" in repository:
-        return
-    for chart in ("base", "istiod"):
-        archive = Path(repository).expanduser() / f"{chart}-{settings.istio_version}.tgz"
-        if not archive.is_file():
+    """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
+    istio = [f"{chart}-{settings.istio_version}.tgz" for chart in ("base", "istiod")]
+    charts = (versions.ADDON_CHARTS[addon] for addon in settings.observability.addons)
+    addons = [f"{chart.name}-{chart.version}.tgz" for chart in charts]
+    for key, repository, archives in (
+        ("istioChartRepository", settings.istio_chart_repository, istio),
+        ("observability.chartRepository", settings.observability.chart_repository, addons),
+    ):
+        missing = [archive for archive in archives if not (Path(repository).expanduser() / archive).is_file()]
+        if repository and "://" not in repository and missing:
             raise pulumi.RunError(
-                f"istioChartRepository is {repository!r}, where {archive.name} is missing; accepted: a folder that "
-                f"holds base-{settings.istio_version}.tgz and istiod-{settings.istio_version}.tgz, or an address"
+                f"{key} is {repository!r}, where {missing[0]} is missing; accepted: a folder that holds "
+                f"{' and '.join(archives)}, or an address"
             )
 
 
@@ -131,18 +147,27 @@ def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None
         raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
 
 
+def _unchecked_page(settings: Settings) -> list[str]:
+    """A warning where the mesh's check would like to ask for a page and has no token for it."""
+    if not (settings.security.jwt and settings.mesh_check_http):
+        return []
+    return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+
+
 def _capacity(settings: Settings) -> list[str]:
-    """A warning where a node made by minikube cannot hold what Istio and Bookinfo request."""
+    """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
     if settings.cluster_mode != "minikube":
         return []
     cpu, memory = _istiod_requests(settings.istio_values)
     proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
-    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0]
-    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1]
+    proxies += sum(service.replicas * len(service.images) for service in settings.services)
+    addons = [REQUESTS[addon] for addon in settings.observability.addons]
+    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
+    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)
     if cpu <= settings.minikube_cpus and memory <= settings.minikube_memory:
         return []
     return [
-        f"Kubernetes, Istio and Bookinfo request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
+        f"Kubernetes, Istio and its pods request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
         f"({settings.minikube_cpus}) or minikubeMemory ({settings.minikube_memory} MiB): pods may stay Pending. Raise "
         "them, or lower pilot.resources.requests in istioValues"
     ]

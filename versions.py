@@ -128,3 +128,38 @@ def upgrade_problems(*, running: Version, wanted: Version) -> list[str]:
         f"Istio {running} runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion "
         f"of {', then '.join([*path, wanted.line])}"
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A Helm chart: its name, its version, and the repository that its maintainers publish it in."""
+
+    name: str
+    version: str
+    repository: str
+
+
+# Prometheus, Grafana and Kiali as manifests/addons/gen.sh of istio/istio 1.23.0 has them; Kiali goes with one line of
+# Istio: https://kiali.io/docs/installation/installation-guide/prerequisites/#version-compatibility
+# Jaeger, for which Istio takes no chart, is of the line that is maintained: version 1 ended in December 2025. Each runs
+# on Kubernetes 1.30 and later.
+ADDON_CHARTS: dict[str, Chart] = {
+    chart_of: Chart(name=name, version=version, repository=repository)
+    for chart_of, name, version, repository in (
+        ("prometheus", "prometheus", "25.21.0", "https://prometheus-community.github.io/helm-charts"),
+        ("grafana", "grafana", "8.0.1", "https://grafana.github.io/helm-charts"),
+        ("jaeger", "jaeger", "4.11.1", "https://jaegertracing.github.io/helm-charts"),
+        ("kiali", "kiali-server", "1.87.0", "https://kiali.org/helm-charts"),
+    )
+}
+
+# Istio's dashboards on https://grafana.com/orgs/istio/dashboards; a release of Istio adds the same revision to each.
+# 188 is of 1.20.0 and 259 of 1.26.1; their queries name metrics that have not changed since 1.20.
+ISTIO_DASHBOARDS: dict[str, int] = {
+    "istio-mesh": 7639,
+    "istio-service": 7636,
+    "istio-workload": 7630,
+    "istio-performance": 11829,
+    "istio-control-plane": 7645,
+}
+ISTIO_DASHBOARDS_REVISION = 225

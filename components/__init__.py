@@ -1,16 +1,33 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
+from components.addons import Addons, AddonsArgs
+from components.authorization import Allow, Authorization, AuthorizationArgs
 from components.bookinfo import Bookinfo, BookinfoArgs
 from components.cluster_guard import ClusterGuard, ClusterGuardArgs
 from components.exposure import Exposure, ExposureArgs
 from components.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
+from components.gateway_certificate import GatewayCertificate, GatewayCertificateArgs
 from components.ingress_gateway import IngressGateway, IngressGatewayArgs
+from components.ingress_jwt import IngressJwt, IngressJwtArgs
 from components.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
 from components.istio_base import IstioBase, IstioBaseArgs
 from components.mesh_check import MeshCheck, MeshCheckArgs, Page
+from components.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
 from components.minikube import Minikube, MinikubeArgs
+from components.mutual_tls import PeerAuthentications, PeerAuthenticationsArgs
+from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
+from components.observability import Observability, ObservabilityArgs
+from components.security import Security, SecurityArgs
+from components.traffic import kinds
+from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
+from components.user_service import UserService, UserServiceArgs
 
 __all__ = [
+    "Addons",
+    "AddonsArgs",
+    "Allow",
+    "Authorization",
+    "AuthorizationArgs",
     "Bookinfo",
     "BookinfoArgs",
     "ClusterGuard",
@@ -19,15 +36,34 @@ __all__ = [
     "ExposureArgs",
     "GatewayApiCrds",
     "GatewayApiCrdsArgs",
+    "GatewayCertificate",
+    "GatewayCertificateArgs",
     "IngressGateway",
     "IngressGatewayArgs",
+    "IngressJwt",
+    "IngressJwtArgs",
     "InjectedNamespace",
     "InjectedNamespaceArgs",
     "IstioBase",
     "IstioBaseArgs",
     "MeshCheck",
     "MeshCheckArgs",
+    "MeshTelemetry",
+    "MeshTelemetryArgs",
     "Minikube",
     "MinikubeArgs",
+    "NetworkIsolation",
+    "NetworkIsolationArgs",
+    "Observability",
+    "ObservabilityArgs",
     "Page",
+    "PeerAuthentications",
+    "PeerAuthenticationsArgs",
+    "Security",
+    "SecurityArgs",
+    "TrafficPolicy",
+    "TrafficPolicyArgs",
+    "UserService",
+    "UserServiceArgs",
+    "kinds",
 ]

@@ -7,11 +7,14 @@ from typing import Any, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-API_VERSION = "gateway.networking.k8s.io/v1"
+GROUP = "gateway.networking.k8s.io"
+API_VERSION = f"{GROUP}/v1"
 GATEWAY_CLASS = "istio"
 SERVICE_TYPE = "networking.istio.io/service-type"
 WAIT_FOR = "pulumi.com/waitFor"
-LOCAL_PORT = 8080
+# Without TLS and with it: what the Gateway listens on, and what a person forwards it to.
+HTTP_PORT, HTTP_LOCAL_PORT = 80, 8080
+HTTPS_PORT, HTTPS_LOCAL_PORT = 443, 8443
 PATH_KINDS = ("Exact", "PathPrefix", "RegularExpression")
 
 
@@ -30,6 +33,7 @@ class ExposureArgs:
         service_type: type of the Service that Istio makes. A LoadBalancer may never get an address (minikube without
             a tunnel), so the Gateway is then only waited for until Istio has accepted it.
         revision: Istio revision that serves the Gateway; empty for the default one.
+        tls_secret: a Secret of type kubernetes.io/tls in the namespace, for HTTPS in the place of HTTP; None for HTTP.
 
     Source: https://istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api/ and, for Bookinfo's names,
     samples/bookinfo/gateway-api/bookinfo-gateway.yaml of istio/istio, branch release-1.23.
@@ -44,6 +48,7 @@ class ExposureArgs:
     requires: Sequence[pulumi.Resource]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
+    tls_secret: pulumi.Input[str] | None = None
 
     def __post_init__(self) -> None:
         for kind, path in self.paths:
@@ -59,14 +64,21 @@ def gateway_annotations(service_type: str) -> dict[str, str]:
     return {SERVICE_TYPE: service_type, WAIT_FOR: f"condition={condition}"}
 
 
-def gateway_spec() -> dict[str, Any]:
-    """HTTP on port 80, for routes of the Gateway's own namespace."""
+def gateway_spec(tls_secret: pulumi.Input[str] | None = None) -> dict[str, Any]:
+    """HTTP on port 80, or HTTPS on port 443 and no HTTP at all, for routes of the Gateway's own namespace."""
+    listener: dict[str, Any] = {"name": "http", "port": HTTP_PORT, "protocol": "HTTP"}
+    if tls_secret is not None:
+        tls = {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": tls_secret}]}
+        listener = {"name": "https", "port": HTTPS_PORT, "protocol": "HTTPS", "tls": tls}
     return {
         "gatewayClassName": GATEWAY_CLASS,
-        "listeners": [
-            {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}}}
-        ],
+        "listeners": [{**listener, "allowedRoutes": {"namespaces": {"from": "Same"}}}],
     }
+
+
+def target_ref(gateway: str) -> dict[str, str]:
+    """How a policy of Istio's names the Gateway that it is for."""
+    return {"group": GROUP, "kind": "Gateway", "name": gateway}
 
 
 def route_spec(gateway: str, service: str, port: int, paths: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -99,7 +111,7 @@ class Exposure(pulumi.ComponentResource):
                 "annotations": gateway_annotations(args.service_type),
                 **({"labels": {"istio.io/rev": args.revision}} if args.revision else {}),
             },
-            spec=gateway_spec(),
+            spec=gateway_spec(args.tls_secret),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
         k8s.apiextensions.CustomResource(
@@ -112,18 +124,22 @@ class Exposure(pulumi.ComponentResource):
         )
         self.gateway = pulumi.Output.from_input(args.gateway)
         self._namespace = pulumi.Output.from_input(args.namespace)
+        self._tls = args.tls_secret is not None
         self.register_outputs({"gateway": self.gateway})
 
     def url(self, path: str) -> str:
         """Where ``path`` is found while the port is forwarded."""
-        return f"http://localhost:{LOCAL_PORT}{path}"
+        return (
+            f"https://localhost:{HTTPS_LOCAL_PORT}{path}" if self._tls else f"http://localhost:{HTTP_LOCAL_PORT}{path}"
+        )
 
     def commands(self, context: str) -> dict[str, pulumi.Output[str]]:
         """What a person runs to reach the service on the kubeconfig's context ``context``."""
         target = pulumi.Output.format("--context {0} --namespace {1}", context, self._namespace)
         service = pulumi.Output.format("service/{0}-{1}", self.gateway, GATEWAY_CLASS)
+        ports = f"{HTTPS_LOCAL_PORT}:{HTTPS_PORT}" if self._tls else f"{HTTP_LOCAL_PORT}:{HTTP_PORT}"
         return {
-            "portForward": pulumi.Output.format("kubectl {0} port-forward {1} {2}:80", target, service, LOCAL_PORT),
+            "portForward": pulumi.Output.format("kubectl {0} port-forward {1} {2}", target, service, ports),
             "pods": pulumi.Output.format("kubectl {0} get pods", target),
             "gateway": pulumi.Output.format("kubectl {0} get gateway {1}", target, self.gateway),
         }

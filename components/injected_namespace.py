@@ -10,6 +10,7 @@ from components.objects import name_of, typed
 
 INJECTION = "istio-injection"
 REVISION = "istio.io/rev"
+POD_SECURITY = "pod-security.kubernetes.io"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,17 @@ class InjectedNamespaceArgs:
         exists: the namespace is somebody else's: it is labelled, and gets its label taken away on destroy.
         labels: further labels of a namespace made here.
         revision: Istio revision that injects; empty for the default one.
+        pod_security: the Pod Security standard (privileged, baseline, restricted) by mode (enforce, warn, audit).
 
     Source: https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/
+    and https://kubernetes.io/docs/concepts/security/pod-security-admission/
     """
 
     namespace: str
     exists: bool
     labels: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
+    pod_security: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.namespace == "istio-system" or self.namespace.startswith("kube-"):
@@ -43,6 +47,11 @@ def injection_labels(revision: str) -> dict[str, str]:
     return {REVISION: revision} if revision else {INJECTION: "enabled"}
 
 
+def pod_security_labels(levels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that hold pods to a Pod Security standard."""
+    return {f"{POD_SECURITY}/{mode}": level for mode, level in levels.items()}
+
+
 class InjectedNamespace(pulumi.ComponentResource):
     """A namespace whose new pods get an Istio sidecar."""
 
@@ -50,7 +59,7 @@ class InjectedNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: InjectedNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:InjectedNamespace", name, None, opts)
-        labels = injection_labels(args.revision)
+        labels = {**injection_labels(args.revision), **pod_security_labels(args.pod_security)}
         kind = k8s.core.v1.NamespacePatch if args.exists else k8s.core.v1.Namespace
         resource = typed(
             kind,

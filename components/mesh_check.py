@@ -34,6 +34,7 @@ class MeshCheckArgs:
         istio_version: the version that every sidecar must have, MAJOR.MINOR.PATCH; an output of IstioBase.
         deployments: the Deployments whose pods must be ready and have a ready sidecar, by name.
         pages: pages that must answer; empty where pods are simulated.
+        requires: what must be there before it looks: policies that may keep a page from answering.
         timeout: how long to wait until all is right, in seconds.
     """
 
@@ -43,6 +44,7 @@ class MeshCheckArgs:
     istio_version: pulumi.Input[str]
     deployments: Mapping[str, k8s.apps.v1.Deployment]
     pages: Sequence[Page] = ()
+    requires: Sequence[pulumi.Resource] = ()
     timeout: int = 120
 
 
@@ -87,7 +89,7 @@ class MeshCheck(pulumi.ComponentResource):
                 deployment.metadata.apply(lambda metadata: f"{metadata.uid}/{metadata.generation}")
                 for _, deployment in sorted(args.deployments.items())
             ],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
         self.pods = check.stdout.apply(pods_of)
         self.register_outputs({"pods": self.pods})

@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 import yaml
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.settings import get_root_resource
 
@@ -75,7 +75,7 @@ class Recorder(mocks.Mocks):
             name=args.name,
             parent=_name(request.parent),
             custom=bool(args.custom),
-            inputs=args.inputs,
+            inputs=_plain(args.inputs),
             provider=_provider(request),
             dependencies=frozenset(map(_name, request.dependencies)),
             protect=request.protect,
@@ -173,6 +173,15 @@ def _clean_runtime() -> Iterator[None]:
 def _name(urn: str) -> str:
     """A URN's logical name; empty for the stack, which is no resource of the program."""
     return "" if "::pulumi:pulumi:Stack::" in urn or not urn else urn.split("::", 3)[3]
+
+
+def _plain(value: Any) -> Any:
+    """Inputs with each secret as the value that it guards, which is what a provider is given."""
+    if rpc.is_rpc_secret(value):
+        return _plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _provider(request: Any) -> str:

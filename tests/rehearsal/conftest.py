@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import toolchain
+from rehearsal import artifacts, toolchain
 from rehearsal.cluster import Cluster
 from rehearsal.errors import Unreachable
 from tests.rehearsal.kube import Kube
@@ -41,3 +41,21 @@ def own_cluster(tools: Path, tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def kube(cluster: Cluster) -> Kube:
     return Kube(cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def artefacts(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 skips without Go modules
+    """The rehearsal's charts and CRDs, in a folder of the tests' own."""
+    root = tmp_path_factory.mktemp("artefacts")
+    artifacts.prepare(root, "1.23.0")
+    return root
+
+
+@pytest.fixture(scope="module")
+def crds(artefacts: Path, kube: Kube) -> Iterator[None]:
+    """The real CRDs of Istio and of the Gateway API, until the module's tests are through."""
+    gateway_api = (artefacts / "gateway-api/v1.1.0/standard").glob("*.yaml")
+    istio = toolchain.module_dir(*artifacts.ISTIO_API) / artifacts.ISTIO_CRDS
+    names = kube.apply_crds(istio, *gateway_api)
+    yield
+    kube.delete_crds(*names)

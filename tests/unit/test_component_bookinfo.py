@@ -24,7 +24,9 @@ SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "9080", "promet
 def mesh(compose: Compose) -> Mesh:
     def declare() -> None:
         namespace = something("namespace")
-        args = BookinfoArgs(namespace=namespace.id.apply(lambda _: "shop"), injectors=[something("istiod")])
+        args = BookinfoArgs(
+            namespace=namespace.id.apply(lambda _: "shop"), injectors=[something("istiod")], istio_version="1.23.0"
+        )
         Bookinfo("bookinfo", args)
 
     return compose(declare)

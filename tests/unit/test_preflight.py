@@ -121,9 +121,18 @@ def test_crds_of_somebody_else_that_do_not_fit_are_refused(
         plan(replace(SETTINGS, **wanted), cluster)
 
 
-@pytest.mark.parametrize("crd", [replace(FOREIGN, bundle_version="v1.2.1"), replace(FOREIGN, channel="experimental")])
-def test_newer_or_richer_crds_of_somebody_else_will_do(crd: Crd) -> None:
-    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: crd})).own_gateway_api == frozenset()
+@pytest.mark.parametrize(
+    ("crd", "wanted"),
+    [
+        (FOREIGN, "standard"),
+        (replace(FOREIGN, bundle_version="v1.2.1"), "standard"),
+        (replace(FOREIGN, channel="experimental"), "standard"),
+        (replace(FOREIGN, channel="experimental"), "experimental"),
+    ],
+)
+def test_crds_of_somebody_else_that_are_as_wanted_or_newer_or_richer_will_do(crd: Crd, wanted: str) -> None:
+    settings = replace(SETTINGS, gateway_api_channel=wanted)  # type: ignore[arg-type] # one of two words
+    assert plan(settings, Cluster(gateway_api={GATEWAYS: crd})).own_gateway_api == frozenset()
 
 
 def test_our_own_crds_of_another_version_are_there_to_be_upgraded() -> None:
@@ -140,6 +149,11 @@ def test_versions_that_do_not_go_together_are_refused() -> None:
 def test_with_compatibility_warn_they_are_a_warning() -> None:
     planned = plan(replace(SETTINGS, compatibility="warn"), Cluster(kubernetes=Version(1, 36, 3)))
     assert planned.warnings == (MISMATCH, END_OF_LIFE)
+
+
+def test_with_compatibility_warn_an_unknown_release_line_is_a_warning() -> None:
+    (warning,) = plan(replace(SETTINGS, compatibility="warn", istio_version="1.99.0"), Cluster()).warnings
+    assert warning.startswith("istioVersion 1.99.0 is of no release line in versions.py: ")
 
 
 def test_before_there_is_a_cluster_the_wanted_kubernetes_counts() -> None:

@@ -1,0 +1,292 @@
+"""Composes the components: which are made, with what, and what waits for what. Every decision is in its arguments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+import components as mesh
+from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
+from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.istio_base import merged
+from components.ownership import Owner
+from gateway_api import cache_folder, load_manifest
+from lookup import Cluster
+from preflight import Plan
+from settings import Settings
+
+Deployments = dict[str, k8s.apps.v1.Deployment]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What stands on the cluster before any application.
+
+    Attributes:
+        opts: options of a component in the cluster.
+        namespaces: every injected namespace, by name; as an output once it is labelled.
+        requires: what custom resources of Istio and of the Gateway API wait for.
+        made: every component, for whoever must be the last.
+    """
+
+    settings: Settings
+    opts: pulumi.ResourceOptions
+    istio: mesh.IstioBase
+    namespaces: dict[str, pulumi.Output[str]]
+    requires: Sequence[pulumi.Resource]
+    made: list[pulumi.Resource] = field(default_factory=list)
+
+
+def guard_of(settings: Settings, found: Cluster) -> mesh.ClusterGuardArgs:
+    """The cluster that was found, for the guards of a cluster which this stack does not start itself."""
+    return mesh.ClusterGuardArgs(
+        identity=found.identity,
+        accepted=settings.accept_cluster,
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+    )
+
+
+def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
+    """The provider of every Kubernetes resource, once the cluster runs and is the right one."""
+    if settings.cluster_mode == "minikube":
+        args = mesh.MinikubeArgs(
+            profile=settings.minikube_profile,
+            memory=settings.minikube_memory,
+            cpus=settings.minikube_cpus,
+            kubernetes_version=settings.kubernetes_version,
+            kubeconfig=settings.kubeconfig,
+            driver=settings.minikube_driver,
+        )
+        cluster: pulumi.Resource = mesh.Minikube("minikube", args)
+    else:
+        cluster = mesh.ClusterGuard("arrival", guard_of(settings, found))
+    # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
+    return k8s.Provider(
+        "cluster",
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        cluster_identifier=settings.context,
+        opts=pulumi.ResourceOptions(depends_on=[cluster]),
+    )
+
+
+def leave(settings: Settings, found: Cluster, made: Sequence[pulumi.Resource]) -> None:
+    """What is deleted first, and only from the right cluster."""
+    if settings.cluster_mode == "existing":
+        mesh.ClusterGuard("departure", replace(guard_of(settings, found), after=made))
+
+
+def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provider) -> Ground:
+    """Istio, its gateway, the Gateway API's CRDs and the injected namespaces."""
+    in_cluster = pulumi.ResourceOptions(provider=provider)
+    # What others on a shared cluster build on. A component's children inherit it.
+    shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
+    release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
+    gateway_api = mesh.GatewayApiCrds(
+        "gateway-api",
+        mesh.GatewayApiCrdsArgs(
+            manifest=planned.gateway_api_share(lambda: load_manifest(*release, cache_folder())), owner=owner
+        ),
+        shared,
+    )
+    istio = mesh.IstioBase(
+        "istio",
+        mesh.IstioBaseArgs(
+            version=settings.istio_version,
+            chart_repository=settings.istio_chart_repository,
+            owner=owner,
+            namespace_exists=planned.istio_namespace_exists,
+            foreign_crds=planned.foreign_istio_crds,
+            requires=[gateway_api],
+            values=merged(settings.observability.istiod_values, settings.istio_values),
+            revision=settings.revision,
+            replicas=settings.replicas,
+        ),
+        shared,
+    )
+    ingress = mesh.IngressGateway(
+        "ingress",
+        mesh.IngressGatewayArgs(
+            namespace=istio.namespace,
+            istiod=istio.istiod,
+            istio_version=istio.version,
+            service_type=settings.ingress_service_type,
+            revision=settings.revision,
+            replicas=settings.replicas,
+        ),
+        shared,
+    )
+    injected = {
+        name: mesh.InjectedNamespace(
+            "namespace" if name == settings.namespace else f"namespace-{name}",
+            mesh.InjectedNamespaceArgs(
+                namespace=name,
+                exists=exists,
+                labels=owner.labels,
+                revision=settings.revision,
+                pod_security=settings.security.pod_security if name == settings.namespace else {},
+            ),
+            shared if name == settings.namespace else in_cluster,
+        )
+        for name, exists in {settings.namespace: planned.namespace_exists, **planned.service_namespaces}.items()
+    }
+    namespaces = {name: component.namespace for name, component in injected.items()}
+    pulumi.export("istioVersion", istio.version)
+    pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespaces[settings.namespace]})
+    return Ground(
+        settings=settings,
+        opts=in_cluster,
+        istio=istio,
+        namespaces=namespaces,
+        requires=[gateway_api, istio.istiod],
+        made=[gateway_api, istio, ingress, *injected.values()],
+    )
+
+
+def bookinfo(base: Ground) -> Deployments:
+    """Bookinfo, and the Gateway that shows its page; its Deployments."""
+    settings, namespace = base.settings, base.namespaces[base.settings.namespace]
+    sample = mesh.Bookinfo(
+        "bookinfo",
+        mesh.BookinfoArgs(namespace=namespace, injectors=[base.istio.istiod], istio_version=base.istio.version),
+        base.opts,
+    )
+    tls_secret = None
+    if settings.security.tls:
+        args = mesh.GatewayCertificateArgs(namespace=namespace, gateway=BOOKINFO_GATEWAY, source=settings.security.tls)
+        certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
+        base.made.append(certificate)
+        tls_secret = certificate.secret
+    exposure = mesh.Exposure(
+        "exposure",
+        mesh.ExposureArgs(
+            namespace=namespace,
+            gateway=BOOKINFO_GATEWAY,
+            route="bookinfo",
+            service="productpage",
+            port=PORT,
+            paths=PAGE_PATHS,
+            requires=base.requires,
+            service_type=settings.ingress_service_type,
+            revision=settings.revision,
+            tls_secret=tls_secret,
+        ),
+        base.opts,
+    )
+    base.made.extend([sample, exposure])
+    pulumi.export("productPage", exposure.url("/productpage"))
+    pulumi.export("commands", exposure.commands(settings.context))
+    return sample.deployments
+
+
+def services(base: Ground) -> dict[str, Deployments]:
+    """The user's own services; their Deployments by namespace."""
+    deployments: dict[str, Deployments] = {}
+    for service in base.settings.services:
+        component = mesh.UserService(
+            f"service-{service.name}",
+            mesh.UserServiceArgs(
+                service=service.name,
+                namespace=base.namespaces[service.namespace],
+                injectors=[base.istio.istiod],
+                istio_version=base.istio.version,
+                images=service.images,
+                port=service.port,
+                replicas=service.replicas,
+                resources=service.resources,
+            ),
+            base.opts,
+        )
+        base.made.append(component)
+        deployments.setdefault(service.namespace, {}).update(component.deployments)
+    if base.settings.services:
+        addresses = {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in base.settings.services}
+        pulumi.export("services", addresses)
+    return deployments
+
+
+def traffic(base: Ground) -> None:
+    """How requests go between services."""
+    steered = [(base.settings.namespace, each) for each in base.settings.traffic]
+    steered += [(service.namespace, service.traffic) for service in base.settings.services]
+    for place, each in steered:
+        if mesh.kinds(each):
+            args = mesh.TrafficPolicyArgs(namespace=base.namespaces[place], traffic=each, requires=base.requires)
+            base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
+
+
+def security(base: Ground) -> mesh.Security:
+    """Who may call whom, and how that is known."""
+    settings = base.settings
+    component = mesh.Security(
+        "security",
+        mesh.SecurityArgs(
+            config=settings.security,
+            namespace=settings.namespace,
+            namespaces=base.namespaces,
+            gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
+            allows=[
+                mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
+                for s in settings.services
+                if s.allow_from
+            ],
+            requires=[base.istio.istiod],
+        ),
+        base.opts,
+    )
+    base.made.append(component)
+    return component
+
+
+def observability(base: Ground) -> None:
+    """Logs, metrics, traces, and what shows them."""
+    component = mesh.Observability(
+        "observability",
+        mesh.ObservabilityArgs(
+            config=base.settings.observability,
+            istio_namespace=base.istio.namespace,
+            namespace=base.namespaces[base.settings.namespace],
+            context=base.settings.context,
+            requires=[base.istio.istiod],
+        ),
+        base.opts,
+    )
+    base.made.append(component)
+    if component.commands:
+        pulumi.export("observability", component.commands)
+
+
+def checks(base: Ground, deployments: dict[str, Deployments], after: pulumi.Resource) -> None:
+    """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
+    settings = base.settings
+    product_page = mesh.Page(
+        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+    )
+    page = settings.security.page_to_check(product_page, BOOKINFO_GATEWAY)
+    pages = [page] if page and settings.mesh_check_http and settings.bookinfo else []
+    components = [
+        mesh.MeshCheck(
+            "mesh-check" if place == settings.namespace else f"mesh-check-{place}",
+            mesh.MeshCheckArgs(
+                kubeconfig=settings.kubeconfig,
+                context=settings.context,
+                namespace=base.namespaces[place],
+                istio_version=base.istio.version,
+                deployments=checked,
+                pages=pages if place == settings.namespace else [],
+                requires=[after],
+            ),
+        )
+        for place, checked in deployments.items()
+    ]
+    if components:
+        base.made.extend(components)
+        found = pulumi.Output.all(*(component.pods for component in components))
+        pulumi.export("pods", found.apply(lambda lists: _joined(lists)))
+
+
+def _joined(lists: Sequence[Sequence[Any]]) -> list[Any]:
+    return [entry for entries in lists for entry in entries]

@@ -1,0 +1,221 @@
+import re
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from components.user_service import UserService, UserServiceArgs
+from config_values import Value
+from lookup import Cluster
+from services_config import Service, read_all
+from tests.unit.conftest import Run
+from tests.unit.recording import Mesh, composed
+
+ORDERS = {"name": "orders", "image": "shop.example/orders:1.4", "port": 8080}
+TWO = {"name": "orders", "versions": {"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"}, "port": 8080}
+DIGEST = f"sha256:{'0a' * 32}"
+IMAGE = "an image with a tag or a digest, such as "
+
+
+def read(*services: Any) -> list[Service]:
+    return list(read_all(Value("istio-minikube:services", list(services)), "default"))
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Mesh:
+    """A service in two versions, declared beside what stands for istiod."""
+
+    def declare() -> None:
+        UserService(
+            "orders",
+            UserServiceArgs(
+                istio_version="1.23.0",
+                service="orders",
+                namespace="shop",
+                injectors=[k8s.core.v1.ConfigMap("istiod")],
+                images=TWO["versions"],  # type: ignore[arg-type] # a value of a plain dict
+                port=8080,
+                replicas=2,
+                resources={"requests": {"cpu": "100m"}},
+            ),
+        )
+
+    return composed(declare)
+
+
+def test_a_service_needs_no_more_than_a_name_an_image_and_a_port() -> None:
+    (service,) = read(ORDERS)
+    assert (service.name, service.namespace, service.port, service.replicas) == ("orders", "default", 8080, 1)
+    assert service.images == {"v1": "shop.example/orders:1.4"}
+    assert (service.resources, service.allow_from) == ({}, ())
+
+
+def test_a_service_has_versions_which_its_traffic_may_name() -> None:
+    traffic = {"canary": {"from": "v1", "to": "v2", "percent": 10}}
+    (service,) = read({**TWO, "namespace": "shop", "traffic": traffic})
+    assert (service.namespace, service.traffic.subsets) == ("shop", ("v1", "v2"))
+    assert [(route.subset, route.weight) for route in service.traffic.routes] == [("v1", 90), ("v2", 10)]
+
+
+def test_a_service_says_who_may_call_it_and_what_it_needs() -> None:
+    resources = {"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
+    (service,) = read({**ORDERS, "allowFrom": ["bookinfo-productpage", "web/cart"], "resources": resources})
+    assert service.allow_from == ("bookinfo-productpage", "web/cart")
+    assert service.resources == {"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["nginx:1.27", "docker.io/library/nginx:1.27", "localhost:5000/a/b_c:x", f"nginx@{DIGEST}", f"nginx:1@{DIGEST}"],
+)
+def test_an_image_with_a_tag_or_a_digest_will_do(image: str) -> None:
+    (service,) = read({**ORDERS, "image": image})
+    assert service.images["v1"] == image
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "seen", "accepted"),
+    [
+        ("name", {"name": None}, None, "a DNS-1123 label"),
+        ("name", {"name": "Orders"}, "Orders", "a DNS-1123 label"),
+        (
+            "name",
+            {"name": "reviews"},
+            "reviews",
+            "a name other than Bookinfo's: details, ratings, reviews, productpage",
+        ),
+        ("name", {"name": "reviews-v1"}, "reviews-v1", "a name other than Bookinfo's"),
+        ("name", {"name": "bookinfo"}, "bookinfo", "a name other than Bookinfo's"),
+        ("namespace", {"namespace": "istio-system"}, "istio-system", "a namespace but istio-system and kube-*"),
+        ("namespace", {"namespace": "kube-x"}, "kube-x", "a namespace but istio-system and kube-*"),
+        ("image", {"image": "nginx"}, "nginx", f"{IMAGE}nginx:1.0; without one, it is another any day"),
+        ("image", {"image": "localhost:5000/nginx"}, "localhost:5000/nginx", f"{IMAGE}localhost:5000/nginx:1.0"),
+        ("image", {"image": "NGINX:1"}, "NGINX:1", f"{IMAGE}docker.io/library/nginx:1.27"),
+        ("image", {"image": None}, None, "an image, or versions with an image each"),
+        ("image", {"versions": {"v2": "a:1"}}, "shop.example/orders:1.4", "an image, or versions with an image each"),
+        ("versions", {"image": None, "versions": {}}, {}, "one version or more"),
+        ("versions.v1", {"image": None, "versions": {"v1": "nginx"}}, "nginx", f"{IMAGE}nginx:1.0"),
+        ("versions.V1", {"image": None, "versions": {"V1": "nginx:1"}}, "V1", "a DNS-1123 label"),
+        ("port", {"port": None}, None, "a port's number, 1 to 65535"),
+        ("port", {"port": 0}, 0, "a port's number, 1 to 65535"),
+        ("port", {"port": 65536}, 65536, "a port's number, 1 to 65535"),
+        ("replicas", {"replicas": 0}, 0, "a whole number of pods, 1 to 1000"),
+        ("resources.limit", {"resources": {"limit": {}}}, {}, "one of these keys: requests, limits"),
+        ("resources.limits.gpu", {"resources": {"limits": {"gpu": 1}}}, 1, "one of these keys: cpu, memory"),
+        (
+            "resources.limits.cpu",
+            {"resources": {"limits": {"cpu": "lots"}}},
+            "lots",
+            "a Kubernetes quantity above zero",
+        ),
+        ("resources.limits.cpu", {"resources": {"limits": {"cpu": "0m"}}}, "0m", "a Kubernetes quantity above zero"),
+        ("allowFrom", {"allowFrom": "cart"}, "cart", "a list of service accounts"),
+        ("allowFrom[1]", {"allowFrom": ["a", "b/c/d"]}, "b/c/d", "a service account, as NAME or NAMESPACE/NAME"),
+        ("traffic.timeout", {"traffic": {"timeout": "2"}}, "2", "a duration above zero"),
+        ("traffic.mirror.subset", {"traffic": {"mirror": {"subset": "v2"}}}, "v2", "a subset of orders: v1"),
+        ("traffic.port", {"traffic": {"port": 80}}, 80, "one of these keys: routes, canary"),
+        ("colour", {"colour": "red"}, "red", "one of these keys: name, namespace, image, versions, port"),
+    ],
+)
+def test_what_cannot_run_is_refused_with_its_key_path(path: str, change: Any, seen: Any, accepted: str) -> None:
+    shown = "is not set" if seen is None else f"is {seen!r}"
+    with pytest.raises(pulumi.RunError) as refused:
+        read({**ORDERS, **change})
+    assert str(refused.value).startswith(f"config key istio-minikube:services[0].{path} {shown}; accepted: {accepted}")
+
+
+def test_a_name_is_given_once_whatever_the_namespace() -> None:
+    message = "config key istio-minikube:services[1].name is 'orders'; accepted: a name that no other service has"
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}$"):
+        read(ORDERS, {**ORDERS, "namespace": "shop"})
+
+
+def test_the_service_is_in_front_of_every_version(mesh: Mesh) -> None:
+    assert mesh.inputs("orders-service")["metadata"] == {
+        "name": "orders",
+        "namespace": "shop",
+        "labels": {"app": "orders"},
+        "annotations": {"pulumi.com/skipAwait": "true"},
+    }
+    assert mesh.inputs("orders-service")["spec"] == {
+        "ports": [{"port": 8080, "name": "http"}],
+        "selector": {"app": "orders"},
+    }
+
+
+def test_each_version_is_a_deployment_under_the_services_own_account(mesh: Mesh) -> None:
+    labels = {"app": "orders", "version": "v2"}
+    deployment = mesh.inputs("orders-v2")
+    assert deployment["metadata"] == {"name": "orders-v2", "namespace": "shop", "labels": labels}
+    assert deployment["spec"] == {
+        "replicas": 2,
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {
+                "serviceAccountName": "orders",
+                "containers": [
+                    {
+                        "name": "orders",
+                        "image": "shop.example/orders:2",
+                        "ports": [{"containerPort": 8080}],
+                        "resources": {"requests": {"cpu": "100m"}},
+                    }
+                ],
+            },
+        },
+    }
+    assert mesh.inputs("orders-v1")["spec"]["template"]["spec"]["containers"][0]["image"] == "shop.example/orders:1"
+
+
+def test_its_pods_wait_for_the_injector_and_their_account(mesh: Mesh) -> None:
+    assert mesh.named("orders-v1").dependencies == {"istiod", "orders-account"}
+    assert mesh.registered["orders"] == {"service": "orders", "deployments": ["orders-v1", "orders-v2"]}
+    assert {r.parent for r in mesh.registrations if r.name.startswith("orders-")} == {"orders"}
+
+
+SHOP = '[{"name": "orders", "image": "a:1", "port": 80, "namespace": "shop", "traffic": {"timeout": "2s"}}]'
+IN_DEFAULT = '[{"name": "orders", "image": "a:1", "port": 80, "replicas": 20}]'
+
+
+def test_a_service_in_a_namespace_of_its_own_brings_the_namespace_and_a_check_of_it(run: Run) -> None:
+    mesh = run(services=SHOP)
+    assert mesh.inputs("namespace-shop-namespace")["metadata"]["labels"]["istio-injection"] == "enabled"
+    assert mesh.named("service-orders-v1").dependencies == {
+        "istio-istiod",
+        "namespace-shop-namespace",
+        "service-orders-account",
+    }
+    check = mesh.inputs("mesh-check-shop-command")["stdin"]
+    assert '"deployments": ["orders-v1"]' in check
+    assert '"namespace": "shop"' in check
+    assert mesh.inputs("traffic-orders-virtualservice")["metadata"] == {"name": "orders", "namespace": "shop"}
+    assert mesh.outputs["services"] == {"orders": "http://orders.shop:80"}
+
+
+def test_a_namespace_of_somebody_else_is_only_labelled(run: Run) -> None:
+    mesh = run(services=SHOP, cluster=Cluster(namespaces={"shop": False}))
+    assert mesh.named("namespace-shop-namespace").token.endswith(":NamespacePatch")
+
+
+def test_a_service_beside_bookinfo_is_checked_with_it(run: Run) -> None:
+    mesh = run(services=IN_DEFAULT)
+    assert '"orders-v1", "productpage-v1"' in mesh.inputs("mesh-check-command")["stdin"]
+    assert "mesh-check-default-command" not in mesh.names
+
+
+def test_a_service_without_bookinfo_is_checked_alone_and_without_its_page(run: Run) -> None:
+    check = run(services=IN_DEFAULT, bookinfo="false").inputs("mesh-check-command")["stdin"]
+    assert '"deployments": ["orders-v1"]' in check
+    assert '"pages": []' in check
+
+
+def test_services_count_when_the_nodes_size_is_judged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    run(services=IN_DEFAULT)
+    assert any("request 4.05 processors" in message for message in caplog.messages)
+
+
+def test_a_scenario_reaches_the_program_and_none_leaves_traffic_alone(run: Run, dev: Mesh) -> None:
+    assert "traffic-reviews-httproute" in run(scenario="jason-v2").names
+    assert not [name for name in dev.names if name.startswith("traffic-")]
