@@ -1,21 +1,16 @@
 import json
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-import lookup
-from rehearsal import artifacts, toolchain
 from rehearsal.apply import Api
 from rehearsal.cluster import CONTEXT, Cluster
 from rehearsal.errors import RehearsalError
 from scenarios import SCENARIOS
-from tests.rehearsal.kube import Kube
-from tests.unit.recording import evaluated
+from tests.rehearsal.objects import complaints, declared, includes
 
 Render = Callable[..., list[dict[str, Any]]]
 # Everything that the scenarios leave out.
@@ -64,36 +59,10 @@ STACKS: dict[str, dict[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def artefacts(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 skips without Go modules
-    root = tmp_path_factory.mktemp("artefacts")
-    artifacts.prepare(root, "1.23.0")
-    return root
-
-
-@pytest.fixture(scope="module")
 def render(artefacts: Path) -> Render:
     """Evaluates the program: ``render(scenario="all-v1")`` gives its Kubernetes objects but CRDs."""
 
-    def objects(**config: str) -> list[dict[str, Any]]:
-        places = {
-            "istioChartRepository": str(artefacts / "charts"),
-            "gatewayApiManifest": str(artefacts / "gateway-api/v1.1.0/standard"),
-        }
-        mesh = evaluated("rehearsal", {**places, **config}, lookup.Cluster())
-        inputs = [dict(r.inputs) for r in mesh.registrations if r.token.startswith("kubernetes:")]
-        return [each for each in inputs if each.get("kind") not in (None, "CustomResourceDefinition")]
-
-    return objects
-
-
-@pytest.fixture(scope="module")
-def crds(artefacts: Path, kube: Kube) -> Iterator[None]:
-    """The real CRDs of Istio and of the Gateway API."""
-    gateway_api = (artefacts / "gateway-api/v1.1.0/standard").glob("*.yaml")
-    istio = toolchain.module_dir(*artifacts.ISTIO_API) / artifacts.ISTIO_CRDS
-    names = kube.apply_crds(istio, *gateway_api)
-    yield
-    kube.delete_crds(*names)
+    return partial(declared, artefacts)
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +82,6 @@ def test_the_api_server_takes_and_keeps_all_of_what_is_said_of_traffic(render: R
         kept = api.apply(here)["spec"]
         api.delete(here)
         assert includes(kept, manifest["spec"]), f"of {manifest['spec']} the API server keeps {kept}"
-
-
-def includes(kept: Any, said: Any) -> bool:
-    """Whether all of ``said`` was kept; the API server adds defaults, and drops fields that it does not know."""
-    if isinstance(said, dict):
-        return isinstance(kept, dict) and all(key in kept and includes(kept[key], said[key]) for key in said)
-    if isinstance(said, list):
-        return len(kept) == len(said) and all(map(includes, kept, said))
-    return bool(kept == said)
 
 
 def gateway_api(rule: dict[str, Any]) -> dict[str, Any]:
@@ -178,11 +138,4 @@ def test_the_embedded_cluster_refuses_what_a_real_one_would(api: Api, manifest: 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_istioctl_finds_nothing_to_say(render: Render, tmp_path: Path, stack: str) -> None:
-    istioctl = shutil.which("istioctl")
-    if istioctl is None:
-        pytest.skip("no istioctl on PATH: `istioctl analyze` was not asked about the objects")
-    file = tmp_path / "objects.yaml"
-    file.write_text(yaml.safe_dump_all(render(**STACKS[stack])))
-    command = [istioctl, "analyze", "--use-kube=false", "--output-threshold=Warning", "--output=json", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (json.loads(done.stdout), done.returncode) == ([], 0), done.stderr
+    assert complaints(render(**STACKS[stack]), tmp_path) == []
