@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from components.gateway_certificate import CertManager, ExistingSecret, SelfSigned, Source
 from components.ingress_jwt import Jwt
-from components.mutual_tls import Mode, MutualTls, PortException
+from components.peer_authentications import Mode, MutualTls, PortException
 from components.security import NetworkPolicies, SecurityConfig
 from config_values import DNS_LABEL, Value
 

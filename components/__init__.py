@@ -14,9 +14,9 @@ from components.istio_base import IstioBase, IstioBaseArgs
 from components.mesh_check import MeshCheck, MeshCheckArgs, Page
 from components.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
 from components.minikube import Minikube, MinikubeArgs
-from components.mutual_tls import PeerAuthentications, PeerAuthenticationsArgs
 from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from components.observability import Observability, ObservabilityArgs
+from components.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
 from components.security import Security, SecurityArgs
 from components.traffic import kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs

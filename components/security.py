@@ -10,8 +10,8 @@ from components.exposure import GATEWAY_CLASS, HTTP_PORT, HTTPS_PORT
 from components.gateway_certificate import Source
 from components.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from components.mesh_check import Page
-from components.mutual_tls import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
 from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
+from components.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ class Registration:
         parent: the logical name of its parent; empty under the stack.
         custom: whether a provider makes it; False for a component.
         inputs: its inputs, keys in the provider's own spelling.
+        secrets: the inputs that hold a secret somewhere.
         provider: the logical name of its provider; empty for the default one.
         dependencies: logical names of what it waits for, by an option or through an input.
         protect: whether Pulumi refuses to delete it.
@@ -50,6 +51,7 @@ class Registration:
     dependencies: frozenset[str]
     protect: bool = False
     retain: bool = False
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -80,6 +82,8 @@ class Recorder(mocks.Mocks):
             dependencies=frozenset(map(_name, request.dependencies)),
             protect=request.protect,
             retain=request.retainOnDelete,
+            # An input with a secret anywhere in it reaches the mocks as a secret itself.
+            secrets=frozenset(key for key, value in args.inputs.items() if rpc.is_rpc_secret(value)),
         )
         outputs = self.create(registration)
         self.registrations.append(registration)
@@ -181,7 +185,10 @@ def _plain(value: Any) -> Any:
         return _plain(rpc.unwrap_rpc_secret(value))
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    # On its way to a resource every whole number becomes a float.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _provider(request: Any) -> str:

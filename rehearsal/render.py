@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
 from rehearsal import artifacts, toolchain
 from rehearsal.declared import declared, settings_of
@@ -82,7 +81,7 @@ def render(
         if resource.token == RELEASE:
             found += [Rendered(resource=resource, manifest=m) for m in chart_objects(resource, helm, kubernetes)]
         elif resource.token.startswith("kubernetes:"):
-            found.append(Rendered(resource=resource, manifest=plain(resource.inputs)))
+            found.append(Rendered(resource=resource, manifest=shown(resource)))
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
 
 
@@ -99,7 +98,7 @@ def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[di
     Raises:
         RehearsalError: helm refuses; its own words and what to set.
     """
-    inputs = plain(release.inputs)
+    inputs = shown(release)
     repository = (inputs.get("repositoryOpts") or {}).get("repo")
     command = [
         *(str(helm), "template", inputs["name"], inputs["chart"], "--version", inputs["version"]),
@@ -117,18 +116,9 @@ def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[di
     return [placed(document, inputs["namespace"]) for document in yaml.load_all(done.stdout, LOADER) if document]
 
 
-def plain(value: Any) -> Any:
-    """An input as the program wrote it, but for its secrets, which are masked wherever they are.
-
-    On its way to a resource every whole number becomes a float, and an input that holds a secret becomes one itself.
-    """
-    if is_rpc_secret(value):
-        return hidden(unwrap_rpc_secret(value))
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def shown(resource: Registration) -> dict[str, Any]:
+    """A resource's inputs, with those that hold a secret masked."""
+    return {key: hidden(value) if key in resource.secrets else value for key, value in resource.inputs.items()}
 
 
 def hidden(value: Any) -> Any:

@@ -17,6 +17,7 @@ LIBERTY: dict[str, Any] = {
 }
 SCRATCH: dict[str, Any] = {"volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}  # noqa: S108
 WLP_OUTPUT, TMP = {"name": "wlp-output", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}
+DATA_PLANE = {"istio-minikube/data-plane": "1.23.0"}  # ours: pods are made anew when the sidecar's version changes
 SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "9080", "prometheus.io/path": "/metrics"}
 
 
@@ -87,7 +88,7 @@ def test_a_deployment_is_upstreams(
             "replicas": 1,
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": labels, **({"annotations": annotations} if annotations else {})},
+                "metadata": {"labels": labels, "annotations": {**annotations, **DATA_PLANE}},
                 "spec": {
                     "serviceAccountName": f"bookinfo-{service}",
                     "containers": [

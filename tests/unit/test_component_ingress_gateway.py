@@ -23,7 +23,8 @@ TOKENS = {
 
 def declared(**args: Any) -> None:
     namespace = something("namespace").id.apply(lambda _: "istio-system")
-    IngressGateway("ingress", IngressGatewayArgs(namespace=namespace, istiod=something("istiod"), **args))
+    required: dict[str, Any] = {"namespace": namespace, "istiod": something("istiod"), "istio_version": "1.23.0"}
+    IngressGateway("ingress", IngressGatewayArgs(**required, **args))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,7 @@ def test_the_pod_is_one_for_istiods_gateway_template(mesh: Mesh) -> None:
             "prometheus.io/path": "/stats/prometheus",
             "prometheus.io/port": "15020",
             "prometheus.io/scrape": "true",
+            "istio-minikube/data-plane": "1.23.0",
         },
     }
     assert template["spec"] == {

@@ -22,9 +22,9 @@ from components.gateway_certificate import (
 from components.ingress_jwt import Jwt, request_authentication_spec, require_token_spec
 from components.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
 from components.mesh_check import Page
-from components.mutual_tls import MutualTls, PortException, exception_spec
 from components.network_isolation import NetworkIsolationArgs, isolation_spec
 from components.network_isolation import gateway_spec as gateway_network_spec
+from components.peer_authentications import MutualTls, PortException, exception_spec
 from components.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
 from config_values import Value
 from tests.unit.conftest import Run

@@ -152,7 +152,7 @@ def test_each_version_is_a_deployment_under_the_services_own_account(mesh: Mesh)
         "replicas": 2,
         "selector": {"matchLabels": labels},
         "template": {
-            "metadata": {"labels": labels},
+            "metadata": {"labels": labels, "annotations": {"istio-minikube/data-plane": "1.23.0"}},
             "spec": {
                 "serviceAccountName": "orders",
                 "containers": [

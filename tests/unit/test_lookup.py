@@ -18,6 +18,7 @@ from versions import Version
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
+ISTIODS = "/apis/apps/v1/deployments?labelSelector=app%3Distiod"
 SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
@@ -26,12 +27,18 @@ def items(objects: Mapping[str, Any]) -> dict[str, Any]:
     return {"items": [{"metadata": {"name": name, **metadata}} for name, metadata in objects.items()]}
 
 
+def istiod(namespace: str, image: str) -> dict[str, Any]:
+    pod = {"containers": [{"name": "discovery", "image": image}]}
+    return {"metadata": {"name": "istiod", "namespace": namespace}, "spec": {"template": {"spec": pod}}}
+
+
 @pytest.fixture
 def server(api: FakeApi) -> FakeApi:
     """A cluster with nothing in it."""
     api.answer("/version", {"gitVersion": "v1.30.4"})
     api.answer(CRDS, items({}))
     api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
+    api.answer(ISTIODS, items({}))
     return api
 
 
@@ -74,6 +81,7 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         "certificates.cert-manager.io": ours,
     }
     server.answer(CRDS, items(crds))
+    server.answer(ISTIODS, {"items": [istiod("istio-system", "docker.io/istio/pilot:1.23.0-distroless")]})
     assert look_up(existing, OWNER) == Cluster(
         identity="1a2b",
         kubernetes=Version(1, 30, 4),
@@ -84,7 +92,16 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
             "grpcroutes.gateway.networking.k8s.io": Crd(bundle_version="", channel="", ours=False),
         },
         istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
+        istiods={"istio-system/istiod": Version(1, 23)},
     )
+
+
+@pytest.mark.parametrize("image", ["registry.example:5000/pilot@sha256:00", "pilot:latest", "pilot"])
+def test_an_istiod_whose_image_does_not_tell_is_of_no_known_version(
+    server: FakeApi, existing: Settings, image: str
+) -> None:
+    server.answer(ISTIODS, {"items": [istiod("mesh", image)]})
+    assert look_up(existing, OWNER).istiods == {"mesh/istiod": None}
 
 
 def test_only_the_metadata_of_objects_is_asked_for(server: FakeApi, existing: Settings) -> None:

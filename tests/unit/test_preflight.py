@@ -188,3 +188,22 @@ def test_a_folder_with_both_charts_will_do(tmp_path: Path, monkeypatch: pytest.M
     for chart in ("base", "istiod"):
         (tmp_path / f"{chart}-1.23.0.tgz").touch()
     assert plan(replace(SETTINGS, istio_chart_repository="~"), Cluster()).warnings == (END_OF_LIFE,)
+
+
+def test_a_jump_over_a_release_line_is_refused_and_goes_on_with_a_warning() -> None:
+    running = Cluster(kubernetes=Version(1, 29), istiods={"istio-system/istiod": Version(1, 23), "other/istiod": None})
+    wanted = replace(SETTINGS, istio_version="1.25.5", gateway_api_version="v1.2.1")
+    with pytest.raises(
+        pulumi.RunError, match=r"do not go together: Istio 1\.23\.0 runs, and an in-place upgrade goes one"
+    ):
+        plan(wanted, running)
+    assert any(
+        "one minor release at a time" in warning
+        for warning in plan(replace(wanted, compatibility="warn"), running).warnings
+    )
+
+
+def test_an_istiod_of_somebody_else_is_no_upgrade_of_this_one() -> None:
+    elsewhere = Cluster(kubernetes=Version(1, 29), istiods={"other/istiod": Version(1, 28)})
+    assert "istio-system/istiod" not in elsewhere.istiods
+    plan(SETTINGS, elsewhere)

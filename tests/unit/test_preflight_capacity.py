@@ -16,7 +16,7 @@ SUM = "2.05 processors and 3242 MiB"
 
 def warning(total: str, cpus: int, memory: int) -> str:
     return (
-        f"Kubernetes, Istio and Bookinfo request {total}, more than minikubeCpus ({cpus}) or minikubeMemory "
+        f"Kubernetes, Istio and its pods request {total}, more than minikubeCpus ({cpus}) or minikubeMemory "
         f"({memory} MiB): pods may stay Pending. Raise them, or lower pilot.resources.requests in istioValues"
     )
 

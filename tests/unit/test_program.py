@@ -22,6 +22,8 @@ def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
         "namespace",
         "bookinfo",
         "exposure",
+        "security",
+        "observability",
         "mesh-check",
     }
 

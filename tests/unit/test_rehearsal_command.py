@@ -94,13 +94,13 @@ def test_an_engine_that_cannot_do_it_is_refused(
 def test_what_a_person_can_put_right_is_one_paragraph_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    monkeypatch.setattr(command, "up", Mock(side_effect=error))
+    monkeypatch.setitem(command.COMMANDS, "up", Mock(side_effect=error))
     assert command.main(["up"]) == 1
     assert capsys.readouterr().err == "error: set text\n"
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "up", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setitem(command.COMMANDS, "up", Mock(side_effect=KeyboardInterrupt))
     assert command.main(["up"]) == 130
     assert capsys.readouterr().err.startswith("interrupted: what was made stays; the same command goes on from there")
 

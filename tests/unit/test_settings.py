@@ -9,6 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.observability import ObservabilityConfig
+from components.security import SecurityConfig
 from rehearsal.program import PROJECT, stack_config
 from settings import Settings
 from tests.unit.loading import DEV, load, loaded
@@ -63,7 +65,19 @@ def test_the_defaults_are_the_tutorials() -> None:
         "mesh_check_http": True,
         "protect": False,
         "compatibility": "enforce",
+        "scenario": "",
+        "traffic": (),
+        "services": (),
+        "security": asdict(SecurityConfig()),
+        "observability": asdict(ObservabilityConfig()),
     }
+
+
+@pytest.mark.parametrize(("contexts", "shown"), [("[1]", "1"), ('[""]', "''")])
+def test_a_context_that_cannot_be_one_is_named_by_its_place(contexts: str, shown: str) -> None:
+    told = f"config key istio-minikube:allowedContexts[0] is {shown}; accepted: the name of a context in the kubeconfig"
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(told)}$"):
+        loaded(allowedContexts=contexts)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -104,9 +118,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
         ("context", " ", "the name of a context in the kubeconfig"),
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
-        ("allowedContexts", "minikube", "a list of names of contexts in the kubeconfig"),
-        ("allowedContexts", "[1]", "a list of names of contexts in the kubeconfig"),
-        ("allowedContexts", '[""]', "a list of names of contexts in the kubeconfig"),
+        ("allowedContexts", "minikube", "a list of contexts"),
         ("acceptCluster", "kind-test", "the UID of a namespace kube-system, or empty"),
         ("minikubeProfile", "m", "two or more letters, digits and dashes, such as minikube"),
         ("minikubeMemory", "1799", "a whole number of MiB, 1800 or more"),
@@ -205,7 +217,7 @@ def test_any_value_gives_settings_or_a_refusal_that_names_the_key(key: str, valu
     try:
         read = loaded(**{key: value})
     except pulumi.RunError as refused:
-        named = re.match(r"config key istio-minikube:(\w+) is ", str(refused))
+        named = re.match(r"config key istio-minikube:(\w+)\S* is ", str(refused))
         # The context must be the profile's: of these two either may be the one to change.
         assert named
         assert named[1] in {key, "context"}

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from versions import ISTIO_LINES, Version, incompatibilities
+from versions import ISTIO_LINES, Version, incompatibilities, upgrade_problems
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,23 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 def test_the_next_major_kubernetes_fits_no_line() -> None:
     found = incompatibilities(istio=Version(1, 23), kubernetes=Version(2, 30), gateway_api=Version(1, 1))
     assert found[0].startswith("Istio 1.23.0 supports Kubernetes 1.27 to 1.30, not 2.30.0")
+
+
+@pytest.mark.parametrize("wanted", ["1.23.0", "1.23.6", "1.24.6"])
+def test_the_same_line_or_the_next_is_an_upgrade_in_place(wanted: str) -> None:
+    assert upgrade_problems(running=Version(1, 23), wanted=Version.parse(wanted)) == []
+
+
+def test_a_jump_is_told_the_lines_on_the_way() -> None:
+    assert upgrade_problems(running=Version(1, 23), wanted=Version(1, 26, 8)) == [
+        "Istio 1.23.0 runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion of "
+        "1.24, then 1.25, then 1.26"
+    ]
+
+
+@pytest.mark.parametrize("wanted", ["1.24.5", "1.23.6"])
+def test_a_downgrade_is_told_what_runs(wanted: str) -> None:
+    assert upgrade_problems(running=Version(1, 24, 6), wanted=Version.parse(wanted)) == [
+        "Istio 1.24.6 runs, and an older istiod does not understand what a newer one and its CRDs have stored: set "
+        "istioVersion to 1.24.6 or newer, or destroy the stack first"
+    ]
