@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 PROJECT = Path(__file__).resolve().parent
 PROJECT_NAME = "istio-minikube"
 
@@ -39,9 +41,8 @@ class Cli:
         Raises:
             CliError: the CLI failed; it has said why.
         """
-        self.select()
-        words = [word for key, value in overrides.items() for word in ("--config", f"{PROJECT_NAME}:{key}={value}")]
-        self.run("up", "--yes", "--skip-preview", *self._policy_words, *words)
+        self.select(overrides)
+        self.run("up", "--yes", "--skip-preview", *self._policy_words)
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
@@ -55,12 +56,12 @@ class Cli:
         self.select()
         self.run("destroy", "--yes", "--skip-preview")
 
-    def select(self) -> None:
-        """Make the stack if there is none yet."""
+    def select(self, overrides: Mapping[str, str] | None = None) -> None:
+        """Make the stack if there is none yet, with configuration keys over its file."""
         # In the state's folder, with copies of the project's files: the CLI writes an encryption salt into the stack's.
         self.state.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / "Pulumi.yaml", self.state / "Pulumi.yaml")
-        self._write_config()
+        self._write_config(overrides or {})
         self._call(["stack", "select", "--create"], self.state, quiet=True)
 
     def run(self, *words: str, quiet: bool = False) -> str:
@@ -99,14 +100,18 @@ class Cli:
     def _config_file(self) -> Path:
         return self.state / f"Pulumi.{self.stack}.yaml"
 
-    def _write_config(self) -> None:
-        """Copy the stack's file, and keep the salt that the CLI wrote into an earlier copy."""
-        content = (PROJECT / self._config_file.name).read_text()
-        earlier = self._config_file.read_text() if self._config_file.exists() else ""
-        salt = [line for line in earlier.splitlines() if line.startswith("encryptionsalt:")]
-        if "encryptionsalt:" not in content:
-            content = "\n".join([content.rstrip(), *salt, ""])
-        self._config_file.write_text(content)
+    def _write_config(self, overrides: Mapping[str, str]) -> None:
+        """Copy the stack's file with ``overrides``, and keep the salt that the CLI wrote into an earlier copy."""
+        document = yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}
+        # Not by --config: the CLI takes what that gives for text, and refuses text for an object or a list.
+        schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+        for key, value in overrides.items():
+            text = schema.get(key, {}).get("type", "string") == "string"
+            document.setdefault("config", {})[f"{PROJECT_NAME}:{key}"] = value if text else yaml.safe_load(value)
+        if self._config_file.exists() and "encryptionsalt" not in document:
+            earlier = yaml.safe_load(self._config_file.read_text()) or {}
+            document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}
+        self._config_file.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 def found() -> Path | None:

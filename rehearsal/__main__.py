@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 
 import pulumi_cli
 from kube import Kube, KubeError
-from rehearsal import artifacts, compare, engine, graph, policies, render, toolchain
+from rehearsal import artifacts, compare, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, Recorder, stack_config
@@ -202,7 +202,7 @@ def commented(options: argparse.Namespace, _: Console) -> None:
 
 def drawing(options: argparse.Namespace, _: Console) -> None:
     """Put the picture of a stack into the README, or check the one there."""
-    print(graph.update(options.stack, check=options.check))
+    print(readme.update(options.stack, check=options.check))
 
 
 def pods(kubeconfig: Path) -> list[dict[str, Any]]:

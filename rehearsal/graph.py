@@ -9,11 +9,8 @@ from pathlib import Path
 import yaml
 
 from rehearsal.declared import declared, settings_of
-from rehearsal.errors import RehearsalError
-from rehearsal.program import PROJECT, Registration
+from rehearsal.program import Registration
 
-README = PROJECT / "README.md"
-START, END = "<!-- graph:start -->", "<!-- graph:end -->"
 LABEL_WIDTH = 26
 
 
@@ -68,35 +65,6 @@ def reduced(waits: Mapping[str, set[str]]) -> dict[str, set[str]]:
     # Components may wait for each other, though no two resources do: nothing follows from such an arrow.
     behind = {name: [reach(other) for other in others if name not in reach(other)] for name, others in waits.items()}
     return {name: others.difference(*behind[name]) for name, others in waits.items()}
-
-
-def inserted(readme: str, picture: str) -> str:
-    """``readme`` with ``picture`` between its markers.
-
-    Raises:
-        RehearsalError: the markers are missing.
-    """
-    before, start, rest = readme.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise RehearsalError(f"README.md has no lines {START} and {END}, between which the picture goes; add them")
-    return f"{before}{START}\n```mermaid\n{picture}\n```\n{END}{after}"
-
-
-def update(stack: str, *, check: bool, readme: Path = README) -> str:
-    """Put the stack's picture into the README, or only check that it is there; the picture.
-
-    Raises:
-        RehearsalError: ``check`` and another picture is there, or the README has no place for one.
-    """
-    found = readme.read_text() if readme.is_file() else ""
-    made = picture(stack)
-    wanted = inserted(found, made)
-    if wanted != found:
-        if check:
-            raise RehearsalError(f"the picture in {readme.name} is not that of stack {stack}: run `make graph`")
-        readme.write_text(wanted)
-    return made
 
 
 def _label(registration: Registration, kinds: set[str]) -> str:

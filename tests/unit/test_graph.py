@@ -1,10 +1,8 @@
-from pathlib import Path
 
 import pytest
 
 from rehearsal import graph
-from rehearsal.errors import RehearsalError
-from rehearsal.graph import END, START, diagram, inserted, reduced, update
+from rehearsal.graph import diagram, reduced
 from rehearsal.program import Registration
 
 
@@ -74,37 +72,6 @@ def test_what_follows_from_other_arrows_is_left_out() -> None:
 
 def test_components_that_wait_for_each_other_keep_their_arrows() -> None:
     assert reduced({"a": {"b"}, "b": {"a"}}) == {"a": {"b"}, "b": {"a"}}
-
-
-def test_the_picture_goes_between_its_markers_and_the_rest_stays() -> None:
-    assert inserted(f"# Title\n{START}\nold\n{END}\nrest\n", "new") == (
-        f"# Title\n{START}\n```mermaid\nnew\n```\n{END}\nrest\n"
-    )
-
-
-@pytest.mark.parametrize("readme", ["", f"{START}\n", f"{END}\n{START}\n"])
-def test_a_readme_without_markers_is_an_error_that_says_which(readme: str) -> None:
-    with pytest.raises(RehearsalError, match=f"no lines {START} and {END}"):
-        inserted(readme, "new")
-
-
-@pytest.fixture
-def readme(tmp_path: Path) -> Path:
-    file = tmp_path / "README.md"
-    file.write_text(f"{START}\n{END}\n")
-    return file
-
-
-def test_a_stale_picture_fails_the_check_and_is_left_as_it_is(readme: Path) -> None:
-    with pytest.raises(RehearsalError, match="run `make graph`"):
-        update("dev", check=True, readme=readme)
-    assert readme.read_text() == f"{START}\n{END}\n"
-
-
-def test_a_picture_once_written_passes_the_check(readme: Path) -> None:
-    made = update("dev", check=False, readme=readme)
-    assert made in readme.read_text()
-    update("dev", check=True, readme=readme)
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod", "rehearsal"])

@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import pulumi_cli
 from pulumi_cli import Cli, CliError
@@ -39,10 +41,18 @@ def test_up_makes_the_stack_brings_it_up_and_gives_its_outputs(cli: Cli, pulumi:
     ]
 
 
-def test_overrides_are_keys_of_this_project(cli: Cli, pulumi: Tool, options: str) -> None:
-    cli.up({"bookinfo": "false", "namespace": "shop"})
-    overrides = "--config istio-minikube:bookinfo=false --config istio-minikube:namespace=shop"
-    assert pulumi.words[1] == f"up --yes --skip-preview {overrides} {options}"
+def configured(cli: Cli) -> Any:
+    """The stack's file as the CLI is given it."""
+    return yaml.safe_load((cli.state / f"Pulumi.{cli.stack}.yaml").read_text())
+
+
+def test_overrides_are_keys_of_this_project_in_the_type_that_its_schema_gives(cli: Cli) -> None:
+    cli.up({"bookinfo": "false", "minikubeCpus": "6", "namespace": "shop", "services": '[{"name": "a"}]', "typo": "1"})
+    config = configured(cli)["config"]
+    read = {
+        key: config[f"istio-minikube:{key}"] for key in ("bookinfo", "minikubeCpus", "namespace", "services", "typo")
+    }
+    assert read == {"bookinfo": False, "minikubeCpus": 6, "namespace": "shop", "services": [{"name": "a"}], "typo": "1"}
 
 
 def test_preview_shows_the_differences(cli: Cli, pulumi: Tool, options: str) -> None:
@@ -103,7 +113,7 @@ def test_the_stacks_file_is_copied_anew_for_each_run(cli: Cli) -> None:
     copy = cli.state / "Pulumi.dev.yaml"
     copy.write_text("config: {}\n")
     cli.preview()
-    assert copy.read_text() == (PROJECT / "Pulumi.dev.yaml").read_text()
+    assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
 
 
 def test_the_salt_that_the_cli_wrote_into_the_copy_is_kept(cli: Cli) -> None:
@@ -111,7 +121,7 @@ def test_the_salt_that_the_cli_wrote_into_the_copy_is_kept(cli: Cli) -> None:
     copy = cli.state / "Pulumi.dev.yaml"
     copy.write_text(copy.read_text() + "encryptionsalt: v1:abc\n")
     cli.preview()
-    assert copy.read_text() == (PROJECT / "Pulumi.dev.yaml").read_text() + "encryptionsalt: v1:abc\n"
+    assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text()) | {"encryptionsalt": "v1:abc"}
 
 
 def test_the_cli_on_path_is_found(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
