@@ -20,7 +20,6 @@ deployments = {settings.namespace: compose.bookinfo(base)} if settings.bookinfo 
 for place, made in compose.services(base).items():
     deployments[place] = deployments.get(place, {}) | made
 compose.traffic(base)
-security = compose.security(base)
 compose.observability(base)
-compose.checks(base, deployments, after=security)
+compose.checks(base, deployments, after=compose.security(base))
 compose.leave(settings, found, base.made)

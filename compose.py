@@ -11,7 +11,9 @@ import components as mesh
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
 from components.istio_base import merged
+from components.observability import ObservabilityConfig
 from components.ownership import Owner
+from components.security import SecurityConfig
 from gateway_api import cache_folder, load_manifest
 from lookup import Cluster
 from preflight import Plan
@@ -218,9 +220,16 @@ def traffic(base: Ground) -> None:
             base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
 
 
-def security(base: Ground) -> mesh.Security:
-    """Who may call whom, and how that is known."""
+def security(base: Ground) -> list[pulumi.Resource]:
+    """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
+    allows = [
+        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
+        for s in settings.services
+        if s.allow_from
+    ]
+    if not allows and settings.security == SecurityConfig():
+        return []
     component = mesh.Security(
         "security",
         mesh.SecurityArgs(
@@ -228,21 +237,19 @@ def security(base: Ground) -> mesh.Security:
             namespace=settings.namespace,
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
-            allows=[
-                mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
-                for s in settings.services
-                if s.allow_from
-            ],
+            allows=allows,
             requires=[base.istio.istiod],
         ),
         base.opts,
     )
     base.made.append(component)
-    return component
+    return [component]
 
 
 def observability(base: Ground) -> None:
     """Logs, metrics, traces, and what shows them."""
+    if base.settings.observability == ObservabilityConfig():
+        return
     component = mesh.Observability(
         "observability",
         mesh.ObservabilityArgs(
@@ -259,7 +266,7 @@ def observability(base: Ground) -> None:
         pulumi.export("observability", component.commands)
 
 
-def checks(base: Ground, deployments: dict[str, Deployments], after: pulumi.Resource) -> None:
+def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]) -> None:
     """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
     settings = base.settings
     product_page = mesh.Page(
@@ -277,7 +284,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: pulumi.Reso
                 istio_version=base.istio.version,
                 deployments=checked,
                 pages=pages if place == settings.namespace else [],
-                requires=[after],
+                requires=after,
             ),
         )
         for place, checked in deployments.items()

@@ -1,4 +1,3 @@
-
 import pytest
 
 from rehearsal import graph

@@ -22,8 +22,6 @@ def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
         "namespace",
         "bookinfo",
         "exposure",
-        "security",
-        "observability",
         "mesh-check",
     }
 

@@ -21,7 +21,9 @@ def test_a_readme_without_markers_is_an_error_that_says_which(readme: str) -> No
 
 
 def test_a_key_is_a_row_with_its_type_default_and_description() -> None:
-    schema = 'config: {cpus: {type: integer, default: 4, description: How many.}, name: {type: string, default: "", description: Its name.}}'
+    cpus = "{type: integer, default: 4, description: How many.}"
+    name = '{type: string, default: "", description: Its name.}'
+    schema = f"config: {{cpus: {cpus}, name: {name}}}"
     assert config_table(schema).splitlines() == [
         "| key | type | default | what it is |",
         "|---|---|---|---|",
