@@ -11,6 +11,7 @@ import components as mesh
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
 from components.istio_base import merged
+from components.objects import kubectl
 from components.observability import ObservabilityConfig
 from components.ownership import Owner
 from components.security import SecurityConfig
@@ -180,7 +181,7 @@ def bookinfo(base: Ground) -> Deployments:
     )
     base.made.extend([sample, exposure])
     pulumi.export("productPage", exposure.url("/productpage"))
-    pulumi.export("commands", exposure.commands(settings.context))
+    pulumi.export("commands", exposure.commands(kubectl(settings.kubeconfig, settings.context)))
     return sample.deployments
 
 
@@ -256,7 +257,7 @@ def observability(base: Ground) -> None:
             config=base.settings.observability,
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
-            context=base.settings.context,
+            kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
             requires=[base.istio.istiod],
         ),
         base.opts,

@@ -142,11 +142,11 @@ VALUES: Mapping[AddonName, Callable[[Collection[AddonName]], dict[str, Any]]] = 
 }
 
 
-def port_forward(name: AddonName, context: str) -> str:
-    """What a person runs to reach an addon on the kubeconfig's context ``context``, and the page that is then there."""
+def port_forward(name: AddonName, kubectl: str) -> str:
+    """What a person runs to reach an addon, and the page that is then there; ``kubectl`` is how they call it."""
     port = PORTS[name]
     return (
-        f"kubectl --context {context} --namespace {NAMESPACE} port-forward service/{name} {port}:{port}"
+        f"{kubectl} --namespace {NAMESPACE} port-forward service/{name} {port}:{port}"
         f"  # http://localhost:{port}{PATHS[name]}"
     )
 

@@ -133,13 +133,13 @@ class Exposure(pulumi.ComponentResource):
             f"https://localhost:{HTTPS_LOCAL_PORT}{path}" if self._tls else f"http://localhost:{HTTP_LOCAL_PORT}{path}"
         )
 
-    def commands(self, context: str) -> dict[str, pulumi.Output[str]]:
-        """What a person runs to reach the service on the kubeconfig's context ``context``."""
-        target = pulumi.Output.format("--context {0} --namespace {1}", context, self._namespace)
+    def commands(self, kubectl: str) -> dict[str, pulumi.Output[str]]:
+        """What a person runs to reach the service; ``kubectl`` is how they call it on the cluster."""
+        call = pulumi.Output.format("{0} --namespace {1}", kubectl, self._namespace)
         service = pulumi.Output.format("service/{0}-{1}", self.gateway, GATEWAY_CLASS)
         ports = f"{HTTPS_LOCAL_PORT}:{HTTPS_PORT}" if self._tls else f"{HTTP_LOCAL_PORT}:{HTTP_PORT}"
         return {
-            "portForward": pulumi.Output.format("kubectl {0} port-forward {1} {2}", target, service, ports),
-            "pods": pulumi.Output.format("kubectl {0} get pods", target),
-            "gateway": pulumi.Output.format("kubectl {0} get gateway {1}", target, self.gateway),
+            "portForward": pulumi.Output.format("{0} port-forward {1} {2}", call, service, ports),
+            "pods": pulumi.Output.format("{0} get pods", call),
+            "gateway": pulumi.Output.format("{0} get gateway {1}", call, self.gateway),
         }

@@ -3,6 +3,7 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -47,3 +48,9 @@ def name_of(resource: Any) -> pulumi.Output[str]:
 def data_plane_annotations(istio_version: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Annotations of a pod template that change with Istio's version, so that pods roll and get the new proxy."""
     return {"istio-minikube/data-plane": istio_version}
+
+
+def kubectl(kubeconfig: str, context: str) -> str:
+    """How a person calls kubectl on one context of a kubeconfig; the default file need not be said."""
+    file = "" if kubeconfig == "~/.kube/config" else f" --kubeconfig {shlex.quote(kubeconfig)}"
+    return f"kubectl{file} --context {shlex.quote(context)}"

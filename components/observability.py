@@ -44,14 +44,14 @@ class ObservabilityArgs:
         config: what is wanted.
         istio_namespace: the namespace of istiod; an output of IstioBase.
         namespace: the injected namespace.
-        context: the kubeconfig's context, for the commands.
+        kubectl: how a person calls kubectl on the cluster, for the commands.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
     """
 
     config: ObservabilityConfig
     istio_namespace: pulumi.Input[str]
     namespace: pulumi.Input[str]
-    context: str
+    kubectl: str
     requires: Sequence[pulumi.Resource]
 
 
@@ -83,5 +83,5 @@ class Observability(pulumi.ComponentResource):
                 ),
                 pulumi.ResourceOptions(parent=self),
             )
-        self.commands = {addon: port_forward(addon, args.context) for addon in config.addons}
+        self.commands = {addon: port_forward(addon, args.kubectl) for addon in config.addons}
         self.register_outputs({"commands": self.commands})

@@ -53,7 +53,7 @@ def serving(folder: Path) -> Iterator[FakeApi]:
             status, answer = api.answers.get((self.command, self.path), (404, '{"message": "not found"}'))
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(answer.encode())
+            self.wfile.write(answer.encode(errors="surrogateescape"))
 
         do_GET = do_PATCH = do_DELETE = handle_any  # noqa: N815 the server's names
 

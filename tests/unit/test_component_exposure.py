@@ -30,7 +30,7 @@ def mesh(compose: Compose) -> Mesh:
         namespace = something("namespace").id.apply(lambda _: "shop")
         exposure = Exposure("exposure", args(namespace=namespace, requires=[something("crds"), something("istiod")]))
         pulumi.export("url", exposure.url("/productpage"))
-        pulumi.export("commands", exposure.commands("kind-test"))
+        pulumi.export("commands", exposure.commands("kubectl --context kind-test"))
 
     return compose(declare)
 

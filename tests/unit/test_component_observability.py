@@ -151,7 +151,11 @@ def test_istiod_is_told_of_the_provider_that_telemetry_names() -> None:
 def observability(config: ObservabilityConfig) -> Mesh:
     def declare() -> None:
         args = ObservabilityArgs(
-            config=config, istio_namespace="istio-system", namespace="shop", context="minikube", requires=[]
+            config=config,
+            istio_namespace="istio-system",
+            namespace="shop",
+            kubectl="kubectl --context minikube",
+            requires=[],
         )
         Observability("observability", args)
 
@@ -322,7 +326,7 @@ def test_the_addons_fit_the_tutorials_node() -> None:
 
 
 def test_a_command_leads_to_each_addon() -> None:
-    assert port_forward("kiali", "minikube") == (
+    assert port_forward("kiali", "kubectl --context minikube") == (
         "kubectl --context minikube --namespace istio-system port-forward service/kiali 20001:20001"
         "  # http://localhost:20001/kiali"
     )
@@ -335,7 +339,7 @@ EVERYTHING = json.dumps(dict.fromkeys(ADDONS, True))
 
 def test_the_program_exports_how_to_reach_each_addon(run: Run) -> None:
     assert run(observability=EVERYTHING).outputs["observability"] == {
-        addon: port_forward(addon, "minikube") for addon in ADDONS
+        addon: port_forward(addon, "kubectl --context minikube") for addon in ADDONS
     }
 
 

@@ -1,3 +1,4 @@
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,47 @@ def test_a_server_without_tls_is_an_error_of_one_line(api: FakeApi) -> None:
     with pytest.raises(UnreachableError, match=f"(?i)does not answer: .*{ssl.__name__}") as error:
         Kube(api.kubeconfig, "there").get(POD)
     assert "\n" not in str(error.value)
+
+
+def test_a_server_that_is_busy_is_asked_again(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answer(POD, {"message": "busy"}, status=429)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        api.answer(POD, {"kind": "Pod"})
+
+    monkeypatch.setattr("time.sleep", pause)
+    assert kube.get(POD) == {"kind": "Pod"}
+    assert pauses == [0.2]
+
+
+def test_a_server_that_stays_busy_is_quoted(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answer(POD, {"message": "busy"}, status=429)
+    monkeypatch.setattr("kube.TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(RefusedError, match=f"^{api.where} answers 429 to GET {POD}: busy$"):
+        kube.get(POD)
+
+
+def test_a_server_that_never_answers_is_given_up(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kube.TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        api.kubeconfig.write_text(api.kubeconfig.read_text().replace("127.0.0.1:1\n", f"127.0.0.1:{port}\n"))
+        with pytest.raises(UnreachableError, match=rf"^the API server http://127\.0\.0\.1:{port} .* timed out"):
+            Kube(api.kubeconfig, "gone").get(POD)
+
+
+def test_no_items_at_all_are_none(api: FakeApi, kube: Kube) -> None:
+    api.answer(PODS, {"items": None})
+    assert kube.metadata(PODS) == []
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(api: FakeApi, kube: Kube) -> None:
+    api.answer(POD, "\udcff", status=500)
+    assert kube.text(POD) == (500, "\ufffd")
+    with pytest.raises(RefusedError, match=": \ufffd"):
+        kube.get(POD)
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, "<title>Shop</title>"), (503, "no endpoints")])

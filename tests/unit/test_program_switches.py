@@ -71,7 +71,7 @@ def test_the_configured_kubeconfig_and_context_are_used_everywhere(existing: Mes
     assert (checked["kubeconfig"], checked["context"]) == ("k", "work")
     assert " --kubeconfig=k --context=work --stack=dev " in existing.inputs("istio-crds")["create"]
     assert {line.split(" --namespace")[0] for line in existing.outputs["commands"].values()} == {
-        "kubectl --context work"
+        "kubectl --kubeconfig k --context work"
     }
 
 
