@@ -16,10 +16,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -287,61 +286,35 @@ class Cluster:
     """The API server of a kubeconfig's context; raises UserError when it cannot be used."""
 
     def __init__(self, kubeconfig: str, context: str) -> None:
-        # Imported late: most wrong input never gets this far.
-        import yaml
-        from kubernetes import client, config
+        from kube import Kube  # slow to import: most wrong input never gets this far
 
-        path = Path(kubeconfig).expanduser()
-        if not path.is_file():
-            raise UserError(f"The kubeconfig {path} does not exist. Start the cluster, or correct the key kubeconfig.")
-        settings = client.Configuration()
-        settings.retries = False  # this program looks again itself; urllib3 would wait for a mute server four times
-        try:
-            known = [entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or []]
-            if context in known:
-                self.api = config.new_client_from_config(str(path), context, client_configuration=settings)
-        except Exception as error:  # yaml's, the client's, TypeError: whatever a broken file brings about
-            raise UserError(f"The kubeconfig {path} cannot be used: {error}") from None
-        if context not in known:
-            raise UserError(f"The kubeconfig {path} has no context {context!r}; it has: {', '.join(known) or 'none'}.")
-        self.where = f"context {context!r} of {path}"
-
-    def _get(self, path: str) -> tuple[int, str]:
-        """GET a path; not through CoreV1Api, whose models take most of a second to import and are not needed."""
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            request = self.api.param_serialize("GET", quote(path, safe="/:"), auth_settings=["BearerToken"])
-            response = self.api.call_api(*request, _request_timeout=10)
-            return response.status, response.read().decode(errors="replace")
-        except (ApiException, HTTPError, OSError) as error:  # ApiException is how the client words a TLS error
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"The API server of {self.where} cannot be reached. Is the cluster running? ({reason})"
-            ) from None
-
-    def _list(self, kind: str) -> list[Manifest]:
-        status, body = self._get(kind)
-        if status != 200:
-            raise UserError(
-                f"The API server of {self.where} answered HTTP {status} to GET {kind}: {words(body)}. The context's "
-                "account must be allowed to list Deployments, ReplicaSets and pods there."
-            )
-        items: list[Manifest] = json.loads(body)["items"]
-        return items
+        with _told():
+            self._kube = Kube(kubeconfig, context)
 
     def state(self, namespace: str) -> State:
         """Read the namespace's Deployments, ReplicaSets and pods."""
-        return State(
-            deployments=self._list(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
-            replica_sets=self._list(f"/apis/apps/v1/namespaces/{namespace}/replicasets"),
-            pods=self._list(f"/api/v1/namespaces/{namespace}/pods"),
-        )
+        with _told():
+            return State(
+                deployments=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
+                replica_sets=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/replicasets"),
+                pods=self._kube.objects(f"/api/v1/namespaces/{namespace}/pods"),
+            )
 
     def page(self, page: Page) -> tuple[int, str]:
         """GET the page; return its status and body."""
-        return self._get(page.proxy_path)
+        with _told():
+            return self._kube.text(quote(page.proxy_path, safe="/:"))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with a kubeconfig or an API server is the user's to put right."""
+    from kube import KubeError
+
+    try:
+        yield
+    except KubeError as error:
+        raise UserError(f"{error}.") from error
 
 
 def _look(cluster: Cluster, check: Check) -> tuple[State, list[Problem]]:

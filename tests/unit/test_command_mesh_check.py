@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -566,11 +567,12 @@ def test_an_api_server_that_refuses_to_list_is_told_at_once(kubeconfig: Path, se
     server.refused = "/pods"
     done = check(kubeconfig, timeoutSeconds=60)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == [
-        f"The API server of context 'minikube' of {kubeconfig} answered HTTP 403 to GET "
-        "/api/v1/namespaces/default/pods: forbidden to you. The context's account must be allowed to list Deployments, "
-        "ReplicaSets and pods there."
-    ]
+    (told,) = done.stderr.splitlines()[1:]
+    assert re.fullmatch(
+        rf"the API server http://127\.0\.0\.1:\d+ of context minikube in {kubeconfig} answers 403 to GET "
+        r"/api/v1/namespaces/default/pods: forbidden to you\.",
+        told,
+    )
 
 
 def test_an_unreachable_api_server_is_told_at_once_in_one_paragraph(kubeconfig: Path, server: ApiServer) -> None:
@@ -579,21 +581,21 @@ def test_an_unreachable_api_server_is_told_at_once_in_one_paragraph(kubeconfig: 
     assert (done.returncode, done.stdout) == (1, "")
     line = done.stderr.splitlines()[1:]
     assert len(line) == 1
-    start = f"The API server of context 'minikube' of {kubeconfig} cannot be reached. Is the cluster running? ("
-    assert line[0].startswith(start)
+    start = rf"the API server http://127\.0\.0\.1:\d+ of context minikube in {kubeconfig} does not answer: "
+    assert re.match(start, line[0])
     assert "Connection refused" in line[0]
     assert "Max retries" not in line[0]
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
     done = check(tmp_path / "none")
-    message = f"The kubeconfig {tmp_path}/none does not exist. Start the cluster, or correct the key kubeconfig.\n"
+    message = f"kubeconfig {tmp_path}/none does not exist; accepted: the path of a kubeconfig file.\n"
     assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_an_unknown_context_is_told_with_the_known_ones(kubeconfig: Path) -> None:
     done = check(kubeconfig, context="other")
-    message = f"The kubeconfig {kubeconfig} has no context 'other'; it has: minikube.\n"
+    message = f"context 'other' is not in kubeconfig {kubeconfig}; accepted: minikube.\n"
     assert (done.returncode, done.stderr) == (1, message)
 
 
@@ -603,7 +605,7 @@ def test_a_broken_kubeconfig_is_told_without_a_traceback(tmp_path: Path, text: s
     broken.write_text(text)
     done = check(broken)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"The kubeconfig {broken} cannot be used: ")
+    assert done.stderr.startswith(f"kubeconfig {broken} cannot be used: ")
     assert "Traceback" not in done.stderr
 
 
