@@ -158,8 +158,8 @@ def _capacity(settings: Settings) -> list[str]:
     """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
     if settings.cluster_mode != "minikube":
         return []
-    cpu, memory = _istiod_requests(settings.istio_values)
-    proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
+    cpu, memory = (settings.replicas * each for each in _istiod_requests(settings.istio_values))
+    proxies = settings.replicas + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
     proxies += sum(service.replicas * len(service.images) for service in settings.services)
     addons = [REQUESTS[addon] for addon in settings.observability.addons]
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)

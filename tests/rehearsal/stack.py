@@ -72,8 +72,15 @@ def objects(kube: Kube) -> dict[str, dict[str, Any]]:
 
 
 def versions(kube: Kube) -> dict[str, str]:
-    """The resourceVersion of every object: it moves when anything about the object changes."""
-    return {path: metadata["resourceVersion"] for path, metadata in objects(kube).items()}
+    """The resourceVersion of every object: it moves when anything about the object changes.
+
+    Autoscalers are left out: their status tells every 15 s again that there are no metrics.
+    """
+    return {
+        path: metadata["resourceVersion"]
+        for path, metadata in objects(kube).items()
+        if not path.startswith("horizontalpodautoscalers ")
+    }
 
 
 def as_config(value: object) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from rehearsal.program import PROJECT
 
-PARTS = ("*.py", "Pulumi*.yaml", "components", "commands", "rehearsal")
+PARTS = ("*.py", "Pulumi*.yaml", "components", "commands", "policy", "rehearsal", "tools")
 
 
 @pytest.fixture

@@ -134,11 +134,16 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, cache: Path) -> N
         load_manifest(str(tmp_path), "v1.1.0", "standard", cache)
 
 
-def test_the_official_release_is_fetched_once(cache: Path, urlopen: Mock) -> None:
+def test_the_official_release_is_fetched_once_and_that_is_said(
+    cache: Path, urlopen: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Mock()
+    monkeypatch.setattr("pulumi.info", said)
     first = load_manifest("", "v1.1.0", "standard", cache)
     assert names(first) == [GATEWAYS, ROUTES]
     assert load_manifest("", "v1.1.0", "standard", cache) == first
     urlopen.assert_called_once_with(ADDRESS, timeout=60)
+    said.assert_called_once_with(f"Fetching {ADDRESS}")
     assert [file.name for file in (cache / "gateway-api").iterdir()] == ["v1.1.0-standard.yaml"]
 
 
@@ -147,7 +152,8 @@ def test_what_is_cached_stands_for_its_own_version_and_channel_only(
     cache: Path, urlopen: Mock, version: str, channel: str
 ) -> None:
     load_manifest("", "v1.1.0", "standard", cache)
-    with pytest.raises(pulumi.RunError):
+    fetched = cache / "gateway-api" / f"{version}-{channel}.yaml"
+    with pytest.raises(pulumi.RunError, match=f"^gatewayApiManifest {fetched} holds {GATEWAYS} of version v1.1.0 "):
         load_manifest("", version, channel, cache)
     assert urlopen.call_args.args == (
         f"https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/{channel}-install.yaml",

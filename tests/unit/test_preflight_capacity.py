@@ -8,6 +8,7 @@ import pytest
 from lookup import Cluster
 from preflight import plan
 from settings import Settings
+from tests.unit.loading import loaded
 from tests.unit.test_preflight import SETTINGS, requests
 
 # Kubernetes 0.75 and 170 MiB, istiod 0.5 and 2048, eight proxies of 0.1 and 128 each.
@@ -30,6 +31,7 @@ def warning(total: str, cpus: int, memory: int) -> str:
         ({"minikube_cpus": 2, "bookinfo": False}, []),
         ({"istio_values": requests(cpu="2500m")}, [warning("4.05 processors and 3242 MiB", 4, 5500)]),
         ({"istio_values": requests(memory="5Gi")}, [warning("2.05 processors and 6314 MiB", 4, 5500)]),
+        ({"replicas": 2, "minikube_memory": 5000}, [warning("2.65 processors and 5418 MiB", 4, 5000)]),
         ({"minikube_memory": 2000, "istio_values": requests(memory="512Mi")}, []),
         ({"minikube_memory": 1800, "cluster_mode": "existing"}, []),
         ({"istio_values": {"pilot": "not an object"}}, []),
@@ -40,6 +42,12 @@ def test_a_node_too_small_for_what_is_requested_is_a_warning_with_the_sum(
 ) -> None:
     settings: Settings = replace(SETTINGS, **changes)
     assert list(plan(settings, Cluster()).warnings[1:]) == warned
+
+
+def test_every_pod_of_ones_own_services_has_a_sidecar_too() -> None:
+    services = '[{"name": "shop", "versions": {"v1": "shop:1", "v2": "shop:2"}, "port": 80, "replicas": 10}]'
+    settings = loaded(istioChartRepository="https://charts.example", services=services)
+    assert plan(settings, Cluster()).warnings[1:] == (warning("4.05 processors and 5802 MiB", 4, 5500),)
 
 
 @pytest.mark.parametrize("quantity", ["much", "2Qi", None])

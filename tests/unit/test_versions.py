@@ -135,6 +135,11 @@ def test_the_same_line_or_the_next_is_an_upgrade_in_place(wanted: str) -> None:
     assert upgrade_problems(running=Version(1, 23), wanted=Version.parse(wanted)) == []
 
 
+@pytest.mark.parametrize(("running", "wanted"), [("1.22.8", "1.23.0"), ("1.22.8", "1.99.0"), ("1.30.0", "1.99.0")])
+def test_nothing_is_said_of_lines_that_the_table_does_not_know(running: str, wanted: str) -> None:
+    assert upgrade_problems(running=Version.parse(running), wanted=Version.parse(wanted)) == []
+
+
 def test_a_jump_is_told_the_lines_on_the_way() -> None:
     assert upgrade_problems(running=Version(1, 23), wanted=Version(1, 26, 8)) == [
         "Istio 1.23.0 runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion of "
