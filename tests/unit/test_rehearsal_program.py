@@ -1,11 +1,15 @@
+import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime.config import CONFIG
 
 from rehearsal.errors import RehearsalError
-from rehearsal.program import Recorder, evaluate, stack_config
+from rehearsal.program import Recorder, Registration, evaluate, stack_config
 
 DESCRIPTION = """
 name: shop
@@ -29,6 +33,31 @@ command = local.Command("command", create="true", opts=pulumi.ResourceOptions(de
 pulumi.export(config.require("text"), {"printed": command.stdout, "data": first.data, "stack": pulumi.get_stack()})
 pulumi.export("folder", str(pathlib.Path.cwd()))
 """
+
+
+SECRETS = """
+import pulumi
+
+hidden = pulumi.Output.secret("hidden")
+pulumi.CustomResource("shop:index:One", "whole", {"data": pulumi.Output.secret({"a": ["hidden", 0.5]}), "count": 3})
+pulumi.CustomResource("shop:index:One", "part", {"data": {"a": [hidden, 0.5]}, "count": 3})
+"""
+SIDE_BY_SIDE = """
+import pulumi
+for number in range(WORKERS):
+    pulumi.CustomResource("shop:index:One", f"one-{number}", {})
+"""
+
+
+@dataclass(kw_only=True)
+class Meeting(Recorder):
+    """Makes a resource only once as many others are being made."""
+
+    barrier: threading.Barrier
+
+    def create(self, registration: Registration) -> dict[str, Any]:
+        self.barrier.wait(10)
+        return super().create(registration)
 
 
 @pytest.fixture
@@ -101,6 +130,42 @@ def test_the_defaults_of_options_are_told_too(recorder: Recorder) -> None:
 def test_what_waits_is_made_after_what_it_waits_for(recorder: Recorder) -> None:
     names = [registration.name for registration in recorder.registrations]
     assert names.index("first") < names.index("command")
+
+
+@pytest.mark.parametrize("name", ["whole", "part"])
+def test_a_secret_is_given_in_clear_and_is_known_for_one(project: Path, name: str) -> None:
+    (project / "__main__.py").write_text(SECRETS)
+    recorder = Recorder()
+    evaluate(recorder, "one", stack_config("one", project=project), project)
+    assert recorder.named(name).inputs["data"] == {"a": ["hidden", 0.5]}
+    assert recorder.named(name).secrets == {"data"}
+
+
+def test_a_whole_number_stays_one(project: Path) -> None:
+    (project / "__main__.py").write_text(SECRETS)
+    recorder = Recorder()
+    evaluate(recorder, "one", stack_config("one", project=project), project)
+    assert repr(recorder.named("part").inputs["count"]) == "3"
+
+
+def test_resources_that_do_not_wait_for_each_other_are_made_side_by_side(project: Path) -> None:
+    (project / "__main__.py").write_text(SIDE_BY_SIDE.replace("WORKERS", "32"))
+    recorder = Meeting(barrier=threading.Barrier(32))
+    evaluate(recorder, "one", stack_config("one", project=project), project)
+    assert len(recorder.registrations) == 32
+
+
+def test_nothing_of_a_program_is_left_in_the_runtime(recorder: Recorder) -> None:
+    assert recorder.registrations
+    assert CONFIG.get() == {}
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+    assert threads == []
+
+
+def test_what_the_program_says_goes_to_pulumis_log(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (project / "__main__.py").write_text("import pulumi\npulumi.warn(f'{__name__}, {pulumi.runtime.is_dry_run()}')")
+    evaluate(Recorder(), "one", stack_config("one", project=project), project)
+    assert [(record.name, record.message) for record in caplog.records] == [("pulumi", "__main__, False")]
 
 
 def test_what_the_program_refuses_comes_through(project: Path) -> None:
