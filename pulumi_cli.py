@@ -106,8 +106,14 @@ class Cli:
         # Not by --config: the CLI takes what that gives for text, and refuses text for an object or a list.
         schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
         for key, value in overrides.items():
-            text = schema.get(key, {}).get("type", "string") == "string"
-            document.setdefault("config", {})[f"{PROJECT_NAME}:{key}"] = value if text else yaml.safe_load(value)
+            kind = schema.get(key, {}).get("type", "string")
+            try:
+                read = value if kind == "string" else yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                raise CliError(
+                    f"config key {PROJECT_NAME}:{key} is {value!r}; accepted: YAML of type {kind}"
+                ) from error
+            document.setdefault("config", {})[f"{PROJECT_NAME}:{key}"] = read
         if self._config_file.exists() and "encryptionsalt" not in document:
             earlier = yaml.safe_load(self._config_file.read_text()) or {}
             document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}

@@ -4,6 +4,7 @@ from unittest.mock import Mock
 import pytest
 
 import deploy
+from rehearsal.program import PROJECT
 from tests.unit.fake_tools import Tool
 
 DEV, REHEARSAL = "dev", "rehearsal"
@@ -132,6 +133,21 @@ def test_a_failing_cli_is_told_and_is_a_failure(
     assert main(monkeypatch, "up") == 1
     assert capsys.readouterr().err == "error: `pulumi up` exits with 255; what it says above tells why\n"
     assert minikube.words == []
+
+
+@pytest.mark.parametrize("command", ["up", "preview"])
+def test_the_policy_pack_is_enforced_where_asked_for(
+    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert main(monkeypatch, command, "--policies") == 0
+    assert f" --policy-pack {PROJECT}/policy " in pulumi.words[1]
+    assert minikube.words == []
+
+
+def test_another_command_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(monkeypatch, "refresh")
+    assert "invalid choice: 'refresh'" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def pulumi(tmp_path: Path) -> Tool:
 def cli(pulumi: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    return Cli(binary=pulumi.binary, stack="dev", state=tmp_path / "state")
+    return Cli(binary=pulumi.binary, stack="dev", state=tmp_path / "deep" / "state")
 
 
 @pytest.fixture
@@ -122,6 +123,36 @@ def test_the_salt_that_the_cli_wrote_into_the_copy_is_kept(cli: Cli) -> None:
     copy.write_text(copy.read_text() + "encryptionsalt: v1:abc\n")
     cli.preview()
     assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text()) | {"encryptionsalt": "v1:abc"}
+
+
+@pytest.mark.parametrize("earlier", ["", "config: {}\n"])
+def test_an_earlier_copy_without_salt_is_written_anew(cli: Cli, earlier: str) -> None:
+    cli.preview()
+    (cli.state / "Pulumi.dev.yaml").write_text(earlier)
+    cli.preview()
+    assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
+
+
+def test_a_stacks_own_salt_wins_and_an_empty_stack_file_will_do(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(PROJECT / "Pulumi.yaml", tmp_path / "Pulumi.yaml")
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.touch()
+    monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path)
+    cli.preview()
+    assert configured(cli) == {}
+    (cli.state / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:earlier\n")
+    file.write_text("encryptionsalt: v1:own\n")
+    cli.preview()
+    assert configured(cli) == {"encryptionsalt": "v1:own"}
+
+
+def test_an_override_that_is_no_yaml_is_refused(cli: Cli, pulumi: Tool) -> None:
+    message = r"^config key istio-minikube:istioValues is '\{'; accepted: a YAML object$"
+    with pytest.raises(CliError, match=message):
+        cli.up({"istioValues": "{"})
+    assert pulumi.words == []
 
 
 def test_the_cli_on_path_is_found(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
