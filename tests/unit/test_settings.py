@@ -70,6 +70,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "services": (),
         "security": asdict(SecurityConfig()),
         "observability": asdict(ObservabilityConfig()),
+        "image_digests": {},
     }
 
 
