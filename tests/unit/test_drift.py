@@ -8,7 +8,7 @@ from rehearsal.drift import ABSENT, Difference, changes, ours
 from rehearsal.render import Rendered
 from tests.unit.test_render import RELEASE, an_object, rendered
 
-TYPED = replace(RELEASE, token="kubernetes:core/v1:Service", name="web-service", inputs={})
+TYPED = replace(RELEASE, token="kubernetes:core/v1:Service", name="web-service", inputs={})  # noqa: S106 a type
 
 
 def typed(manifest: Mapping[str, Any], *secrets: str) -> Rendered:
