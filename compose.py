@@ -108,6 +108,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             ),
             revision=settings.revision,
             replicas=settings.replicas,
+            adopt=settings.adopt,
         ),
         shared,
     )

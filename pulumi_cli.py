@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 PROJECT = Path(__file__).resolve().parent
 PROJECT_NAME = "istio-minikube"
 
@@ -41,7 +43,7 @@ class Cli:
         """
         self.select()
         words = [word for key, value in overrides.items() for word in ("--config", f"{PROJECT_NAME}:{key}={value}")]
-        self.run("up", "--yes", "--skip-preview", *self._policy_words, *words)
+        self.run("up", "--yes", "--skip-preview", *self._policy_words, *words, variables=self._upsert(overrides))
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
@@ -63,16 +65,19 @@ class Cli:
         self._write_config()
         self._call(["stack", "select", "--create"], self.state, quiet=True)
 
-    def run(self, *words: str, quiet: bool = False) -> str:
-        """Run the CLI on the stack; what it printed if ``quiet``, else that goes to the terminal."""
-        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
-        return self._call([*words, *configured], PROJECT, quiet=quiet)
+    def run(self, *words: str, quiet: bool = False, variables: Mapping[str, str] | None = None) -> str:
+        """Run the CLI on the stack; what it printed if ``quiet``, else that goes to the terminal.
 
-    def _call(self, words: list[str], folder: Path, *, quiet: bool) -> str:
+        ``variables`` are further ones of its environment.
+        """
+        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
+        return self._call([*words, *configured], PROJECT, quiet=quiet, variables=variables)
+
+    def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
             [str(self.binary), *words, "--stack", self.stack, "--non-interactive"],
             cwd=folder,
-            env=self.environment(),
+            env={**(variables or {}), **self.environment()},
             stdout=subprocess.PIPE if quiet else None,
             text=True,
             check=False,
@@ -90,6 +95,12 @@ class Cli:
             **passphrase,
             **os.environ,
         }
+
+    def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
+        configured = (yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}).get("config", {})
+        adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
+        return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
 
     @property
     def _policy_words(self) -> tuple[str, ...]:

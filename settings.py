@@ -41,6 +41,7 @@ class Settings:
     context: str
     allowed_contexts: Sequence[str]
     accept_cluster: str
+    adopt: bool
     minikube_profile: str
     minikube_memory: int
     minikube_cpus: int
@@ -93,6 +94,7 @@ class Settings:
             accept_cluster=keys["acceptCluster"].text(
                 r"([-0-9a-f]{36})?", "the UID of a namespace kube-system, or empty"
             ),
+            adopt=keys["adopt"].boolean(),
             minikube_profile=keys["minikubeProfile"].text(
                 r"[a-zA-Z0-9][-a-zA-Z0-9]+",
                 "two or more letters, digits and dashes, such as minikube",
