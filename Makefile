@@ -6,7 +6,7 @@ STACK ?= dev
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help up preview destroy status test check lint unit clean
+.PHONY: help up preview drift vendor destroy status test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): mi
 
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
 	@$(PY) -m deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
+
+drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts objects of Helm releases right)
+	@$(PY) -m deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
+
+vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)
+	@$(PY) -m vendor --stack $(STACK) $(if $(UPDATE),--update)
 
 destroy: $(READY) ## Undo up
 	@$(PY) -m deploy destroy --stack $(STACK)

@@ -7,8 +7,9 @@ from components.ownership import Owner
 from lookup import look_up
 from preflight import plan
 from settings import Settings
+from supply import as_locked
 
-settings = Settings.load()
+settings = as_locked(Settings.load(), pulumi.get_stack())
 owner = Owner(stack=pulumi.get_stack(), kubeconfig=settings.kubeconfig, context=settings.context)
 found = look_up(settings, owner)
 planned = plan(settings, found)

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 import components as mesh
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.images import istiod_image_values, pinned
 from components.istio_base import merged
 from components.objects import kubectl
 from components.observability import ObservabilityConfig
@@ -104,9 +105,13 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
             requires=[gateway_api],
-            values=merged(settings.observability.istiod_values, settings.istio_values),
+            values=merged(
+                merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),
+                settings.istio_values,
+            ),
             revision=settings.revision,
             replicas=settings.replicas,
+            adopt=settings.adopt,
         ),
         shared,
     )
@@ -154,7 +159,12 @@ def bookinfo(base: Ground) -> Deployments:
     settings, namespace = base.settings, base.namespaces[base.settings.namespace]
     sample = mesh.Bookinfo(
         "bookinfo",
-        mesh.BookinfoArgs(namespace=namespace, injectors=[base.istio.istiod], istio_version=base.istio.version),
+        mesh.BookinfoArgs(
+            namespace=namespace,
+            injectors=[base.istio.istiod],
+            istio_version=base.istio.version,
+            image_digests=settings.image_digests,
+        ),
         base.opts,
     )
     tls_secret = None
@@ -196,7 +206,7 @@ def services(base: Ground) -> dict[str, Deployments]:
                 namespace=base.namespaces[service.namespace],
                 injectors=[base.istio.istiod],
                 istio_version=base.istio.version,
-                images=service.images,
+                images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,

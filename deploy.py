@@ -1,4 +1,4 @@
-"""``make up``, ``make preview`` and ``make destroy``: a stack by the Pulumi CLI, or its rehearsal without minikube."""
+"""``make up``, ``preview``, ``drift`` and ``destroy``: a stack by the Pulumi CLI, or its rehearsal without minikube."""
 
 import argparse
 import shutil
@@ -18,8 +18,9 @@ DEFAULT_STACK = "dev"
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
-    parser.add_argument("command", choices=("up", "preview", "destroy"))
+    parser.add_argument("command", choices=("up", "preview", "drift", "destroy"))
     parser.add_argument("--policies", action="store_true", help="enforce the policy pack (`make policy-pack`)")
+    parser.add_argument("--repair", action="store_true", help="with drift: put objects of Helm releases right")
     parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
     return parser
 
@@ -28,7 +29,7 @@ def main() -> int:
     """Run one command; the exit code."""
     options = arguments().parse_args()
     try:
-        return run(options.command, options.stack, policies=options.policies)
+        return run(options.command, options.stack, policies=options.policies, repair=options.repair)
     except (RehearsalError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -37,7 +38,7 @@ def main() -> int:
         return 130
 
 
-def run(command: str, stack: str, *, policies: bool = False) -> int:
+def run(command: str, stack: str, *, policies: bool = False, repair: bool = False) -> int:
     """One command on one stack."""
     needs_minikube = stack_config(stack)["istio-minikube:clusterMode"] == "minikube"
     if needs_minikube and shutil.which("minikube") is None:
@@ -49,7 +50,9 @@ def run(command: str, stack: str, *, policies: bool = False) -> int:
                 "`make up`, which rehearses it on an embedded cluster"
             )
         print("minikube is not on PATH: rehearsing on the embedded cluster instead of starting one", flush=True)
-        return rehearsal.main([{"up": "up", "destroy": "down"}[command]])
+        return rehearsal.main([{"destroy": "down"}.get(command, command), *["--repair"] * repair])
+    if command == "drift":
+        return rehearsal.main(["drift", "--stack", stack, *["--repair"] * repair])
     binary = pulumi_cli.found() or pulumi_cli.fetched(cache_folder() / "pulumi")
     cli = pulumi_cli.Cli(binary=binary, stack=stack, state=STATE, policies=policies)
     if command == "up":

@@ -37,7 +37,7 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
     Raises:
         pulumi.RunError: the file or folder is missing or is of another version or channel, or nothing can be fetched.
     """
-    files = _files(Path(source).expanduser()) if source else [_fetched(version, channel, cache)]
+    files = release_files(source, version, channel, cache)
     documents = [document for file in files for document in _documents(file)]
     # Only the CRDs: v1.5.1's own ValidatingAdmissionPolicy says v1.5.0-dev.
     for document in (found for found in documents if found["kind"] == "CustomResourceDefinition"):
@@ -49,6 +49,11 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
                 f"and channel {found[1]}; accepted: gatewayApiVersion {version} and gatewayApiChannel {channel}"
             )
     return documents
+
+
+def release_files(source: str, version: str, channel: str, cache: Path) -> list[Path]:
+    """The files that hold a release; see load_manifest."""
+    return _files(Path(source).expanduser()) if source else [_fetched(version, channel, cache)]
 
 
 def _files(source: Path) -> list[Path]:

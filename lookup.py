@@ -14,6 +14,9 @@ from kube import Kube, KubeError, MissingContextError, UnreachableError
 from settings import Settings
 from versions import Version
 
+# Source: Helm's pkg/action/validate.go.
+HELM_RELEASE = "meta.helm.sh/release-name"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Crd:
@@ -36,6 +39,7 @@ class Cluster:
         istio_crds: Istio's CRDs by name, and whether this stack brought them.
         istiods: the versions of the istiods that run, by NAMESPACE/NAME of their Deployments; None where the image
             does not tell.
+        unreleased: those of them that no Helm release made, as `istioctl install` does not.
     """
 
     identity: str = ""
@@ -44,6 +48,7 @@ class Cluster:
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
     istio_crds: Mapping[str, bool] = field(default_factory=dict)
     istiods: Mapping[str, Version | None] = field(default_factory=dict)
+    unreleased: frozenset[str] = frozenset()
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -77,6 +82,10 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
+    istiods = {
+        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
+        for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+    }
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
@@ -91,10 +100,10 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
             if metadata["name"].endswith(f".{GROUP}")
         },
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
-        istiods={
-            f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": _version(istiod)
-            for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
-        },
+        istiods={name: _version(istiod) for name, istiod in istiods.items()},
+        unreleased=frozenset(
+            name for name, istiod in istiods.items() if HELM_RELEASE not in istiod["metadata"].get("annotations", {})
+        ),
     )
 
 

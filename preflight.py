@@ -68,6 +68,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     """
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     _refuse_missing_charts(settings)
+    _refuse_unadopted(settings, cluster)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
         _refuse_unfit_bundle(settings, foreign)
@@ -81,7 +82,9 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
             if service.namespace != settings.namespace
         },
         istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
-        foreign_istio_crds=frozenset(name for name, ours in cluster.istio_crds.items() if not ours),
+        foreign_istio_crds=frozenset(
+            name for name, ours in cluster.istio_crds.items() if not ours and not settings.adopt
+        ),
         warnings=tuple(warnings),
     )
 
@@ -125,6 +128,22 @@ def _refuse_missing_charts(settings: Settings) -> None:
                 f"{key} is {repository!r}, where {missing[0]} is missing; accepted: a folder that holds "
                 f"{' and '.join(archives)}, or an address"
             )
+
+
+def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
+    """An istiod of the name that this stack's would have, and which no Helm release made."""
+    release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
+    if release not in cluster.unreleased or settings.adopt:
+        return
+    version = cluster.istiods[release] or "(its image does not tell)"
+    crds = sum(not ours for ours in cluster.istio_crds.values())
+    raise pulumi.RunError(
+        f"Deployment {release}, Istio {version}, is no Helm release's: `istioctl install` makes it so, and owns it "
+        f"with its Service, ConfigMaps, roles, webhooks, {crds} CRDs and ingress gateway. To take all of that over, "
+        f"with istiod left running, set adopt to true and istioVersion to {version} (another one restarts istiod), and "
+        "run `make up`; destroy will then remove it. Else remove it with `istioctl uninstall --purge`, or use another "
+        "cluster"
+    )
 
 
 def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None:

@@ -42,7 +42,7 @@ class Cli:
             CliError: the CLI failed; it has said why.
         """
         self.select(overrides)
-        self.run("up", "--yes", "--skip-preview", *self._policy_words)
+        self.run("up", "--yes", "--skip-preview", *self._policy_words, variables=self._upsert(overrides))
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
@@ -64,16 +64,19 @@ class Cli:
         self._write_config(overrides or {})
         self._call(["stack", "select", "--create"], self.state, quiet=True)
 
-    def run(self, *words: str, quiet: bool = False) -> str:
-        """Run the CLI on the stack; what it printed if ``quiet``, else that goes to the terminal."""
-        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
-        return self._call([*words, *configured], PROJECT, quiet=quiet)
+    def run(self, *words: str, quiet: bool = False, variables: Mapping[str, str] | None = None) -> str:
+        """Run the CLI on the stack; what it printed if ``quiet``, else that goes to the terminal.
 
-    def _call(self, words: list[str], folder: Path, *, quiet: bool) -> str:
+        ``variables`` are further ones of its environment.
+        """
+        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
+        return self._call([*words, *configured], PROJECT, quiet=quiet, variables=variables)
+
+    def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
             [str(self.binary), *words, "--stack", self.stack, "--non-interactive"],
             cwd=folder,
-            env=self.environment(),
+            env={**(variables or {}), **self.environment()},
             stdout=subprocess.PIPE if quiet else None,
             text=True,
             check=False,
@@ -91,6 +94,12 @@ class Cli:
             **passphrase,
             **os.environ,
         }
+
+    def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
+        configured = (yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}).get("config", {})
+        adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
+        return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
 
     @property
     def _policy_words(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+import images_config
 import observability_config
 import security_config
 import services_config
@@ -40,6 +41,7 @@ class Settings:
     context: str
     allowed_contexts: Sequence[str]
     accept_cluster: str
+    adopt: bool
     minikube_profile: str
     minikube_memory: int
     minikube_cpus: int
@@ -64,6 +66,7 @@ class Settings:
     services: tuple[Service, ...]
     security: SecurityConfig
     observability: ObservabilityConfig
+    image_digests: Mapping[str, str]
 
     @classmethod
     def load(cls) -> Self:
@@ -78,6 +81,7 @@ class Settings:
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         services = services_config.read_all(keys["services"], namespace)
+        istio_version = keys["istioVersion"].text(RELEASE.removeprefix("v"), "MAJOR.MINOR.PATCH, such as 1.23.0")
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
@@ -90,6 +94,7 @@ class Settings:
             accept_cluster=keys["acceptCluster"].text(
                 r"([-0-9a-f]{36})?", "the UID of a namespace kube-system, or empty"
             ),
+            adopt=keys["adopt"].boolean(),
             minikube_profile=keys["minikubeProfile"].text(
                 r"[a-zA-Z0-9][-a-zA-Z0-9]+",
                 "two or more letters, digits and dashes, such as minikube",
@@ -98,7 +103,7 @@ class Settings:
             minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),
             minikube_driver=keys["minikubeDriver"].text(r"[a-z0-9]*", "a minikube driver such as docker, or empty"),
             kubernetes_version=keys["kubernetesVersion"].text(RELEASE, "vMAJOR.MINOR.PATCH, such as v1.30.0"),
-            istio_version=keys["istioVersion"].text(RELEASE.removeprefix("v"), "MAJOR.MINOR.PATCH, such as 1.23.0"),
+            istio_version=istio_version,
             istio_chart_repository=keys["istioChartRepository"].text(
                 r"\S.*",
                 "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz",
@@ -124,6 +129,9 @@ class Settings:
             services=services,
             security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
+            image_digests=images_config.read(
+                keys["imageDigests"], istio_version=istio_version, bookinfo=bookinfo, services=services
+            ),
         )
         keys.refuse_others()
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:

@@ -1,12 +1,13 @@
 """Istio's sample application: four services in six versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.images import pinned
 from components.objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
 
 PORT = 9080
@@ -38,6 +39,11 @@ class Workload:
     def name(self) -> str:
         """The Deployment's name, such as ``reviews-v2``."""
         return f"{self.service}-{self.version}"
+
+    @property
+    def image(self) -> str:
+        """The container's image."""
+        return f"{REGISTRY}/examples-bookinfo-{self.name}:{IMAGE_TAG}"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -73,6 +79,7 @@ WORKLOADS = (
         },
     ),
 )
+IMAGES = tuple(workload.image for workload in WORKLOADS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,7 @@ class BookinfoArgs:
         namespace: the namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         istio_version: the version of the sidecars; the pods are made anew when it changes.
+        image_digests: by image, the digest that it is pinned to.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
@@ -90,6 +98,7 @@ class BookinfoArgs:
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource]
     istio_version: pulumi.Input[str]
+    image_digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def service_account_name(service: str) -> str:
@@ -102,11 +111,16 @@ def service_spec(service: str) -> dict[str, Any]:
     return {"ports": [{"port": PORT, "name": "http"}], "selector": {"app": service}}
 
 
-def deployment_spec(workload: Workload, account: pulumi.Input[str], istio_version: pulumi.Input[str]) -> dict[str, Any]:
+def deployment_spec(
+    workload: Workload,
+    account: pulumi.Input[str],
+    istio_version: pulumi.Input[str],
+    image_digests: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The spec of a workload's Deployment, whose pods run under ``account`` with a sidecar of ``istio_version``."""
     container: dict[str, Any] = {
         "name": workload.service,
-        "image": f"{REGISTRY}/examples-bookinfo-{workload.name}:{IMAGE_TAG}",
+        "image": pinned(workload.image, image_digests or {}),
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": PORT}],
     }
@@ -170,7 +184,9 @@ class Bookinfo(pulumi.ComponentResource):
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
-                spec=deployment_spec(workload, name_of(accounts[workload.service]), args.istio_version),
+                spec=deployment_spec(
+                    workload, name_of(accounts[workload.service]), args.istio_version, args.image_digests
+                ),
             )
             for workload in WORKLOADS
         }

@@ -33,6 +33,7 @@ class IstioBaseArgs:
         values: values of the istiod chart, merged over this component's.
         revision: Istio revision; empty for the default one.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        adopt: the releases take over what `istioctl install` made, which goes on running.
 
     Source: https://istio.io/latest/docs/setup/install/helm/
     """
@@ -46,6 +47,7 @@ class IstioBaseArgs:
     values: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     replicas: int = 1
+    adopt: bool = False
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -106,6 +108,15 @@ class IstioBase(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.namespace = name_of(namespace)
+        if args.adopt:
+            releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
+            adoption = local.Command(
+                f"{name}-adoption",
+                create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            # Whoever puts something into the namespace waits until istioctl's is handed over.
+            self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))
         base = k8s.helm.v3.Release(
             f"{name}-base",
             # The name is given, as a generated one would change labels and the owner of CRDs.
@@ -135,5 +146,11 @@ class IstioBase(pulumi.ComponentResource):
             **chart_source(args.chart_repository, "istiod", args.version),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, crds]),
         )
+        if args.adopt:
+            local.Command(
+                f"{name}-adopted",
+                create=args.owner.adopted_command,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.istiod]),
+            )
         self.version = self.istiod.version.apply(lambda _: args.version)
         self.register_outputs({"version": self.version, "namespace": self.namespace})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 LABEL = "istio-minikube/stack"
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE = "exec .venv/bin/python -m commands.crds"
+ADOPT = "exec .venv/bin/python -m commands.adopt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,18 @@ class Owner:
         """
         return f"{self._command('remove', group)}{f' --istiod={istiod}' if istiod else ''}"
 
+    def adopt_command(self, *, base: str, istiod: str) -> str:
+        """The shell command that hands istioctl's objects over to two releases, each NAMESPACE/NAME."""
+        return f"{ADOPT} begin {self._place} {shlex.join([f'--base={base}', f'--istiod={istiod}'])}"
+
+    @property
+    def adopted_command(self) -> str:
+        """The shell command that removes what istioctl made beside the charts, once the releases are there."""
+        return f"{ADOPT} finish {self._place}"
+
+    @property
+    def _place(self) -> str:
+        return shlex.join([f"--kubeconfig={self.kubeconfig}", f"--context={self.context}"])
+
     def _command(self, verb: str, group: str) -> str:
-        words = (
-            f"--kubeconfig={self.kubeconfig}",
-            f"--context={self.context}",
-            f"--stack={self.stack}",
-            f"--group={group}",
-        )
-        return f"{MODULE} {verb} {shlex.join(words)}"
+        return f"{MODULE} {verb} {self._place} {shlex.join([f'--stack={self.stack}', f'--group={group}'])}"

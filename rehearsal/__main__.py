@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 
 import pulumi_cli
 from kube import Kube, KubeError
-from rehearsal import artifacts, compare, engine, policies, readme, render, toolchain
+from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, Recorder, stack_config
@@ -59,12 +59,15 @@ def arguments() -> argparse.ArgumentParser:
     told.add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
     told.add_argument("--out", required=True, type=Path, metavar="FILE")
     judged = commands.add_parser("policy", help="judge a stack by the policy pack's rules, without the Pulumi CLI")
+    drifted = commands.add_parser("drift", help="show what in a stack's cluster is not as the program says")
+    drifted.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
+    drifted.add_argument("--repair", action="store_true", help="put objects of Helm releases right, which up does not")
     for parser_with_stack in (shown, judged, changed):
         parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
         parser_with_stack.add_argument(
             "--stand-ins", action="store_true", help="the rehearsal's charts and CRDs in the place of downloads"
         )
-    for parser_with_config in (up, down, shown, judged, changed):
+    for parser_with_config in (up, down, shown, judged, changed, drifted):
         parser_with_config.add_argument(
             "--config",
             action="append",
@@ -165,6 +168,23 @@ def judgement(options: argparse.Namespace, console: Console) -> None:
             console.print(f"          {fault}", soft_wrap=True, markup=False)
     if failed := [policy.name for policy, level, faults in verdict if faults and level == "mandatory"]:
         raise RehearsalError(f"stack {options.stack} breaks {len(failed)} mandatory policies: {', '.join(failed)}")
+
+
+def drifting(options: argparse.Namespace, console: Console) -> None:
+    """Show every object that is not as the program says; that there is one is an error, unless it was put right."""
+    api, count, found = drift.find(options.stack, dict(options.config), toolchain.ensure() / "helm")
+    for each in found:
+        console.print(str(each), soft_wrap=True, markup=False)
+    repaired = drift.repair(api, found) if options.repair else []
+    if repaired:
+        console.print(f"Put right: {len(repaired)} objects of Helm releases")
+    if len(found) > len(repaired):
+        raise RehearsalError(
+            f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} are not as the program says: "
+            "docs/operations.md tells what to do"
+        )
+    if not found:
+        console.print(f"No drift: the {count} objects of stack {options.stack} are as the program says")
 
 
 def changes(options: argparse.Namespace, console: Console) -> None:
@@ -287,6 +307,7 @@ COMMANDS = {
     "render": rendered,
     "render-diff": changes,
     "policy": judgement,
+    "drift": drifting,
     "graph": drawing,
     "preview-base": base_up,
     "preview": preview,

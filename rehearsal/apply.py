@@ -35,9 +35,22 @@ class Api:
         path = f"{self._path(manifest)}?fieldManager={FIELD_MANAGER}&force=true"
         return self.kube.request("PATCH", path, manifest, content_type=APPLY)
 
+    def dry_run(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """What the live object would be after a server-side apply by a manager of no fields yet; nothing is changed.
+
+        Raises:
+            RefusedError: the API server would refuse it; its own words.
+        """
+        path = f"{self._path(manifest)}?fieldManager={FIELD_MANAGER}-drift&force=true&dryRun=All"
+        return self.kube.request("PATCH", path, manifest, content_type=APPLY)
+
     def get(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         """The live object, or None."""
         return self.kube.find(self._path(manifest))
+
+    def find(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The live object, or None; a kind that is not served has none, and is not waited for."""
+        return self.get(manifest) if self._serves(*_root_and_kind(manifest)) else None
 
     def delete(self, manifest: Mapping[str, Any]) -> None:
         """Delete the object, and in the background all that it owns; wait until it is gone.

@@ -1,9 +1,11 @@
 """What a stack declares, told without a cluster and without the Pulumi CLI."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from unittest import mock
 
 import lookup
+import supply
 from rehearsal.program import Recorder, evaluate, stack_config
 
 PREFIX = "istio-minikube:"
@@ -24,6 +26,10 @@ def declared(stack: str, overrides: Mapping[str, str] | None = None) -> Recorder
         pulumi.RunError: the program refuses the configuration.
     """
     recorder = Recorder()
-    with mock.patch.object(lookup, "look_up", return_value=lookup.Cluster()):
+    with ExitStack() as stand_ins:
+        stand_ins.enter_context(mock.patch.object(lookup, "look_up", return_value=lookup.Cluster()))
+        if "istioChartRepository" in (overrides or {}):
+            # Other charts on purpose, and nothing is installed: the stack's lock does not hold.
+            stand_ins.enter_context(mock.patch.object(supply, "as_locked", side_effect=lambda settings, _: settings))
         evaluate(recorder, stack, stack_config(stack, overrides))
     return recorder

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,12 @@ def stand_ins(stack: str, overrides: Mapping[str, str], root: Path = PROJECT / "
     return {"istioChartRepository": str(root / "charts"), "gatewayApiManifest": str(manifest), **overrides}
 
 
-def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[dict[str, Any]]:
+def chart_objects(
+    release: Registration, helm: Path, kubernetes: str, flags: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """A release's objects as ``helm template`` renders them for a version of Kubernetes, the chart's crds/ included.
+
+    ``flags`` are further ones of helm's.
 
     Raises:
         RehearsalError: helm refuses; its own words and what to set.
@@ -104,6 +108,7 @@ def chart_objects(release: Registration, helm: Path, kubernetes: str) -> list[di
         *(str(helm), "template", inputs["name"], inputs["chart"], "--version", inputs["version"]),
         *(["--repo", repository] if repository else []),
         *("--namespace", inputs["namespace"], "--kube-version", kubernetes, "--include-crds", "--values", "-"),
+        *flags,
     ]
     values = json.dumps(inputs.get("values") or {})
     done = subprocess.run(command, cwd=PROJECT, input=values, capture_output=True, text=True, check=False)

@@ -58,7 +58,13 @@ def test_with_minikube_the_stack_dev_is_the_clis(
     assert not rehearsed.called
 
 
-@pytest.mark.parametrize(("command", "rehearsals"), [("up", "up"), ("destroy", "down")])
+def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(monkeypatch, "drift", "--stack", "prod", "--repair") == 7
+    rehearsed.assert_called_once_with(["drift", "--stack", "prod", "--repair"])
+    assert minikube.words == []
+
+
+@pytest.mark.parametrize(("command", "rehearsals"), [("up", "up"), ("drift", "drift"), ("destroy", "down")])
 def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
     path: Path,
     rehearsed: Mock,

@@ -93,6 +93,7 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         },
         istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
         istiods={"istio-system/istiod": Version(1, 23)},
+        unreleased=frozenset({"istio-system/istiod"}),
     )
 
 
@@ -233,3 +234,10 @@ def test_a_profile_that_is_stopped_must_be_started_first(minikube: Settings, pro
     assert refused(minikube).endswith(
         "; `minikube start --profile=gone` starts it, or set kubeconfig and context to another"
     )
+
+
+def test_an_istiod_that_helm_did_not_make_is_told_apart(server: FakeApi, existing: Settings) -> None:
+    helms = istiod("mesh", "pilot:1.23.0")
+    helms["metadata"]["annotations"] = {"meta.helm.sh/release-name": "istiod"}
+    server.answer(ISTIODS, {"items": [istiod("istio-system", "pilot:1.23.0"), helms]})
+    assert look_up(existing, OWNER).unreleased == {"istio-system/istiod"}

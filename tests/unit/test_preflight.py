@@ -207,3 +207,35 @@ def test_an_istiod_of_somebody_else_is_no_upgrade_of_this_one() -> None:
     elsewhere = Cluster(kubernetes=Version(1, 29), istiods={"other/istiod": Version(1, 28)})
     assert "istio-system/istiod" not in elsewhere.istiods
     plan(SETTINGS, elsewhere)
+
+
+ISTIOCTLS = Cluster(
+    kubernetes=Version(1, 29),
+    namespaces={"istio-system": False},
+    istio_crds={"a.istio.io": False, "b.istio.io": False},
+    istiods={"istio-system/istiod": Version(1, 23)},
+    unreleased=frozenset({"istio-system/istiod"}),
+)
+
+
+def test_an_istiod_that_no_helm_release_made_is_refused_with_the_way_to_adopt_it() -> None:
+    message = (
+        "Deployment istio-system/istiod, Istio 1.23.0, is no Helm release's: `istioctl install` makes it so, and owns "
+        "it with its Service, ConfigMaps, roles, webhooks, 2 CRDs and ingress gateway. To take all of that over, with "
+        "istiod left running, set adopt to true and istioVersion to 1.23.0 (another one restarts istiod), and run "
+        "`make up`; destroy will then remove it. Else remove it with `istioctl uninstall --purge`, or use another "
+        "cluster"
+    )
+    with pytest.raises(pulumi.RunError, match=exactly(message)):
+        plan(SETTINGS, ISTIOCTLS)
+
+
+def test_an_adopted_meshs_crds_are_the_stacks_and_its_namespace_is_not() -> None:
+    planned = plan(replace(SETTINGS, adopt=True), ISTIOCTLS)
+    assert planned.foreign_istio_crds == frozenset()
+    assert planned.istio_namespace_exists
+
+
+def test_an_istiod_of_another_revision_is_left_to_istioctl() -> None:
+    planned = plan(replace(SETTINGS, revision="1-23-0"), ISTIOCTLS)
+    assert planned.foreign_istio_crds == {"a.istio.io", "b.istio.io"}

@@ -188,3 +188,11 @@ def test_a_cli_that_cannot_be_fetched_is_an_error_that_says_what_to_do(
     with pytest.raises(CliError) as failed:
         pulumi_cli.fetched(tmp_path)
     assert str(failed.value) == f"the Pulumi CLI cannot be fetched ({words}); install it and put it on PATH"
+
+
+@pytest.mark.parametrize(("adopt", "upsert"), [("true", {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}), ("false", {})])
+def test_only_a_stack_that_adopts_a_mesh_takes_objects_over_that_are_there(
+    cli: Cli, adopt: str, upsert: dict[str, str]
+) -> None:
+    assert cli._upsert({"adopt": adopt}) == upsert
+    assert cli._upsert({}) == {}

@@ -46,6 +46,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "context": "minikube",
         "allowed_contexts": [],
         "accept_cluster": "",
+        "adopt": False,
         "minikube_profile": "minikube",
         "minikube_memory": 5500,
         "minikube_cpus": 4,
@@ -70,6 +71,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "services": (),
         "security": asdict(SecurityConfig()),
         "observability": asdict(ObservabilityConfig()),
+        "image_digests": {},
     }
 
 

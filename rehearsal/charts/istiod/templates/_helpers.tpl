@@ -8,11 +8,15 @@ istiod{{ with .Values.revision }}-{{ . }}{{ end }}
 
 {{/* Values of istiod itself, from under `pilot` and from the top: the top wins. */}}
 {{- define "pilot" -}}
-{{ mergeOverwrite (deepCopy .Values.pilot) (pick .Values "hub" "tag" "replicaCount" "autoscaleEnabled" "autoscaleMin" "autoscaleMax" "cpu" "resources" "podLabels" "podAnnotations" "affinity" "env") | toYaml }}
+{{ mergeOverwrite (deepCopy .Values.pilot) (pick .Values "hub" "tag" "image" "replicaCount" "autoscaleEnabled" "autoscaleMin" "autoscaleMax" "cpu" "resources" "podLabels" "podAnnotations" "affinity" "env") | toYaml }}
 {{- end }}
 
 {{- define "proxy-image" -}}
+{{- if contains "/" .Values.global.proxy.image -}}
+{{ .Values.global.proxy.image }}
+{{- else -}}
 {{ .Values.global.hub }}/proxyv2:{{ .Values.global.tag | default .Chart.AppVersion }}
+{{- end }}
 {{- end }}
 
 {{/* Names one state of the injector: a pod that carries it waits for the policy that was rendered with it. */}}

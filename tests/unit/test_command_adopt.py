@@ -1,0 +1,107 @@
+from typing import Any
+
+import pytest
+
+from commands.adopt import DEFAULT_INJECTOR, LISTS, MANAGED, main
+from tests.unit.fake_api import FakeApi
+
+SELECTOR = "?labelSelector=operator.istio.io%2Fmanaged"
+ISTIOD = "/apis/apps/v1/namespaces/istio-system/deployments/istiod"
+GATEWAY = "/apis/apps/v1/namespaces/istio-system/deployments/istio-ingressgateway"
+VALIDATOR = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/istiod-default-validator"
+RELEASES = ["--base=istio-system/istio-base", "--istiod=istio-system/istiod"]
+
+
+def made(name: str, component: str, namespace: str = "", revision: str = "default") -> dict[str, Any]:
+    labels = {"operator.istio.io/component": component, MANAGED: "Reconcile", "istio.io/rev": revision}
+    return {"metadata": {"name": name, "labels": labels, **({"namespace": namespace} if namespace else {})}}
+
+
+@pytest.fixture
+def mesh(api: FakeApi) -> FakeApi:
+    """What istioctl makes, as far as it goes here; the API server answers every change."""
+    found = {
+        "deployments": [
+            made("istiod", "Pilot", "istio-system"),
+            made("istiod-canary", "Pilot", "istio-system", "canary"),
+            made("istio-ingressgateway", "IngressGateways", "istio-system"),
+        ],
+        "services": [made("istio-ingressgateway", "IngressGateways", "istio-system")],
+        "validatingwebhookconfigurations": [made("istiod-default-validator", "Pilot")],
+        "mutatingwebhookconfigurations": [made("istio-revision-tag-default", "Pilot")],
+        "customresourcedefinitions": [made("gateways.networking.istio.io", "Base")],
+    }
+    for listed in LISTS:
+        if "polic" not in listed or "poddisruption" in listed:  # kinds that this Kubernetes lacks
+            api.answer(f"{listed}{SELECTOR}", {"items": found.get(listed.rpartition("/")[2], [])})
+    for path in (ISTIOD, VALIDATOR, "/api/v1/namespaces/istio-system/services/istio-ingressgateway"):
+        api.answer(path, {"kind": "any"}, method="PATCH")
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    api.answer(f"{crds}/gateways.networking.istio.io", {"kind": "any"}, method="PATCH")
+    api.answer(f"{GATEWAY}?propagationPolicy=Orphan", {"kind": "any"}, method="DELETE")
+    return api
+
+
+def ran(api: FakeApi, *words: str) -> int:
+    return main([words[0], f"--kubeconfig={api.kubeconfig}", "--context=there", *words[1:]])
+
+
+def changed(api: FakeApi) -> dict[str, Any]:
+    return {f"{each.method} {each.path}": each.body for each in api.requests if each.method != "GET"}
+
+
+def test_each_object_gets_the_marks_of_the_release_that_has_it_and_loses_istioctls(mesh: FakeApi) -> None:
+    assert ran(mesh, "begin", *RELEASES) == 0
+    metadata = changed(mesh)[f"PATCH {ISTIOD}"]["metadata"]
+    assert metadata["annotations"] == {
+        "meta.helm.sh/release-name": "istiod",
+        "meta.helm.sh/release-namespace": "istio-system",
+    }
+    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert metadata["labels"][MANAGED] is None
+    assert metadata["managedFields"] == [{}]
+
+
+def test_the_default_tags_validator_and_the_crds_are_the_base_charts(mesh: FakeApi) -> None:
+    ran(mesh, "begin", *RELEASES)
+    names = {path: body["metadata"].get("annotations", {}) for path, body in changed(mesh).items() if body}
+    assert {path.rpartition("/")[2]: each.get("meta.helm.sh/release-name") for path, each in names.items()} == {
+        "istiod": "istiod",
+        "istiod-default-validator": "istio-base",
+        "gateways.networking.istio.io": "istio-base",
+        "istio-ingressgateway": None,
+    }
+
+
+def test_the_gateways_deployment_makes_way_and_its_pods_stay(mesh: FakeApi) -> None:
+    ran(mesh, "begin", *RELEASES)
+    assert [path for path in changed(mesh) if path.startswith("DELETE")] == [
+        f"DELETE {GATEWAY}?propagationPolicy=Orphan"
+    ]
+
+
+def test_only_the_revision_that_is_asked_for_is_handed_over(mesh: FakeApi) -> None:
+    mesh.answer(f"{ISTIOD}-canary", {"kind": "any"}, method="PATCH")
+    ran(mesh, "begin", "--base=istio-system/istio-base", "--istiod=istio-system/istiod-canary")
+    handed = {path for path in changed(mesh) if path.startswith("PATCH")}
+    assert f"PATCH {ISTIOD}-canary" in handed
+    assert f"PATCH {ISTIOD}" not in handed
+
+
+def test_the_default_tags_injector_is_removed_in_the_end_if_it_is_istioctls(mesh: FakeApi) -> None:
+    mesh.answer(DEFAULT_INJECTOR, made("istio-revision-tag-default", "Pilot"))
+    mesh.answer(DEFAULT_INJECTOR, {"kind": "any"}, method="DELETE")
+    assert ran(mesh, "finish") == 0
+    assert list(changed(mesh)) == [f"DELETE {DEFAULT_INJECTOR}"]
+
+
+def test_an_injector_of_somebody_else_stays(mesh: FakeApi) -> None:
+    mesh.answer(DEFAULT_INJECTOR, {"metadata": {"name": "istio-revision-tag-default", "labels": {}}})
+    assert ran(mesh, "finish") == 0
+    assert changed(mesh) == {}
+
+
+def test_an_api_server_that_refuses_is_told(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answer(f"{LISTS[0]}{SELECTOR}", {"message": "no, you"}, status=403)
+    assert ran(api, "begin", *RELEASES) == 1
+    assert "answers 403 to GET" in capsys.readouterr().err

@@ -1,0 +1,181 @@
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import vendor
+from gateway_api import load_manifest
+from supply import Chart, as_locked, digest
+from tests.unit.loading import loaded
+from vendor import VendorError, chart_archive
+
+FILES = {f"{name}-1.23.0.tgz": f"{name} as released".encode() for name in ("base", "istiod")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a Helm repository serves: archives below charts/, and an index."""
+    served = tmp_path / "served"
+    (served / "charts").mkdir(parents=True)
+    for file, content in FILES.items():
+        (served / "charts" / file).write_bytes(content)
+    write_index(served)
+    return served
+
+
+def write_index(served: Path, **changes: Any) -> None:
+    entries = {
+        name: [
+            {"version": "1.22.0", "urls": ["charts/none.tgz"]},
+            {
+                "version": "1.23.0",
+                "urls": [f"charts/{name}-1.23.0.tgz"],
+                "digest": digest(FILES[f"{name}-1.23.0.tgz"]),
+                **changes,
+            },
+        ]
+        for name in ("base", "istiod")
+    }
+    (served / "index.yaml").write_text(yaml.safe_dump({"entries": entries}))
+
+
+@pytest.fixture
+def repository(folder: Path) -> Iterator[str]:
+    """That repository's address on 127.0.0.1."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def chart(repository: str, version: str = "1.23.0") -> Chart:
+    return Chart(name="base", version=version, repository=repository)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = tmp_path / "project"
+    made.mkdir()
+    return made
+
+
+def test_a_chart_comes_from_a_repository_by_its_index(repository: str) -> None:
+    address = f"{repository}/charts/base-1.23.0.tgz"
+    assert chart_archive(chart(repository)) == (FILES["base-1.23.0.tgz"], address)
+
+
+def test_a_repository_may_be_a_file_address(folder: Path) -> None:
+    assert chart_archive(chart(folder.as_uri()))[0] == FILES["base-1.23.0.tgz"]
+
+
+def test_a_chart_comes_from_a_folder_by_its_name(folder: Path) -> None:
+    assert chart_archive(chart(str(folder / "charts"))) == (FILES["base-1.23.0.tgz"], str(folder / "charts"))
+
+
+def test_a_chart_that_is_not_what_the_index_says_is_refused(repository: str, folder: Path) -> None:
+    write_index(folder, digest=f"sha256:{'0' * 64}")
+    with pytest.raises(
+        VendorError, match=rf"has sha256 [0-9a-f]{{64}}, and the repository's own index says {'0' * 64}"
+    ):
+        chart_archive(chart(repository))
+
+
+@pytest.mark.parametrize("index", ["{}", "entries: {base: []}", "<html>", "{{"])
+def test_a_version_that_the_index_does_not_have_is_refused(repository: str, folder: Path, index: str) -> None:
+    (folder / "index.yaml").write_text(index)
+    with pytest.raises(VendorError, match=rf"^the index of {repository} has no base 1\.23\.0; check the version"):
+        chart_archive(chart(repository))
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("http://127.0.0.1:1", r"^http://127\.0\.0\.1:1/index\.yaml cannot be fetched: .*Connection refused"),
+        ("oci://registry.example", r"^oci://.* cannot be fetched from here; put the chart's archive into a folder"),
+        ("/nowhere", r"^/nowhere/base-1\.23\.0\.tgz does not exist; accepted: a folder that holds base-1\.23\.0\.tgz"),
+    ],
+)
+def test_a_repository_that_does_not_answer_is_told(place: str, told: str) -> None:
+    with pytest.raises(VendorError, match=told):
+        chart_archive(chart(place))
+
+
+def test_what_is_vendored_is_locked_and_then_needs_no_network(
+    repository: str, project: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(loaded(), istio_chart_repository=repository, gateway_api_manifest=str(manifest))
+    lines = vendor.vendor("dev", settings, update=False, project=project)
+    assert [line.split()[0] for line in lines] == [
+        f"vendor/dev/{file}" for file in (*FILES, "gateway-api-v1.1.0-standard.yaml")
+    ]
+    locked = json.loads((project / "vendor.lock.json").read_text())["dev"]
+    assert locked["istiod-1.23.0.tgz"] == {
+        "sha256": digest(FILES["istiod-1.23.0.tgz"]),
+        "source": f"{repository}/charts/istiod-1.23.0.tgz",
+    }
+    monkeypatch.setattr("urllib.request.urlopen", None)
+    assert as_locked(settings, "dev", project).istio_chart_repository == "vendor/dev"
+
+    vendored = project / "vendor/dev/gateway-api-v1.1.0-standard.yaml"
+    assert len(load_manifest(str(vendored), "v1.1.0", "standard", project)) == 2
+
+
+def test_a_file_that_has_changed_where_it_comes_from_is_refused_and_nothing_written(
+    folder: Path, project: Path, manifest: Path
+) -> None:
+    settings = replace(loaded(), istio_chart_repository=str(folder / "charts"), gateway_api_manifest=str(manifest))
+    vendor.vendor("dev", settings, update=False, project=project)
+    before = (project / "vendor.lock.json").read_text()
+    (folder / "charts" / "istiod-1.23.0.tgz").write_bytes(b"another")
+    with pytest.raises(VendorError) as refused:
+        vendor.vendor("dev", settings, update=False, project=project)
+    assert str(refused.value) == (
+        f"istiod-1.23.0.tgz from {folder}/charts has sha256 {digest(b'another')}, and vendor.lock.json says "
+        f"{digest(FILES['istiod-1.23.0.tgz'])} for stack dev: a release's file should never change. Find out why; "
+        "`make vendor STACK=dev UPDATE=1` takes it all the same"
+    )
+    assert (project / "vendor.lock.json").read_text() == before
+    vendor.vendor("dev", settings, update=True, project=project)
+    assert digest(b"another") in (project / "vendor.lock.json").read_text()
+
+
+def test_files_of_another_version_go_and_other_stacks_stay(folder: Path, project: Path, manifest: Path) -> None:
+    settings = replace(loaded(), istio_chart_repository=str(folder / "charts"), gateway_api_manifest=str(manifest))
+    for name in ("base", "istiod"):
+        (folder / "charts" / f"{name}-1.23.6.tgz").write_bytes(b"newer")
+    for stack, version in (("prod", "1.23.0"), ("dev", "1.23.0"), ("dev", "1.23.6")):
+        vendor.vendor(stack, replace(settings, istio_version=version), update=False, project=project)
+    lock = json.loads((project / "vendor.lock.json").read_text())
+    assert set(lock["prod"]) == {*FILES, "gateway-api-v1.1.0-standard.yaml"}
+    assert {path.name for path in (project / "vendor/dev").iterdir()} == set(lock["dev"])
+    assert "istiod-1.23.6.tgz" in lock["dev"]
+    assert "istiod-1.23.0.tgz" not in lock["dev"]
+
+
+def test_the_command_reads_the_stacks_own_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = {}
+
+    def fake(stack: str, settings: Any, *, update: bool) -> list[str]:
+        seen[stack] = (settings.istio_version, update)
+        return ["a line"]
+
+    monkeypatch.setattr(vendor, "vendor", fake)
+    assert vendor.main(["--stack", "prod", "--update"]) == 0
+    assert seen == {"prod": ("1.30.3", True)}
+    assert capsys.readouterr().out.startswith("a line\nCommit vendor.lock.json")
+    assert vendor.main(["--stack", "none"]) == 1
+    assert "there is no stack 'none' here" in capsys.readouterr().err
