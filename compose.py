@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 import components as mesh
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import merged
 from components.ownership import Owner
 from gateway_api import cache_folder, load_manifest
@@ -26,6 +27,8 @@ class Ground:
 
     Attributes:
         opts: options of a component in the cluster.
+        istio_versions: the version of each namespace's proxies, once their istiod is ready.
+        control_planes: what must be there before a pod that is to be in the mesh.
         namespaces: every injected namespace, by name; as an output once it is labelled.
         requires: what custom resources of Istio and of the Gateway API wait for.
         made: every component, for whoever must be the last.
@@ -34,6 +37,8 @@ class Ground:
     settings: Settings
     opts: pulumi.ResourceOptions
     istio: mesh.IstioBase
+    istio_versions: dict[str, pulumi.Output[str]]
+    control_planes: Sequence[pulumi.Resource]
     namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
     made: list[pulumi.Resource] = field(default_factory=list)
@@ -84,6 +89,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     in_cluster = pulumi.ResourceOptions(provider=provider)
     # What others on a shared cluster build on. A component's children inherit it.
     shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
+    planes = settings.control_planes
     release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
     gateway_api = mesh.GatewayApiCrds(
         "gateway-api",
@@ -95,7 +101,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     istio = mesh.IstioBase(
         "istio",
         mesh.IstioBaseArgs(
-            version=settings.istio_version,
+            version=planes.base,
             chart_repository=settings.istio_chart_repository,
             owner=owner,
             namespace_exists=planned.istio_namespace_exists,
@@ -103,18 +109,31 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             requires=[gateway_api],
             values=merged(settings.observability.istiod_values, settings.istio_values),
             revision=settings.revision,
+            revisions=planes.istiods if planes.side_by_side else {},
+            default_revision=planes.default,
             replicas=settings.replicas,
         ),
         shared,
     )
+    places = {settings.namespace: planned.namespace_exists, **planned.service_namespaces}
+    versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *places)}
+    istiods = list(istio.istiods.values())
+    tags = [
+        mesh.RevisionTag(
+            f"tag-{tag}",
+            mesh.RevisionTagArgs(tag=tag, revision=planes.chart_revision(revision), istiods=istiods),
+            shared,
+        )
+        for tag, revision in planes.tags.items()
+    ]
     ingress = mesh.IngressGateway(
         "ingress",
         mesh.IngressGatewayArgs(
             namespace=istio.namespace,
-            istiod=istio.istiod,
-            istio_version=istio.version,
+            injectors=[*istiods, *tags],
+            istio_version=versions[ISTIO_NAMESPACE],
             service_type=settings.ingress_service_type,
-            revision=settings.revision,
+            revision=planes.label(ISTIO_NAMESPACE),
             replicas=settings.replicas,
         ),
         shared,
@@ -126,23 +145,25 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
                 namespace=name,
                 exists=exists,
                 labels=owner.labels,
-                revision=settings.revision,
+                revision=planes.label(name),
                 pod_security=settings.security.pod_security if name == settings.namespace else {},
             ),
             shared if name == settings.namespace else in_cluster,
         )
-        for name, exists in {settings.namespace: planned.namespace_exists, **planned.service_namespaces}.items()
+        for name, exists in places.items()
     }
     namespaces = {name: component.namespace for name, component in injected.items()}
-    pulumi.export("istioVersion", istio.version)
+    pulumi.export("istioVersion", versions[settings.namespace])
     pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespaces[settings.namespace]})
     return Ground(
         settings=settings,
         opts=in_cluster,
         istio=istio,
+        istio_versions=versions,
+        control_planes=[*istiods, *tags],
         namespaces=namespaces,
-        requires=[gateway_api, istio.istiod],
-        made=[gateway_api, istio, ingress, *injected.values()],
+        requires=[gateway_api, *istiods],
+        made=[gateway_api, istio, *tags, ingress, *injected.values()],
     )
 
 
@@ -151,7 +172,11 @@ def bookinfo(base: Ground) -> Deployments:
     settings, namespace = base.settings, base.namespaces[base.settings.namespace]
     sample = mesh.Bookinfo(
         "bookinfo",
-        mesh.BookinfoArgs(namespace=namespace, injectors=[base.istio.istiod], istio_version=base.istio.version),
+        mesh.BookinfoArgs(
+            namespace=namespace,
+            injectors=base.control_planes,
+            istio_version=base.istio_versions[settings.namespace],
+        ),
         base.opts,
     )
     tls_secret = None
@@ -171,7 +196,7 @@ def bookinfo(base: Ground) -> Deployments:
             paths=PAGE_PATHS,
             requires=base.requires,
             service_type=settings.ingress_service_type,
-            revision=settings.revision,
+            revision=settings.control_planes.label(settings.namespace),
             tls_secret=tls_secret,
         ),
         base.opts,
@@ -191,8 +216,8 @@ def services(base: Ground) -> dict[str, Deployments]:
             mesh.UserServiceArgs(
                 service=service.name,
                 namespace=base.namespaces[service.namespace],
-                injectors=[base.istio.istiod],
-                istio_version=base.istio.version,
+                injectors=base.control_planes,
+                istio_version=base.istio_versions[service.namespace],
                 images=service.images,
                 port=service.port,
                 replicas=service.replicas,
@@ -233,7 +258,7 @@ def security(base: Ground) -> mesh.Security:
                 for s in settings.services
                 if s.allow_from
             ],
-            requires=[base.istio.istiod],
+            requires=base.control_planes,
         ),
         base.opts,
     )
@@ -250,7 +275,7 @@ def observability(base: Ground) -> None:
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
             context=base.settings.context,
-            requires=[base.istio.istiod],
+            requires=base.control_planes,
         ),
         base.opts,
     )
@@ -274,7 +299,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: pulumi.Reso
                 kubeconfig=settings.kubeconfig,
                 context=settings.context,
                 namespace=base.namespaces[place],
-                istio_version=base.istio.version,
+                istio_version=base.istio_versions[place],
                 deployments=checked,
                 pages=pages if place == settings.namespace else [],
                 requires=[after],

@@ -1,18 +1,23 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
 from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUP
+from components.injected_namespace import REVISION
 from components.ownership import Owner
 from kube import Kube, KubeError, MissingContextError, UnreachableError
 from settings import Settings
 from versions import Version
+
+STATUS = "sidecar.istio.io/status"
+PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,9 @@ class Cluster:
         istio_crds: Istio's CRDs by name, and whether this stack brought them.
         istiods: the versions of the istiods that run, by NAMESPACE/NAME of their Deployments; None where the image
             does not tell.
+        own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
+        revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
+            one without a name); read only where there is an istiod.
     """
 
     identity: str = ""
@@ -44,6 +52,8 @@ class Cluster:
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
     istio_crds: Mapping[str, bool] = field(default_factory=dict)
     istiods: Mapping[str, Version | None] = field(default_factory=dict)
+    own_istiods: frozenset[str] = frozenset()
+    revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -77,6 +87,10 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
+    istiods = {
+        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
+        for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+    }
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
@@ -91,11 +105,30 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
             if metadata["name"].endswith(f".{GROUP}")
         },
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
-        istiods={
-            f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": _version(istiod)
-            for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
-        },
+        istiods={name: _version(istiod) for name, istiod in istiods.items()},
+        own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
+        revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
     )
+
+
+def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The pods by the revision that made their proxy."""
+    users: dict[str, list[str]] = {}
+    for pod in pods:
+        if revision := _revision(pod.get("annotations", {})):
+            users.setdefault(revision, []).append(f"{pod['namespace']}/{pod['name']}")
+    return users
+
+
+def _revision(annotations: Mapping[str, str]) -> str:
+    """The revision in what injection has written on a pod, or on the pods that istiod made for a Gateway.
+
+    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
+    """
+    try:
+        return str(json.loads(annotations[STATUS])["revision"])
+    except (KeyError, ValueError, TypeError):
+        return annotations.get(REVISION, "")
 
 
 def _version(istiod: Mapping[str, Any]) -> Version | None:

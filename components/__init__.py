@@ -17,6 +17,7 @@ from components.minikube import Minikube, MinikubeArgs
 from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from components.observability import Observability, ObservabilityArgs
 from components.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
+from components.revision_tag import RevisionTag, RevisionTagArgs
 from components.security import Security, SecurityArgs
 from components.traffic import kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
@@ -59,6 +60,8 @@ __all__ = [
     "Page",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "RevisionTag",
+    "RevisionTagArgs",
     "Security",
     "SecurityArgs",
     "TrafficPolicy",

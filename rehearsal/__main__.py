@@ -16,8 +16,9 @@ import pulumi_cli
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, engine, graph, policies, render, toolchain
 from rehearsal.cluster import Cluster
+from rehearsal.declared import settings_of
 from rehearsal.errors import RehearsalError
-from rehearsal.program import LOG, PROJECT, Recorder, stack_config
+from rehearsal.program import LOG, PROJECT, Recorder
 from rehearsal.view import View
 
 STACK = "rehearsal"
@@ -103,8 +104,8 @@ def up(options: argparse.Namespace, console: Console) -> None:
     chosen = _engine(options.engine, console)
     tools = toolchain.ensure()
     overrides = dict(options.config)
-    istio_version = stack_config(STACK, overrides)["istio-minikube:istioVersion"]
-    artifacts.prepare(ROOT, istio_version)
+    for istio_version in artifacts.istio_versions(settings_of(STACK, overrides)):
+        artifacts.prepare(ROOT, istio_version)
     cluster = Cluster(ROOT, tools=tools)
     cluster.start()
     LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": {}}))
@@ -190,7 +191,8 @@ def base_up(options: argparse.Namespace, _: Console) -> None:
 def preview(_: argparse.Namespace, __: Console) -> None:
     """Show what the program as it is now would change of what `up` or `preview-base` made."""
     chosen = _needed_cli("preview")
-    artifacts.prepare(ROOT, stack_config(STACK)["istio-minikube:istioVersion"])
+    for istio_version in artifacts.istio_versions(settings_of(STACK)):
+        artifacts.prepare(ROOT, istio_version)
     _cli(chosen).preview()
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ RESTLESS = {
 CONTEXT = "rehearsal"
 
 
-def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, str]:
-    """Configuration keys that point the stack ``rehearsal`` at a test's cluster."""
-    artifacts.prepare(cluster.root, istio_version)
+def settings_for(cluster: Cluster, istio_version: str = "1.23.0", more: Iterable[str] = ()) -> dict[str, str]:
+    """Configuration keys that point the stack ``rehearsal`` at a test's cluster, with charts of ``more`` versions too."""
+    for version in (istio_version, *more):
+        artifacts.prepare(cluster.root, version)
     return {
         "kubeconfig": str(cluster.kubeconfig),
         "istioChartRepository": str(cluster.root / "charts"),

@@ -46,7 +46,7 @@ def replace(file: Path, old: str, new: str) -> None:
 
 
 def test_pods_made_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
-    replace(copy / "__main__.py", "injectors=[istio.istiod]", "injectors=[]")
+    replace(copy / "compose.py", "injectors=base.control_planes", "injectors=[]")
     replace(copy / "components" / "mesh_check.py", "timeout: int = 120", "timeout: int = 5")
     done = rehearse(copy, "up", "--engine", "offline")
     assert done.returncode == 1

@@ -19,6 +19,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
 ISTIODS = "/apis/apps/v1/deployments?labelSelector=app%3Distiod"
+PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
@@ -39,6 +40,7 @@ def server(api: FakeApi) -> FakeApi:
     api.answer(CRDS, items({}))
     api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
     api.answer(ISTIODS, items({}))
+    api.answer(PODS, items({}))
     return api
 
 
