@@ -8,11 +8,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.ambient_data_plane import PROFILE as AMBIENT
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import merged
 from components.ownership import Owner
+from components.waypoint import NAME as WAYPOINT
 from gateway_api import cache_folder, load_manifest
 from lookup import Cluster
 from preflight import Plan
@@ -28,8 +30,10 @@ class Ground:
     Attributes:
         opts: options of a component in the cluster.
         istio_versions: the version of each namespace's proxies, once their istiod is ready.
+        data_planes: the same of namespaces with sidecars, ``ambient`` of others.
         control_planes: what must be there before a pod that is to be in the mesh.
         namespaces: every injected namespace, by name; as an output once it is labelled.
+        waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
         made: every component, for whoever must be the last.
     """
@@ -38,9 +42,11 @@ class Ground:
     opts: pulumi.ResourceOptions
     istio: mesh.IstioBase
     istio_versions: dict[str, pulumi.Output[str]]
+    data_planes: dict[str, pulumi.Output[str]]
     control_planes: Sequence[pulumi.Resource]
     namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
+    waypoints: Sequence[pulumi.Resource]
     made: list[pulumi.Resource] = field(default_factory=list)
 
 
@@ -90,6 +96,8 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     # What others on a shared cluster build on. A component's children inherit it.
     shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
     planes = settings.control_planes
+    ambient = settings.data_plane == "ambient"
+    ambient_profile = AMBIENT if ambient else {}
     release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
     gateway_api = mesh.GatewayApiCrds(
         "gateway-api",
@@ -107,7 +115,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
             requires=[gateway_api],
-            values=merged(settings.observability.istiod_values, settings.istio_values),
+            values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
@@ -126,6 +134,17 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         )
         for tag, revision in planes.tags.items()
     ]
+    data_plane = []
+    if ambient:
+        args = mesh.AmbientDataPlaneArgs(
+            version=planes.base,
+            chart_repository=settings.istio_chart_repository,
+            namespace=istio.namespace,
+            istiods=istiods,
+            platform="minikube" if settings.cluster_mode == "minikube" else "",
+            values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+        )
+        data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(
         "ingress",
         mesh.IngressGatewayArgs(
@@ -146,6 +165,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
                 exists=exists,
                 labels=owner.labels,
                 revision=planes.label(name),
+                waypoint=WAYPOINT if ambient else "",
                 pod_security=settings.security.pod_security if name == settings.namespace else {},
             ),
             shared if name == settings.namespace else in_cluster,
@@ -153,6 +173,15 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         for name, exists in places.items()
     }
     namespaces = {name: component.namespace for name, component in injected.items()}
+    waypoints = [
+        mesh.Waypoint(
+            "waypoint" if name == settings.namespace else f"waypoint-{name}",
+            mesh.WaypointArgs(namespace=namespace, requires=[gateway_api, *istiods]),
+            in_cluster,
+        )
+        for name, namespace in namespaces.items()
+        if ambient
+    ]
     pulumi.export("istioVersion", versions[settings.namespace])
     pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespaces[settings.namespace]})
     return Ground(
@@ -160,10 +189,12 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         opts=in_cluster,
         istio=istio,
         istio_versions=versions,
-        control_planes=[*istiods, *tags],
+        data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
+        control_planes=[*istiods, *tags, *data_plane],
         namespaces=namespaces,
         requires=[gateway_api, *istiods],
-        made=[gateway_api, istio, *tags, ingress, *injected.values()],
+        waypoints=waypoints,
+        made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
     )
 
 
@@ -175,7 +206,7 @@ def bookinfo(base: Ground) -> Deployments:
         mesh.BookinfoArgs(
             namespace=namespace,
             injectors=base.control_planes,
-            istio_version=base.istio_versions[settings.namespace],
+            data_plane=base.data_planes[settings.namespace],
         ),
         base.opts,
     )
@@ -217,7 +248,7 @@ def services(base: Ground) -> dict[str, Deployments]:
                 service=service.name,
                 namespace=base.namespaces[service.namespace],
                 injectors=base.control_planes,
-                istio_version=base.istio_versions[service.namespace],
+                data_plane=base.data_planes[service.namespace],
                 images=service.images,
                 port=service.port,
                 replicas=service.replicas,
@@ -301,8 +332,9 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: pulumi.Reso
                 namespace=base.namespaces[place],
                 istio_version=base.istio_versions[place],
                 deployments=checked,
+                waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
-                requires=[after],
+                requires=[after, *base.waypoints],
             ),
         )
         for place, checked in deployments.items()

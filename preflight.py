@@ -11,9 +11,11 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
+import ambient_rules
 import revision_rules
 import versions
 from components.addons import REQUESTS
+from components.ambient_data_plane import RELEASES as AMBIENT_CHARTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from lookup import Cluster, Crd
 from settings import Settings
@@ -25,6 +27,8 @@ MIB = 2**20
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
 ISTIOD = ("500m", "2048Mi")
+# ztunnel and istio-cni on the one node, beside the waypoint.
+AMBIENT = (0.3, 612)
 MINIKUBE_SYSTEM = (0.75, 170)
 
 
@@ -66,6 +70,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     Raises:
         pulumi.RunError: they do not fit; says what to change.
     """
+    ambient_rules.refuse_misfits(settings)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
@@ -121,6 +126,8 @@ def _refuse_missing_charts(settings: Settings) -> None:
     """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
     planes = settings.control_planes
     istio = [f"base-{planes.base}.tgz", *(f"istiod-{version}.tgz" for version in planes.versions.values())]
+    if settings.data_plane == "ambient":
+        istio += [f"{chart}-{planes.base}.tgz" for chart in AMBIENT_CHARTS]
     charts = (versions.ADDON_CHARTS[addon] for addon in settings.observability.addons)
     addons = [f"{chart.name}-{chart.version}.tgz" for chart in charts]
     for key, repository, archives in (
@@ -167,8 +174,14 @@ def _capacity(settings: Settings) -> list[str]:
     if settings.cluster_mode != "minikube":
         return []
     cpu, memory = (len(settings.control_planes.versions) * each for each in _istiod_requests(settings.istio_values))
-    proxies = 1 + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
-    proxies += sum(service.replicas * len(service.images) for service in settings.services)
+    ambient = settings.data_plane == "ambient"
+    sidecars = (BOOKINFO_SIDECARS if settings.bookinfo else 0) + sum(
+        service.replicas * len(service.images) for service in settings.services
+    )
+    waypoints = len({settings.namespace, *(service.namespace for service in settings.services)})
+    proxies = 1 + settings.bookinfo + (waypoints if ambient else sidecars)
+    if ambient:
+        cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
     addons = [REQUESTS[addon] for addon in settings.observability.addons]
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
     memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)

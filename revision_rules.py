@@ -19,8 +19,8 @@ def version_problems(planes: ControlPlanes, cluster: Cluster) -> list[str]:
     newest = max(filter(None, removed(planes, cluster).values()), default=None)
     if newest and newest > Version.parse(planes.base):
         found.append(
-            f"Istio {newest} runs and has brought its CRDs, which never go back: set istioVersion to {newest}, also where "
-            "revisions lists only older ones"
+            f"Istio {newest} runs and has brought its CRDs, which never go back: set istioVersion to {newest}, also "
+            "where revisions lists only older ones"
         )
     return found
 
@@ -67,6 +67,6 @@ def refuse_new_first(planes: ControlPlanes, cluster: Cluster) -> None:
     first = next(iter(planes.istiods))
     if running and first not in running:
         raise pulumi.RunError(
-            f"revisions begins with {first or DEFAULT}, which is new, while {running[0] or DEFAULT} runs: list what runs "
-            "first, as the first takes over what istioVersion and revision have brought"
+            f"revisions begins with {first or DEFAULT}, which is new, while {running[0] or DEFAULT} runs: list what "
+            "runs first, as the first takes over what istioVersion and revision have brought"
         )

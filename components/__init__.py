@@ -1,6 +1,7 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
 from components.addons import Addons, AddonsArgs
+from components.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from components.authorization import Allow, Authorization, AuthorizationArgs
 from components.bookinfo import Bookinfo, BookinfoArgs
 from components.cluster_guard import ClusterGuard, ClusterGuardArgs
@@ -22,11 +23,14 @@ from components.security import Security, SecurityArgs
 from components.traffic import kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from components.user_service import UserService, UserServiceArgs
+from components.waypoint import Waypoint, WaypointArgs
 
 __all__ = [
     "Addons",
     "AddonsArgs",
     "Allow",
+    "AmbientDataPlane",
+    "AmbientDataPlaneArgs",
     "Authorization",
     "AuthorizationArgs",
     "Bookinfo",
@@ -68,5 +72,7 @@ __all__ = [
     "TrafficPolicyArgs",
     "UserService",
     "UserServiceArgs",
+    "Waypoint",
+    "WaypointArgs",
     "kinds",
 ]

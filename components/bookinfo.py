@@ -82,14 +82,14 @@ class BookinfoArgs:
     Attributes:
         namespace: the namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
-        istio_version: the version of the sidecars; the pods are made anew when it changes.
+        data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
 
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource]
-    istio_version: pulumi.Input[str]
+    data_plane: pulumi.Input[str]
 
 
 def service_account_name(service: str) -> str:
@@ -102,8 +102,8 @@ def service_spec(service: str) -> dict[str, Any]:
     return {"ports": [{"port": PORT, "name": "http"}], "selector": {"app": service}}
 
 
-def deployment_spec(workload: Workload, account: pulumi.Input[str], istio_version: pulumi.Input[str]) -> dict[str, Any]:
-    """The spec of a workload's Deployment, whose pods run under ``account`` with a sidecar of ``istio_version``."""
+def deployment_spec(workload: Workload, account: pulumi.Input[str], data_plane: pulumi.Input[str]) -> dict[str, Any]:
+    """The spec of a workload's Deployment, whose pods run under ``account`` on ``data_plane``."""
     container: dict[str, Any] = {
         "name": workload.service,
         "image": f"{REGISTRY}/examples-bookinfo-{workload.name}:{IMAGE_TAG}",
@@ -119,7 +119,7 @@ def deployment_spec(workload: Workload, account: pulumi.Input[str], istio_versio
             {"name": name, "mountPath": workload.scratch[name]} for name in sorted(workload.scratch)
         ]
         spec["volumes"] = [{"name": name, "emptyDir": {}} for name in workload.scratch]
-    metadata = {"labels": workload.labels, "annotations": workload.annotations | data_plane_annotations(istio_version)}
+    metadata = {"labels": workload.labels, "annotations": workload.annotations | data_plane_annotations(data_plane)}
     return {
         "replicas": 1,
         "selector": {"matchLabels": workload.labels},
@@ -170,7 +170,7 @@ class Bookinfo(pulumi.ComponentResource):
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
-                spec=deployment_spec(workload, name_of(accounts[workload.service]), args.istio_version),
+                spec=deployment_spec(workload, name_of(accounts[workload.service]), args.data_plane),
             )
             for workload in WORKLOADS
         }

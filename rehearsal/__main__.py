@@ -25,7 +25,7 @@ STACK = "rehearsal"
 CONTEXT = "rehearsal"
 ROOT = PROJECT / ".rehearsal"
 STATE = ROOT / "pulumi"
-LAST_UP = ROOT / "up.json"  # engine and outputs of the last up
+LAST_UP = ROOT / "up.json"  # engine, configuration and outputs of the last up
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -108,13 +108,14 @@ def up(options: argparse.Namespace, console: Console) -> None:
         artifacts.prepare(ROOT, istio_version)
     cluster = Cluster(ROOT, tools=tools)
     cluster.start()
-    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": {}}))
+    last_up = {"engine": _named(chosen), "config": overrides, "outputs": {}}
+    LAST_UP.write_text(json.dumps(last_up))
     if chosen:
         outputs = _cli(chosen).up(overrides)
     else:
         with View(console, "rehearsal") as view:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
-    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": outputs}))
+    LAST_UP.write_text(json.dumps({**last_up, "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
 
 
@@ -128,7 +129,7 @@ def down(options: argparse.Namespace, console: Console) -> None:
         else:
             with View(console, "rehearsal") as view:
                 applier = engine.applier(cluster.kubeconfig, CONTEXT, toolchain.ensure() / "helm", view)
-                engine.destroy(applier, STACK, dict(options.config))
+                engine.destroy(applier, STACK, {**_last_up().get("config", {}), **dict(options.config)})
     LAST_UP.unlink(missing_ok=True)
     if not options.keep_cluster:
         cluster.delete()

@@ -29,7 +29,7 @@ CONTEXT = "rehearsal"
 
 
 def settings_for(cluster: Cluster, istio_version: str = "1.23.0", more: Iterable[str] = ()) -> dict[str, str]:
-    """Configuration keys that point the stack ``rehearsal`` at a test's cluster, with charts of ``more`` versions too."""
+    """Configuration keys that point the stack ``rehearsal`` at a test's cluster; ``more`` versions get charts too."""
     for version in (istio_version, *more):
         artifacts.prepare(cluster.root, version)
     return {
