@@ -227,8 +227,7 @@ def _pod_problems(workload: str, pod: Manifest, check: Check, around: Ambient | 
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     restart = f"kubectl rollout restart deployment/{workload} -n {namespace}"
     names = [container["name"] for container in containers(pod)]
-    sidecar = _sidecar_faults(pod, check.istio_version, restart)
-    faults = pod_faults(around, pod, names, restart) if around else sidecar
+    faults = pod_faults(around, pod, names, restart) if around else _sidecar_faults(pod, check.istio_version, restart)
     found = [Problem(workload, name, wrong, remedy) for wrong, remedy in faults]
     ready = {status["name"] for status in _statuses(pod) if status.get("ready")}
     pod_ready = _conditions(pod).get("Ready", {}).get("status") == "True"

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,9 @@ RESTLESS = {
 CONTEXT = "rehearsal"
 
 
-def settings_for(cluster: Cluster, istio_version: str = "1.23.0", more: Iterable[str] = ()) -> dict[str, str]:
-    """Configuration keys that point the stack ``rehearsal`` at a test's cluster; ``more`` versions get charts too."""
-    for version in (istio_version, *more):
-        artifacts.prepare(cluster.root, version)
+def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, str]:
+    """Configuration keys that point the stack ``rehearsal`` at a test's cluster."""
+    artifacts.prepare(cluster.root, istio_version)
     return {
         "kubeconfig": str(cluster.kubeconfig),
         "istioChartRepository": str(cluster.root / "charts"),
@@ -50,10 +48,16 @@ class Stack:
         return Kube(self.cluster.kubeconfig, CONTEXT)
 
     def up(self, **overrides: str) -> dict[str, Any]:
-        return engine.deploy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+        return engine.deploy(self._applier(), "rehearsal", self._settings(overrides))
 
     def down(self, **overrides: str) -> None:
-        engine.destroy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+        engine.destroy(self._applier(), "rehearsal", self._settings(overrides))
+
+    def _settings(self, overrides: dict[str, str]) -> dict[str, str]:
+        settings = settings_for(self.cluster) | overrides
+        for version in artifacts.istio_versions({"revisions": "[]", **settings}):
+            artifacts.prepare(self.cluster.root, version)
+        return settings
 
     def _applier(self) -> engine.Applier:
         view = View(Console(file=io.StringIO()), "test")

@@ -98,6 +98,34 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
     )
 
 
+def test_the_pods_of_a_revision_are_told_by_what_injection_wrote_on_them(server: FakeApi, existing: Settings) -> None:
+    server.answer(ISTIODS, {"items": [istiod("istio-system", "pilot:1.23.0")]})
+    pods = {
+        "injected": {"annotations": {"sidecar.istio.io/status": '{"revision": "1-23-0"}', "istio.io/rev": "other"}},
+        "gateways": {"annotations": {"istio.io/rev": "1-24-6"}},
+        "old": {"annotations": {"sidecar.istio.io/status": "no JSON"}},
+        "istiod": {"labels": {"istio.io/rev": "1-23-0"}},
+        "more": {"annotations": {"istio.io/rev": "1-24-6"}},
+    }
+    server.answer(PODS, items({name: {"namespace": "shop", **pod} for name, pod in pods.items()}))
+    assert look_up(existing, OWNER).revision_users == {
+        "1-23-0": ["shop/injected"],
+        "1-24-6": ["shop/gateways", "shop/more"],
+    }
+
+
+def test_without_an_istiod_no_pod_is_asked_for(server: FakeApi, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    assert PODS not in {request.path for request in server.requests}
+
+
+def test_a_marked_istiod_is_this_stacks(server: FakeApi, existing: Settings) -> None:
+    ours, others = istiod("ours", "pilot:1.23.0"), istiod("theirs", "pilot:1.23.0")
+    ours["metadata"]["labels"] = OWNER.labels
+    server.answer(ISTIODS, {"items": [ours, others]})
+    assert look_up(existing, OWNER).own_istiods == {"ours/istiod"}
+
+
 @pytest.mark.parametrize("image", ["registry.example:5000/pilot@sha256:00", "pilot:latest", "pilot"])
 def test_an_istiod_whose_image_does_not_tell_is_of_no_known_version(
     server: FakeApi, existing: Settings, image: str
