@@ -8,14 +8,17 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.ambient_data_plane import PROFILE as AMBIENT
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
 from components.images import istiod_image_values, pinned
+from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import merged
 from components.objects import kubectl
 from components.observability import ObservabilityConfig
 from components.ownership import Owner
 from components.security import SecurityConfig
+from components.waypoint import NAME as WAYPOINT
 from gateway_api import cache_folder, load_manifest
 from lookup import Cluster
 from preflight import Plan
@@ -30,7 +33,11 @@ class Ground:
 
     Attributes:
         opts: options of a component in the cluster.
+        istio_versions: the version of each namespace's proxies, once their istiod is ready.
+        data_planes: the same of namespaces with sidecars, ``ambient`` of others.
+        control_planes: what must be there before a pod that is to be in the mesh.
         namespaces: every injected namespace, by name; as an output once it is labelled.
+        waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
         made: every component, for whoever must be the last.
     """
@@ -38,8 +45,12 @@ class Ground:
     settings: Settings
     opts: pulumi.ResourceOptions
     istio: mesh.IstioBase
+    istio_versions: dict[str, pulumi.Output[str]]
+    data_planes: dict[str, pulumi.Output[str]]
+    control_planes: Sequence[pulumi.Resource]
     namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
+    waypoints: Sequence[pulumi.Resource]
     made: list[pulumi.Resource] = field(default_factory=list)
 
 
@@ -88,6 +99,9 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     in_cluster = pulumi.ResourceOptions(provider=provider)
     # What others on a shared cluster build on. A component's children inherit it.
     shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
+    planes = settings.control_planes
+    ambient = settings.data_plane == "ambient"
+    ambient_profile = AMBIENT if ambient else {}
     release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
     gateway_api = mesh.GatewayApiCrds(
         "gateway-api",
@@ -99,30 +113,55 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     istio = mesh.IstioBase(
         "istio",
         mesh.IstioBaseArgs(
-            version=settings.istio_version,
+            version=planes.base,
             chart_repository=settings.istio_chart_repository,
             owner=owner,
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
             requires=[gateway_api],
             values=merged(
-                merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),
+                ambient_profile
+                | merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),
                 settings.istio_values,
             ),
             revision=settings.revision,
+            revisions=planes.istiods if planes.side_by_side else {},
+            default_revision=planes.default,
             replicas=settings.replicas,
             adopt=settings.adopt,
         ),
         shared,
     )
+    places = {settings.namespace: planned.namespace_exists, **planned.service_namespaces}
+    versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *places)}
+    istiods = list(istio.istiods.values())
+    tags = [
+        mesh.RevisionTag(
+            f"tag-{tag}",
+            mesh.RevisionTagArgs(tag=tag, revision=planes.chart_revision(revision), istiods=istiods),
+            shared,
+        )
+        for tag, revision in planes.tags.items()
+    ]
+    data_plane = []
+    if ambient:
+        args = mesh.AmbientDataPlaneArgs(
+            version=planes.base,
+            chart_repository=settings.istio_chart_repository,
+            namespace=istio.namespace,
+            istiods=istiods,
+            platform="minikube" if settings.cluster_mode == "minikube" else "",
+            values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+        )
+        data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(
         "ingress",
         mesh.IngressGatewayArgs(
             namespace=istio.namespace,
-            istiod=istio.istiod,
-            istio_version=istio.version,
+            injectors=[*istiods, *tags],
+            istio_version=versions[ISTIO_NAMESPACE],
             service_type=settings.ingress_service_type,
-            revision=settings.revision,
+            revision=planes.label(ISTIO_NAMESPACE),
             replicas=settings.replicas,
         ),
         shared,
@@ -134,23 +173,37 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
                 namespace=name,
                 exists=exists,
                 labels=owner.labels,
-                revision=settings.revision,
+                revision=planes.label(name),
+                waypoint=WAYPOINT if ambient else "",
                 pod_security=settings.security.pod_security if name == settings.namespace else {},
             ),
             shared if name == settings.namespace else in_cluster,
         )
-        for name, exists in {settings.namespace: planned.namespace_exists, **planned.service_namespaces}.items()
+        for name, exists in places.items()
     }
     namespaces = {name: component.namespace for name, component in injected.items()}
-    pulumi.export("istioVersion", istio.version)
+    waypoints = [
+        mesh.Waypoint(
+            "waypoint" if name == settings.namespace else f"waypoint-{name}",
+            mesh.WaypointArgs(namespace=namespace, requires=[gateway_api, *istiods]),
+            in_cluster,
+        )
+        for name, namespace in namespaces.items()
+        if ambient
+    ]
+    pulumi.export("istioVersion", versions[settings.namespace])
     pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespaces[settings.namespace]})
     return Ground(
         settings=settings,
         opts=in_cluster,
         istio=istio,
+        istio_versions=versions,
+        data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
+        control_planes=[*istiods, *tags, *data_plane],
         namespaces=namespaces,
-        requires=[gateway_api, istio.istiod],
-        made=[gateway_api, istio, ingress, *injected.values()],
+        requires=[gateway_api, *istiods],
+        waypoints=waypoints,
+        made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
     )
 
 
@@ -161,8 +214,8 @@ def bookinfo(base: Ground) -> Deployments:
         "bookinfo",
         mesh.BookinfoArgs(
             namespace=namespace,
-            injectors=[base.istio.istiod],
-            istio_version=base.istio.version,
+            injectors=base.control_planes,
+            data_plane=base.data_planes[settings.namespace],
             image_digests=settings.image_digests,
         ),
         base.opts,
@@ -184,7 +237,7 @@ def bookinfo(base: Ground) -> Deployments:
             paths=PAGE_PATHS,
             requires=base.requires,
             service_type=settings.ingress_service_type,
-            revision=settings.revision,
+            revision=settings.control_planes.label(settings.namespace),
             tls_secret=tls_secret,
         ),
         base.opts,
@@ -204,8 +257,8 @@ def services(base: Ground) -> dict[str, Deployments]:
             mesh.UserServiceArgs(
                 service=service.name,
                 namespace=base.namespaces[service.namespace],
-                injectors=[base.istio.istiod],
-                istio_version=base.istio.version,
+                injectors=base.control_planes,
+                data_plane=base.data_planes[service.namespace],
                 images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
                 port=service.port,
                 replicas=service.replicas,
@@ -249,7 +302,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
-            requires=[base.istio.istiod],
+            requires=base.control_planes,
         ),
         base.opts,
     )
@@ -268,7 +321,7 @@ def observability(base: Ground) -> None:
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
             kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
-            requires=[base.istio.istiod],
+            requires=base.control_planes,
         ),
         base.opts,
     )
@@ -292,10 +345,11 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 kubeconfig=settings.kubeconfig,
                 context=settings.context,
                 namespace=base.namespaces[place],
-                istio_version=base.istio.version,
+                istio_version=base.istio_versions[place],
                 deployments=checked,
+                waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
-                requires=after,
+                requires=[*after, *base.waypoints],
             ),
         )
         for place, checked in deployments.items()

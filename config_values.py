@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+NUMBER = "(0|[1-9][0-9]{0,8})"
+RELEASE = rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
 # What the Gateway API takes, and Istio too: https://gateway-api.sigs.k8s.io/geps/gep-2257/
 DURATION = r"(?=.*[1-9])([0-9]{1,5}(h|ms|m|s)){1,4}"
 

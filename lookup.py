@@ -1,14 +1,16 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
+import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
 from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUP
+from components.injected_namespace import REVISION
 from components.ownership import Owner
 from kube import Kube, KubeError, MissingContextError, UnreachableError
 from settings import Settings
@@ -16,6 +18,8 @@ from versions import Version
 
 # Source: Helm's pkg/action/validate.go.
 HELM_RELEASE = "meta.helm.sh/release-name"
+STATUS = "sidecar.istio.io/status"
+PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,9 @@ class Cluster:
         istiods: the versions of the istiods that run, by NAMESPACE/NAME of their Deployments; None where the image
             does not tell.
         unreleased: those of them that no Helm release made, as `istioctl install` does not.
+        own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
+        revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
+            one without a name); read only where there is an istiod.
     """
 
     identity: str = ""
@@ -49,6 +56,8 @@ class Cluster:
     istio_crds: Mapping[str, bool] = field(default_factory=dict)
     istiods: Mapping[str, Version | None] = field(default_factory=dict)
     unreleased: frozenset[str] = frozenset()
+    own_istiods: frozenset[str] = frozenset()
+    revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -104,7 +113,29 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         unreleased=frozenset(
             name for name, istiod in istiods.items() if HELM_RELEASE not in istiod["metadata"].get("annotations", {})
         ),
+        own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
+        revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
     )
+
+
+def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The pods by the revision that made their proxy."""
+    users: dict[str, list[str]] = {}
+    for pod in pods:
+        if revision := _revision(pod.get("annotations", {})):
+            users.setdefault(revision, []).append(f"{pod['namespace']}/{pod['name']}")
+    return users
+
+
+def _revision(annotations: Mapping[str, str]) -> str:
+    """The revision in what injection has written on a pod, or on the pods that istiod made for a Gateway.
+
+    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
+    """
+    try:
+        return str(json.loads(annotations[STATUS])["revision"])
+    except (KeyError, ValueError, TypeError):
+        return annotations.get(REVISION, "")
 
 
 def _version(istiod: Mapping[str, Any]) -> Version | None:

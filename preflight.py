@@ -11,8 +11,11 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
+import ambient_rules
+import revision_rules
 import versions
 from components.addons import REQUESTS
+from components.ambient_data_plane import RELEASES as AMBIENT_CHARTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import istiod_release
 from lookup import Cluster, Crd
@@ -25,6 +28,8 @@ MIB = 2**20
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
 ISTIOD = ("500m", "2048Mi")
+# ztunnel and istio-cni on the one node, beside the waypoint.
+AMBIENT = (0.3, 612)
 MINIKUBE_SYSTEM = (0.75, 170)
 
 
@@ -66,7 +71,10 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     Raises:
         pulumi.RunError: they do not fit; says what to change.
     """
+    ambient_rules.refuse_misfits(settings)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
+    revision_rules.refuse_new_first(settings.control_planes, cluster)
+    revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
     _refuse_unadopted(settings, cluster)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
@@ -95,27 +103,35 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 
 
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
-    found = versions.incompatibilities(
-        istio=settings.istio,
-        kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
-        gateway_api=settings.gateway_api,
-    )
-    release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
-    if running := cluster.istiods.get(release):
-        found += versions.upgrade_problems(running=running, wanted=settings.istio)
+    planes = settings.control_planes
+    wanted = [Version.parse(version) for version in planes.versions.values()]
+    found = [
+        problem
+        for istio in wanted
+        for problem in versions.incompatibilities(
+            istio=istio,
+            kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
+            gateway_api=settings.gateway_api,
+        )
+    ]
+    found += revision_rules.version_problems(planes, cluster)
     if found and settings.compatibility == "enforce":
         raise pulumi.RunError(
             "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
         )
-    row = versions.ISTIO_LINES.get(settings.istio.line)
-    if row and row.end_of_life:
-        found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
+    for line in dict.fromkeys(istio.line for istio in wanted):
+        row = versions.ISTIO_LINES.get(line)
+        if row and row.end_of_life:
+            found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
     return found
 
 
 def _refuse_missing_charts(settings: Settings) -> None:
     """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
-    istio = [f"{chart}-{settings.istio_version}.tgz" for chart in ("base", "istiod")]
+    planes = settings.control_planes
+    istio = [f"base-{planes.base}.tgz", *(f"istiod-{version}.tgz" for version in planes.versions.values())]
+    if settings.data_plane == "ambient":
+        istio += [f"{chart}-{planes.base}.tgz" for chart in AMBIENT_CHARTS]
     charts = (versions.ADDON_CHARTS[addon] for addon in settings.observability.addons)
     addons = [f"{chart.name}-{chart.version}.tgz" for chart in charts]
     for key, repository, archives in (
@@ -177,9 +193,16 @@ def _capacity(settings: Settings) -> list[str]:
     """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
     if settings.cluster_mode != "minikube":
         return []
-    cpu, memory = (settings.replicas * each for each in _istiod_requests(settings.istio_values))
-    proxies = settings.replicas + (1 + BOOKINFO_SIDECARS if settings.bookinfo else 0)
-    proxies += sum(service.replicas * len(service.images) for service in settings.services)
+    istiods = len(settings.control_planes.versions) * settings.replicas
+    cpu, memory = (istiods * each for each in _istiod_requests(settings.istio_values))
+    ambient = settings.data_plane == "ambient"
+    sidecars = (BOOKINFO_SIDECARS if settings.bookinfo else 0) + sum(
+        service.replicas * len(service.images) for service in settings.services
+    )
+    waypoints = len({settings.namespace, *(service.namespace for service in settings.services)})
+    proxies = settings.replicas + settings.bookinfo + (waypoints if ambient else sidecars)
+    if ambient:
+        cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
     addons = [REQUESTS[addon] for addon in settings.observability.addons]
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
     memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)

@@ -7,15 +7,18 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+import control_planes
 import images_config
 import observability_config
 import security_config
 import services_config
 import traffic_config
+from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import ObservabilityConfig
 from components.security import SecurityConfig
 from components.traffic import Traffic
-from config_values import DNS_LABEL, Value
+from config_values import DNS_LABEL, RELEASE, Value
+from control_planes import DEFAULT, ControlPlanes
 from services_config import Service
 from versions import Version
 
@@ -23,9 +26,7 @@ ClusterMode = Literal["minikube", "existing"]
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
-
-NUMBER = "(0|[1-9][0-9]{0,8})"
-RELEASE = rf"v{NUMBER}\.{NUMBER}\.{NUMBER}"
+DataPlane = Literal["sidecar", "ambient"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,10 @@ class Settings:
     gateway_api_manifest: str
     namespace: str
     revision: str
+    revisions: Mapping[str, str]
+    tags: Mapping[str, str]
+    namespace_revisions: Mapping[str, str]
+    data_plane: DataPlane
     bookinfo: bool
     mesh_check_http: bool
     protect: bool
@@ -81,7 +86,9 @@ class Settings:
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         services = services_config.read_all(keys["services"], namespace)
-        istio_version = keys["istioVersion"].text(RELEASE.removeprefix("v"), "MAJOR.MINOR.PATCH, such as 1.23.0")
+        istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
+        revisions = control_planes.read_revisions(keys["revisions"])
+        tags = control_planes.read_tags(keys["tags"], revisions)
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
@@ -102,7 +109,7 @@ class Settings:
             minikube_memory=keys["minikubeMemory"].integer("a whole number of MiB", least=1800),
             minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),
             minikube_driver=keys["minikubeDriver"].text(r"[a-z0-9]*", "a minikube driver such as docker, or empty"),
-            kubernetes_version=keys["kubernetesVersion"].text(RELEASE, "vMAJOR.MINOR.PATCH, such as v1.30.0"),
+            kubernetes_version=keys["kubernetesVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.30.0"),
             istio_version=istio_version,
             istio_chart_repository=keys["istioChartRepository"].text(
                 r"\S.*",
@@ -113,11 +120,20 @@ class Settings:
                 ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
             ),
             replicas=keys["replicas"].integer("pods", least=1),
-            gateway_api_version=keys["gatewayApiVersion"].text(RELEASE, "vMAJOR.MINOR.PATCH, such as v1.1.0"),
+            gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
             gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),
             namespace=namespace,
-            revision=keys["revision"].text(rf"({DNS_LABEL})?", "a DNS-1123 label such as 1-23-0, or empty"),
+            revision=control_planes.read_selected(keys["revision"], revisions, tags),
+            revisions=revisions,
+            tags=tags,
+            namespace_revisions=control_planes.read_namespaces(
+                keys["namespaceRevisions"],
+                revisions,
+                tags,
+                frozenset({ISTIO_NAMESPACE, namespace, *(service.namespace for service in services)}),
+            ),
+            data_plane=cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient")),
             bookinfo=bookinfo,
             mesh_check_http=keys["meshCheckHttp"].boolean(),
             protect=keys["protect"].boolean(),
@@ -141,6 +157,19 @@ class Settings:
                 f"{settings.minikube_profile!r}, as with clusterMode minikube a context is named after its profile"
             )
         return settings
+
+    @property
+    def control_planes(self) -> ControlPlanes:
+        """The istiods that there are to be: those of ``revisions``, or the one of ``istio_version``."""
+        versions = self.revisions or {self.revision or DEFAULT: self.istio_version}
+        return ControlPlanes(
+            versions=versions,
+            base=max([self.istio_version, *versions.values()], key=Version.parse),
+            selected=self.revision,
+            tags=self.tags,
+            namespaces=self.namespace_revisions,
+            side_by_side=bool(self.revisions),
+        )
 
     @property
     def istio(self) -> Version:

@@ -10,6 +10,7 @@ Sources, to be followed when a release is added:
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -127,6 +128,29 @@ def upgrade_problems(*, running: Version, wanted: Version) -> list[str]:
     return [
         f"Istio {running} runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion "
         f"of {', then '.join([*path, wanted.line])}"
+    ]
+
+
+# Istio tests upgrades by revision over two minor releases at most.
+SIDE_BY_SIDE = 2
+
+
+def canary_problems(revisions: Mapping[str, Version]) -> list[str]:
+    """What speaks against control planes of these versions side by side; each entry says which path to take.
+
+    Source: https://istio.io/latest/docs/setup/upgrade/ ("more than two minor versions in one step").
+    """
+    lines = list(ISTIO_LINES)
+    known = sorted((version, name) for name, version in revisions.items() if version.line in lines)
+    if not known:
+        return []
+    (oldest, first), (newest, last) = known[0], known[-1]
+    between = lines[lines.index(oldest.line) + 1 : lines.index(newest.line)]
+    if len(between) < SIDE_BY_SIDE:
+        return []
+    return [
+        f"revisions {first} ({oldest}) and {last} ({newest}) are {len(between) + 1} minor releases apart, and side by "
+        f"side Istio supports {SIDE_BY_SIDE} at most: go by a revision of {between[SIDE_BY_SIDE - 1]}"
     ]
 
 

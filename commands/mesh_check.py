@@ -1,6 +1,6 @@
 """Checks that the mesh works, for a pulumi-command `local.Command`: python -m commands.mesh_check < CHECK.json.
 
-CHECK.json, every key needed and no other allowed:
+CHECK.json, every key needed and no other allowed but "waypoint", the Gateway of a namespace in ambient mode:
 
     {"kubeconfig": "~/.kube/config", "context": "minikube", "namespace": "default", "istioVersion": "1.23.0",
      "deployments": ["details-v1"], "timeoutSeconds": 120, "pages": [{"service": "productpage",
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from commands import UserError, run, say
+from commands.ambient import Ambient, namespace_faults, pod_faults
 
 SIDECAR = "istio-proxy"
 REVISION = "deployment.kubernetes.io/revision"
@@ -59,15 +60,17 @@ class Check:
     deployments: tuple[str, ...]
     pages: tuple[Page, ...]
     timeout_seconds: int
+    waypoint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The namespace's objects as the API server gives them."""
+    """The namespace's objects as the API server gives them. ambient: what else counts there; None for sidecars."""
 
     deployments: list[Manifest]
     replica_sets: list[Manifest]
     pods: list[Manifest]
+    ambient: Ambient | None = None
 
 
 class Problem(NamedTuple):
@@ -97,6 +100,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "pages": (lambda value: isinstance(value, list), "a list of pages"),
     "timeoutSeconds": (_whole(3600), "a whole number from 1 to 3600"),
 }
+_OPTIONAL = {"waypoint": _TEXT}
 _PAGE_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("service", "namespace", "title"), _TEXT),
     "port": (_whole(65535), "a whole number from 1 to 65535"),
@@ -126,7 +130,8 @@ def parse(text: str) -> Check:
         document = json.loads(text)
     except ValueError as error:
         raise UserError(f"The mesh check's input on stdin is not JSON: {error}.") from None
-    given = _fields(document, _FIELDS, "The mesh check's input")
+    optional = {key: _OPTIONAL[key] for key in _OPTIONAL if isinstance(document, dict) and key in document}
+    given = _fields(document, _FIELDS | optional, "The mesh check's input")
     pages = [_fields(page, _PAGE_FIELDS, f"The mesh check's pages[{i}]") for i, page in enumerate(given["pages"])]
     return Check(
         kubeconfig=given["kubeconfig"],
@@ -136,6 +141,7 @@ def parse(text: str) -> Check:
         deployments=tuple(given["deployments"]),
         pages=tuple(Page(**page) for page in pages),
         timeout_seconds=given["timeoutSeconds"],
+        waypoint=given.get("waypoint", ""),
     )
 
 
@@ -207,19 +213,24 @@ def _why_unready(pod: Manifest) -> str:
     return "; ".join(reasons) or scheduled.get("message") or f"phase {pod['status'].get('phase', 'unknown')}"
 
 
-def _pod_problems(workload: str, pod: Manifest, version: str) -> list[Problem]:
-    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-    restart = f"kubectl rollout restart deployment/{workload} -n {namespace}"
-    found = []
+def _sidecar_faults(pod: Manifest, version: str, restart: str) -> list[tuple[str, str]]:
     sidecar = next((container for container in containers(pod) if container["name"] == SIDECAR), None)
     if sidecar is None:
-        remedy = f"namespace label? pod older than injection: {restart}"
-        found.append(Problem(workload, name, f"no {SIDECAR} container", remedy))
-    elif (tag := image_version(sidecar["image"])) is not None and not is_version(tag, version):
-        found.append(Problem(workload, name, f"{SIDECAR} is {tag}, not {version}", f"older than istiod: {restart}"))
+        return [(f"no {SIDECAR} container", f"namespace label? pod older than injection: {restart}")]
+    if (tag := image_version(sidecar["image"])) is not None and not is_version(tag, version):
+        return [(f"{SIDECAR} is {tag}, not {version}", f"older than istiod: {restart}")]
+    return []
+
+
+def _pod_problems(workload: str, pod: Manifest, check: Check, around: Ambient | None) -> list[Problem]:
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    restart = f"kubectl rollout restart deployment/{workload} -n {namespace}"
+    names = [container["name"] for container in containers(pod)]
+    faults = pod_faults(around, pod, names, restart) if around else _sidecar_faults(pod, check.istio_version, restart)
+    found = [Problem(workload, name, wrong, remedy) for wrong, remedy in faults]
     ready = {status["name"] for status in _statuses(pod) if status.get("ready")}
     pod_ready = _conditions(pod).get("Ready", {}).get("status") == "True"
-    if not pod_ready or (sidecar is not None and SIDECAR not in ready):
+    if not pod_ready or (SIDECAR in names and SIDECAR not in ready):
         remedy = f"kubectl describe pod/{name} -n {namespace}"
         found.append(Problem(workload, name, f"not ready: {_why_unready(pod)}", remedy))
     return found
@@ -229,9 +240,12 @@ def problems(check: Check, state: State) -> list[Problem]:
     """Return everything that is wrong with the Deployments' current pods, in the order asked for; [] when all is right.
 
     Right means: the controller has seen the newest spec, all replicas exist, each pod is Ready and has a ready
-    istio-proxy of the wanted version: https://istio.io/v1.23/docs/ops/common-problems/injection/
+    istio-proxy of the wanted version, or in ambient mode what commands/ambient.py wants: https://istio.io/v1.23/docs/ops/common-problems/injection/
     """
-    found: list[Problem] = []
+    found = []
+    if state.ambient:
+        faults = namespace_faults(state.ambient, check.waypoint)
+        found += [Problem(f"namespace {check.namespace}", "-", wrong, remedy) for wrong, remedy in faults]
     by_name = {deployment["metadata"]["name"]: deployment for deployment in state.deployments}
     for workload in check.deployments:
         deployment = by_name.get(workload)
@@ -248,7 +262,7 @@ def problems(check: Check, state: State) -> list[Problem]:
         if not pods or len(pods) < wanted:
             found.append(Problem(workload, "-", f"{len(pods)} of {wanted} pods{_why_fewer(deployment)}", look))
         for pod in pods:
-            found += _pod_problems(workload, pod, check.istio_version)
+            found += _pod_problems(workload, pod, check, state.ambient)
     return found
 
 
@@ -291,14 +305,23 @@ class Cluster:
         with _told():
             self._kube = Kube(kubeconfig, context)
 
-    def state(self, namespace: str) -> State:
-        """Read the namespace's Deployments, ReplicaSets and pods."""
+    def state(self, namespace: str, waypoint: str = "") -> State:
+        """Read the namespace's Deployments, ReplicaSets and pods, and with a waypoint what ambient mode needs."""
         with _told():
             return State(
                 deployments=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
                 replica_sets=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/replicasets"),
                 pods=self._kube.objects(f"/api/v1/namespaces/{namespace}/pods"),
+                ambient=self._ambient(namespace, waypoint) if waypoint else None,
             )
+
+    def _ambient(self, namespace: str, waypoint: str) -> Ambient:
+        gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways"
+        return Ambient(
+            namespace=self._kube.find(f"/api/v1/namespaces/{namespace}") or {"metadata": {"name": namespace}},
+            ztunnels=self._kube.objects("/api/v1/namespaces/istio-system/pods?labelSelector=app%3Dztunnel"),
+            waypoint=self._kube.find(f"{gateways}/{waypoint}"),
+        )
 
     def page(self, page: Page) -> tuple[int, str]:
         """GET the page; return its status and body."""
@@ -318,7 +341,7 @@ def _told() -> Iterator[None]:
 
 
 def _look(cluster: Cluster, check: Check) -> tuple[State, list[Problem]]:
-    state = cluster.state(check.namespace)
+    state = cluster.state(check.namespace, check.waypoint)
     found = problems(check, state)
     if not found:  # a page of pods that are not right would only repeat what is wrong
         judged = [page_problem(page, *cluster.page(page)) for page in check.pages]
@@ -361,8 +384,9 @@ def report(check: Check, state: State) -> None:
         for pod in current_pods(by_name[workload], state):
             images = [{"name": container["name"], "image": container["image"]} for container in containers(pod)]
             pods.append({**{key: pod["metadata"][key] for key in ("namespace", "name")}, "containers": images})
-            sidecar = next(image["image"] for image in images if image["name"] == SIDECAR)
-            seen.append((workload, pod["metadata"]["name"], image_version(sidecar) or "version not visible"))
+            sidecars = [image_version(image["image"]) for image in images if image["name"] == SIDECAR]
+            shown = sidecars[0] or "version not visible" if sidecars else "none, ambient"
+            seen.append((workload, pod["metadata"]["name"], shown))
     say(table(*seen))
     pods.sort(key=lambda pod: str(pod["name"]))
     pages = [{"service": page.service, "status": 200} for page in check.pages]

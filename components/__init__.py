@@ -1,6 +1,7 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
 from components.addons import Addons, AddonsArgs
+from components.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from components.authorization import Allow, Authorization, AuthorizationArgs
 from components.bookinfo import Bookinfo, BookinfoArgs
 from components.cluster_guard import ClusterGuard, ClusterGuardArgs
@@ -17,15 +18,19 @@ from components.minikube import Minikube, MinikubeArgs
 from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from components.observability import Observability, ObservabilityArgs
 from components.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
+from components.revision_tag import RevisionTag, RevisionTagArgs
 from components.security import Security, SecurityArgs
 from components.traffic import kinds
 from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from components.user_service import UserService, UserServiceArgs
+from components.waypoint import Waypoint, WaypointArgs
 
 __all__ = [
     "Addons",
     "AddonsArgs",
     "Allow",
+    "AmbientDataPlane",
+    "AmbientDataPlaneArgs",
     "Authorization",
     "AuthorizationArgs",
     "Bookinfo",
@@ -59,11 +64,15 @@ __all__ = [
     "Page",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "RevisionTag",
+    "RevisionTagArgs",
     "Security",
     "SecurityArgs",
     "TrafficPolicy",
     "TrafficPolicyArgs",
     "UserService",
     "UserServiceArgs",
+    "Waypoint",
+    "WaypointArgs",
     "kinds",
 ]

@@ -89,7 +89,7 @@ class BookinfoArgs:
     Attributes:
         namespace: the namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
-        istio_version: the version of the sidecars; the pods are made anew when it changes.
+        data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         image_digests: by image, the digest that it is pinned to.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
@@ -97,7 +97,7 @@ class BookinfoArgs:
 
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource]
-    istio_version: pulumi.Input[str]
+    data_plane: pulumi.Input[str]
     image_digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,10 +114,10 @@ def service_spec(service: str) -> dict[str, Any]:
 def deployment_spec(
     workload: Workload,
     account: pulumi.Input[str],
-    istio_version: pulumi.Input[str],
+    data_plane: pulumi.Input[str],
     image_digests: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The spec of a workload's Deployment, whose pods run under ``account`` with a sidecar of ``istio_version``."""
+    """The spec of a workload's Deployment, whose pods run under ``account`` on ``data_plane``."""
     container: dict[str, Any] = {
         "name": workload.service,
         "image": pinned(workload.image, image_digests or {}),
@@ -133,7 +133,7 @@ def deployment_spec(
             {"name": name, "mountPath": workload.scratch[name]} for name in sorted(workload.scratch)
         ]
         spec["volumes"] = [{"name": name, "emptyDir": {}} for name in workload.scratch]
-    metadata = {"labels": workload.labels, "annotations": workload.annotations | data_plane_annotations(istio_version)}
+    metadata = {"labels": workload.labels, "annotations": workload.annotations | data_plane_annotations(data_plane)}
     return {
         "replicas": 1,
         "selector": {"matchLabels": workload.labels},
@@ -185,7 +185,7 @@ class Bookinfo(pulumi.ComponentResource):
                 depends_on=list(args.injectors),
                 metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
                 spec=deployment_spec(
-                    workload, name_of(accounts[workload.service]), args.istio_version, args.image_digests
+                    workload, name_of(accounts[workload.service]), args.data_plane, args.image_digests
                 ),
             )
             for workload in WORKLOADS

@@ -1,5 +1,6 @@
 """The ingress gateway that ``istioctl install`` makes in its default profile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,15 +23,15 @@ class IngressGatewayArgs:
 
     Attributes:
         namespace: the namespace of istiod; an output of IstioBase.
-        istiod: the resource that makes pods be injected; without it the image would stay ``auto``.
+        injectors: what makes pods be injected; without it the image would stay ``auto``.
         istio_version: the version of the proxy; the pods are made anew when it changes.
         service_type: LoadBalancer, NodePort or ClusterIP.
-        revision: Istio revision whose istiod injects the gateway; empty for the default one.
+        revision: Istio revision, or tag, whose istiod injects the gateway; empty for the default one.
         replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
     """
 
     namespace: pulumi.Input[str]
-    istiod: pulumi.Resource
+    injectors: Sequence[pulumi.Resource]
     istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
@@ -155,7 +156,7 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.apps.v1.Deployment,
             f"{name}-deployment",
             parent=self,
-            depends_on=[args.istiod, binding],
+            depends_on=[*args.injectors, binding],
             metadata=metadata(),
             spec={
                 "selector": {"matchLabels": LABELS},

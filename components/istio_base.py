@@ -32,10 +32,13 @@ class IstioBaseArgs:
         requires: what istiod should find when it starts: the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
         revision: Istio revision; empty for the default one.
+        revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
+            those that run already first. ``version`` is then of the CRDs.
+        default_revision: of ``revisions``, the one that validates what names none; empty for nobody.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
         adopt: the releases take over what `istioctl install` made, which goes on running.
 
-    Source: https://istio.io/latest/docs/setup/install/helm/
+    Source: https://istio.io/latest/docs/setup/install/helm/ and https://istio.io/latest/docs/setup/upgrade/helm/
     """
 
     version: str
@@ -46,6 +49,8 @@ class IstioBaseArgs:
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    default_revision: str = ""
     replicas: int = 1
     adopt: bool = False
 
@@ -91,15 +96,28 @@ def istiod_values(revision: str, values: Mapping[str, Any], replicas: int = 1) -
     return merged(ours, values)
 
 
+def base_values(args: IstioBaseArgs) -> dict[str, Any]:
+    """Values of the base chart, whose own default revision is the istiod without a name."""
+    ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
+    return {**ours, "defaultRevision": args.default_revision} if args.revisions else ours
+
+
 class IstioBase(pulumi.ComponentResource):
-    """Istio's CRDs and a ready istiod in istio-system."""
+    """Istio's CRDs and a ready istiod in istio-system, or several of different revisions.
+
+    ``istiods`` is by revision, empty for the one without a name.
+    """
 
     version: pulumi.Output[str]
     namespace: pulumi.Output[str]
-    istiod: k8s.helm.v3.Release
+    istiods: dict[str, k8s.helm.v3.Release]
 
     def __init__(self, name: str, args: IstioBaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:IstioBase", name, None, opts)
+        self._versions = dict(args.revisions) or {args.revision: args.version}
+        # Whose an istiod is decides whether it counts as removed when the configuration lists it no longer.
+        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
+        values = merged(labelled, args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         if not args.namespace_exists:
             namespace = k8s.core.v1.Namespace(
@@ -122,7 +140,7 @@ class IstioBase(pulumi.ComponentResource):
             # The name is given, as a generated one would change labels and the owner of CRDs.
             name=BASE_RELEASE,
             namespace=self.namespace,
-            values={"global": {"istioNamespace": NAMESPACE}},
+            values=base_values(args),
             timeout=TIMEOUT_SECONDS,
             **chart_source(args.chart_repository, "base", args.version),
             opts=pulumi.ResourceOptions(parent=self),
@@ -137,20 +155,34 @@ class IstioBase(pulumi.ComponentResource):
             environment={"ISTIO_VERSION": args.version},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *args.requires]),
         )
-        self.istiod = k8s.helm.v3.Release(
-            f"{name}-istiod",
-            name=istiod_release(args.revision),
-            namespace=self.namespace,
-            values=istiod_values(args.revision, args.values, args.replicas),
-            timeout=TIMEOUT_SECONDS,
-            **chart_source(args.chart_repository, "istiod", args.version),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, crds]),
-        )
+        # One istiod by itself and the first of several are the same resource: it goes on when others come and go.
+        alone = f"{name}-istiod"
+        self.istiods = {}
+        for revision, version in self._versions.items():
+            named = f"{alone}-{revision or 'default'}"
+            self.istiods[revision] = k8s.helm.v3.Release(
+                named if args.revisions else alone,
+                name=istiod_release(revision),
+                namespace=self.namespace,
+                values=istiod_values(revision, values, args.replicas),
+                timeout=TIMEOUT_SECONDS,
+                **chart_source(args.chart_repository, "istiod", version),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[base, crds],
+                    aliases=None if self.istiods else [pulumi.Alias(name=alone if args.revisions else named)],
+                ),
+            )
         if args.adopt:
             local.Command(
                 f"{name}-adopted",
                 create=args.owner.adopted_command,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.istiod]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.istiods.values())),
             )
-        self.version = self.istiod.version.apply(lambda _: args.version)
+        self.version = self.version_of(next(iter(self._versions)))
         self.register_outputs({"version": self.version, "namespace": self.namespace})
+
+    def version_of(self, revision: str) -> pulumi.Output[str]:
+        """The version of a revision (empty for the one without a name), known once its istiod is ready."""
+        version = self._versions[revision]
+        return self.istiods[revision].version.apply(lambda _: version)

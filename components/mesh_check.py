@@ -33,6 +33,8 @@ class MeshCheckArgs:
         namespace: the namespace of the Deployments.
         istio_version: the version that every sidecar must have, MAJOR.MINOR.PATCH; an output of IstioBase.
         deployments: the Deployments whose pods must be ready and have a ready sidecar, by name.
+        waypoint: in ambient mode, the Gateway that must be programmed; pods then have no sidecar, but a ztunnel on
+            their node. Empty for sidecars.
         pages: pages that must answer; empty where pods are simulated.
         requires: what must be there before it looks: policies that may keep a page from answering.
         timeout: how long to wait until all is right, in seconds.
@@ -43,6 +45,7 @@ class MeshCheckArgs:
     namespace: pulumi.Input[str]
     istio_version: pulumi.Input[str]
     deployments: Mapping[str, k8s.apps.v1.Deployment]
+    waypoint: str = ""
     pages: Sequence[Page] = ()
     requires: Sequence[pulumi.Resource] = ()
     timeout: int = 120
@@ -58,6 +61,7 @@ def check_document(args: MeshCheckArgs, namespace: str, istio_version: str) -> d
         "deployments": sorted(args.deployments),
         "pages": [vars(page) for page in args.pages],
         "timeoutSeconds": args.timeout,
+        **({"waypoint": args.waypoint} if args.waypoint else {}),
     }
 
 
@@ -67,7 +71,7 @@ def pods_of(printed: str) -> list[Any]:
 
 
 class MeshCheck(pulumi.ComponentResource):
-    """Fails the update, with a table of what is wrong, unless every pod has its sidecar and every page answers.
+    """Fails the update, with a table of what is wrong, unless every pod is in the mesh and every page answers.
 
     It runs again when the version, the pages or any Deployment's specification changes, and only then.
     """

@@ -45,9 +45,9 @@ def name_of(resource: Any) -> pulumi.Output[str]:
     return name
 
 
-def data_plane_annotations(istio_version: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
-    """Annotations of a pod template that change with Istio's version, so that pods roll and get the new proxy."""
-    return {"istio-minikube/data-plane": istio_version}
+def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """Annotations of a pod template that change with what puts pods into the mesh, so that they roll and get it."""
+    return {"istio-minikube/data-plane": data_plane}
 
 
 def kubectl(kubeconfig: str, context: str) -> str:

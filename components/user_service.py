@@ -18,7 +18,7 @@ class UserServiceArgs:
         service: the service's name, a DNS-1123 label; also its ServiceAccount's, the mesh's identity of the service.
         namespace: its namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
-        istio_version: the version of the sidecars; the pods are made anew when it changes.
+        data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         images: version -> image; one Deployment each, named SERVICE-VERSION.
         port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.
         replicas: how many pods of each version.
@@ -30,7 +30,7 @@ class UserServiceArgs:
     service: str
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource]
-    istio_version: pulumi.Input[str]
+    data_plane: pulumi.Input[str]
     images: Mapping[str, str]
     port: int
     replicas: int = 1
@@ -56,7 +56,7 @@ def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[s
         "replicas": args.replicas,
         "selector": {"matchLabels": labels},
         "template": {
-            "metadata": {"labels": labels, "annotations": data_plane_annotations(args.istio_version)},
+            "metadata": {"labels": labels, "annotations": data_plane_annotations(args.data_plane)},
             "spec": {"serviceAccountName": account, "containers": [container]},
         },
     }

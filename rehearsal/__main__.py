@@ -16,15 +16,16 @@ import pulumi_cli
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
+from rehearsal.declared import settings_of
 from rehearsal.errors import RehearsalError
-from rehearsal.program import LOG, PROJECT, Recorder, stack_config
+from rehearsal.program import LOG, PROJECT, Recorder
 from rehearsal.view import View
 
 STACK = "rehearsal"
 CONTEXT = "rehearsal"
 ROOT = PROJECT / ".rehearsal"
 STATE = ROOT / "pulumi"
-LAST_UP = ROOT / "up.json"  # engine and outputs of the last up
+LAST_UP = ROOT / "up.json"  # engine, configuration and outputs of the last up
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -106,17 +107,18 @@ def up(options: argparse.Namespace, console: Console) -> None:
     chosen = _engine(options.engine, console)
     tools = toolchain.ensure()
     overrides = dict(options.config)
-    istio_version = stack_config(STACK, overrides)["istio-minikube:istioVersion"]
-    artifacts.prepare(ROOT, istio_version)
+    for istio_version in artifacts.istio_versions(settings_of(STACK, overrides)):
+        artifacts.prepare(ROOT, istio_version)
     cluster = Cluster(ROOT, tools=tools)
     cluster.start()
-    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": {}}))
+    last_up = {"engine": _named(chosen), "config": overrides, "outputs": {}}
+    LAST_UP.write_text(json.dumps(last_up))
     if chosen:
         outputs = _cli(chosen).up(overrides)
     else:
         with View(console, "rehearsal") as view:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
-    LAST_UP.write_text(json.dumps({"engine": _named(chosen), "outputs": outputs}))
+    LAST_UP.write_text(json.dumps({**last_up, "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
 
 
@@ -130,7 +132,7 @@ def down(options: argparse.Namespace, console: Console) -> None:
         else:
             with View(console, "rehearsal") as view:
                 applier = engine.applier(cluster.kubeconfig, CONTEXT, toolchain.ensure() / "helm", view)
-                engine.destroy(applier, STACK, dict(options.config))
+                engine.destroy(applier, STACK, {**_last_up().get("config", {}), **dict(options.config)})
     LAST_UP.unlink(missing_ok=True)
     if not options.keep_cluster:
         cluster.delete()
@@ -210,7 +212,8 @@ def base_up(options: argparse.Namespace, _: Console) -> None:
 def preview(_: argparse.Namespace, __: Console) -> None:
     """Show what the program as it is now would change of what `up` or `preview-base` made."""
     chosen = _needed_cli("preview")
-    artifacts.prepare(ROOT, stack_config(STACK)["istio-minikube:istioVersion"])
+    for istio_version in artifacts.istio_versions(settings_of(STACK)):
+        artifacts.prepare(ROOT, istio_version)
     _cli(chosen).preview()
 
 

@@ -3,10 +3,11 @@
 import gzip
 import hashlib
 import io
+import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -23,10 +24,16 @@ GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.1.0")
 CHANNELS = ("standard", "experimental")
 
 
+def istio_versions(settings: Mapping[str, str]) -> list[str]:
+    """Every version of Istio that a stack's configuration, by bare key, asks for."""
+    revisions = json.loads(settings["revisions"])
+    return sorted({settings["istioVersion"], *(revision["version"] for revision in revisions)})
+
+
 def prepare(root: Path, istio_version: str, gateway_api: str = GATEWAY_API[1]) -> None:
     """Fill root/charts and root/gateway-api; what is there already and still right is left alone.
 
-    Makes charts/base-VERSION.tgz, charts/istiod-VERSION.tgz and gateway-api/VERSION/{standard,experimental}/*.yaml.
+    Makes charts/NAME-VERSION.tgz of each chart here and gateway-api/VERSION/{standard,experimental}/*.yaml.
 
     Args:
         root: The cluster's folder; made where it is missing.
@@ -73,14 +80,16 @@ def pack(chart: Path, version: str, extra: Iterable[tuple[str, bytes]] = ()) -> 
 
 def _pack_charts(folder: Path, version: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    base, istiod = folder / f"base-{version}.tgz", folder / f"istiod-{version}.tgz"
+    charts = sorted(chart.parent for chart in CHARTS.glob("*/Chart.yaml"))
+    archives = {chart: folder / f"{chart.name}-{version}.tgz" for chart in charts}
     made_of = folder / f".{version}.made-of"
     recipe = _recipe(version)
-    if base.exists() and istiod.exists() and made_of.exists() and made_of.read_text() == recipe:
+    if all(map(Path.exists, archives.values())) and made_of.exists() and made_of.read_text() == recipe:
         return
     crds = toolchain.module_dir(*ISTIO_API) / ISTIO_CRDS
-    _write(base, pack(CHARTS / "base", version, [("crds/crds.yaml", crds.read_bytes())]))
-    _write(istiod, pack(CHARTS / "istiod", version))
+    for chart, archive in archives.items():
+        extra = [("crds/crds.yaml", crds.read_bytes())] if chart.name == "base" else []
+        _write(archive, pack(chart, version, extra))
     _write(made_of, recipe.encode())
 
 

@@ -357,6 +357,8 @@ def apiserver_arguments(ports: Ports, *, certificates: Path, tokens: Path, signi
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={signing_key}",
         f"--service-account-signing-key-file={signing_key}",
+        # No container runs that could answer a webhook, such as a revision tag's; policies do what istiod's would.
+        "--disable-admission-plugins=MutatingAdmissionWebhook",
         "--enable-priority-and-fairness=false",
         "--max-requests-inflight=0",
         "--max-mutating-requests-inflight=0",

@@ -71,7 +71,8 @@ def render(
     settings = settings_of(stack, overrides)
     kubernetes = settings["kubernetesVersion"]
     if (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
-        artifacts.prepare(root, settings["istioVersion"], settings["gatewayApiVersion"])
+        for istio_version in artifacts.istio_versions(settings):
+            artifacts.prepare(root, istio_version, settings["gatewayApiVersion"])
     if stack == REHEARSAL:
         kubernetes = toolchain.kubernetes_version()  # what the embedded cluster is, whatever minikube would start
     recorder = declared(stack, overrides)

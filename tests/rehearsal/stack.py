@@ -48,10 +48,16 @@ class Stack:
         return Kube(self.cluster.kubeconfig, CONTEXT)
 
     def up(self, **overrides: str) -> dict[str, Any]:
-        return engine.deploy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+        return engine.deploy(self._applier(), "rehearsal", self._settings(overrides))
 
     def down(self, **overrides: str) -> None:
-        engine.destroy(self._applier(), "rehearsal", settings_for(self.cluster) | overrides)
+        engine.destroy(self._applier(), "rehearsal", self._settings(overrides))
+
+    def _settings(self, overrides: dict[str, str]) -> dict[str, str]:
+        settings = settings_for(self.cluster) | overrides
+        for version in artifacts.istio_versions({"revisions": "[]", **settings}):
+            artifacts.prepare(self.cluster.root, version)
+        return settings
 
     def _applier(self) -> engine.Applier:
         view = View(Console(file=io.StringIO()), "test")

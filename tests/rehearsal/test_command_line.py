@@ -46,8 +46,8 @@ def replace(file: Path, old: str, new: str) -> None:
 
 
 def test_pods_made_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
-    waits = "injectors=[base.istio.istiod], istio_version=base.istio.version"
-    replace(copy / "compose.py", waits, 'injectors=[], istio_version="1.23.0"')
+    waits = "injectors=base.control_planes,\n            data_plane=base.data_planes[settings.namespace]"
+    replace(copy / "compose.py", waits, 'injectors=[], data_plane="1.23.0"')
     replace(copy / "components" / "mesh_check.py", "timeout: int = 120", "timeout: int = 5")
     done = rehearse(copy, "up", "--engine", "offline")
     assert done.returncode == 1

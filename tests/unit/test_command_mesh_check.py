@@ -399,8 +399,8 @@ class Script(Cluster):
     def __init__(self, *looks: State | UserError, answer: tuple[int, str] = (200, HTML)) -> None:
         self.looks, self.answer, self.clock = list(looks), answer, 0.0
 
-    def state(self, namespace: str) -> State:
-        assert namespace == "default"
+    def state(self, namespace: str, waypoint: str = "") -> State:
+        assert (namespace, waypoint) == ("default", "")
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         if isinstance(look, UserError):
             raise look

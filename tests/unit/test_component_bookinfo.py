@@ -26,7 +26,7 @@ def mesh(compose: Compose) -> Mesh:
     def declare() -> None:
         namespace = something("namespace")
         args = BookinfoArgs(
-            namespace=namespace.id.apply(lambda _: "shop"), injectors=[something("istiod")], istio_version="1.23.0"
+            namespace=namespace.id.apply(lambda _: "shop"), injectors=[something("istiod")], data_plane="1.23.0"
         )
         Bookinfo("bookinfo", args)
 

@@ -23,7 +23,7 @@ TOKENS = {
 
 def declared(**args: Any) -> None:
     namespace = something("namespace").id.apply(lambda _: "istio-system")
-    required: dict[str, Any] = {"namespace": namespace, "istiod": something("istiod"), "istio_version": "1.23.0"}
+    required: dict[str, Any] = {"namespace": namespace, "injectors": [something("istiod")], "istio_version": "1.23.0"}
     IngressGateway("ingress", IngressGatewayArgs(**required, **args))
 
 

@@ -15,11 +15,16 @@ OWN = {"istio-minikube/stack": "dev"}
     [
         ({"exists": True}, "NamespacePatch", {"istio-injection": "enabled"}),
         ({"exists": True, "revision": "1-23-0"}, "NamespacePatch", {"istio.io/rev": "1-23-0"}),
+        (
+            {"exists": True, "waypoint": "waypoint"},
+            "NamespacePatch",
+            {"istio.io/dataplane-mode": "ambient", "istio.io/use-waypoint": "waypoint"},
+        ),
         ({"exists": False}, "Namespace", {**OWN, "istio-injection": "enabled"}),
         ({"exists": False, "revision": "1-23-0"}, "Namespace", {**OWN, "istio.io/rev": "1-23-0"}),
     ],
 )
-def test_somebody_elses_namespace_gets_one_label_and_a_new_one_is_owned(
+def test_somebody_elses_namespace_gets_the_meshs_labels_and_a_new_one_is_owned(
     compose: Compose, args: dict[str, Any], token: str, labels: dict[str, str]
 ) -> None:
     mesh = compose(lambda: InjectedNamespace("namespace", InjectedNamespaceArgs(namespace="shop", labels=OWN, **args)))

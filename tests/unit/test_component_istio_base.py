@@ -97,6 +97,53 @@ def test_a_revision_has_its_own_release_and_value(compose: Compose) -> None:
     assert istiod["values"] == {"global": {"istioNamespace": "istio-system"}, "revision": "1-23-0"}
 
 
+@pytest.fixture(scope="module")
+def side_by_side(compose: Compose) -> Mesh:
+    revisions = {"": "1.23.0", "1-24-6": "1.24.6"}
+    values = {"pilot": {"replicaCount": 2}}
+    return compose(lambda: declared(version="1.24.6", revisions=revisions, default_revision="default", values=values))
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "version", "revision"),
+    [
+        ("istio-istiod-default", "istiod", "1.23.0", {}),
+        ("istio-istiod-1-24-6", "istiod-1-24-6", "1.24.6", {"revision": "1-24-6"}),
+    ],
+)
+def test_control_planes_side_by_side_have_a_release_each_and_are_marked_as_this_stacks(
+    side_by_side: Mesh, resource: str, name: str, version: str, revision: dict[str, str]
+) -> None:
+    inputs = side_by_side.inputs(resource)
+    assert (inputs["name"], inputs["version"]) == (name, version)
+    assert inputs["values"] == {
+        "global": {"istioNamespace": "istio-system"},
+        "pilot": {"deploymentLabels": {"istio-minikube/stack": "dev"}, "replicaCount": 2},
+        **revision,
+    }
+
+
+def test_they_share_a_base_that_knows_the_default_revision(side_by_side: Mesh) -> None:
+    assert side_by_side.inputs("istio-base")["version"] == "1.24.6"
+    assert side_by_side.inputs("istio-base")["values"]["defaultRevision"] == "default"
+
+
+def aliases(mesh: Mesh, resource: str) -> list[str]:
+    return [alias.spec.name for alias in mesh.options(resource).aliases]
+
+
+def test_the_first_of_several_is_the_one_that_was_there_by_itself(side_by_side: Mesh) -> None:
+    assert aliases(side_by_side, "istio-istiod-default") == ["istio-istiod"]
+    assert aliases(side_by_side, "istio-istiod-1-24-6") == []
+
+
+@pytest.mark.parametrize(("revision", "alias"), [("", "istio-istiod-default"), ("1-24-6", "istio-istiod-1-24-6")])
+def test_one_that_is_left_by_itself_is_the_one_that_was_there_with_others(
+    compose: Compose, revision: str, alias: str
+) -> None:
+    assert aliases(compose(lambda: declared(revision=revision)), "istio-istiod") == [alias]
+
+
 def test_the_users_values_reach_istiod_and_not_the_base(compose: Compose) -> None:
     mesh = compose(lambda: declared(values={"pilot": {"replicaCount": 2}}))
     assert mesh.inputs("istio-istiod")["values"]["pilot"] == {"replicaCount": 2}

@@ -88,6 +88,11 @@ def test_pages_are_asked_for_only_where_there_are_any(compose: Compose, declare:
     assert (document["pages"], document["timeoutSeconds"]) == ([], 5)
 
 
+def test_in_ambient_mode_it_is_told_the_waypoint(compose: Compose, declare: Callable[..., None]) -> None:
+    mesh = compose(lambda: declare(waypoint="waypoint"), ANSWERS)
+    assert json.loads(mesh.inputs("mesh-check-command")["stdin"])["waypoint"] == "waypoint"
+
+
 def test_it_runs_again_when_a_deployment_is_made_anew_or_specified_otherwise(mesh: Mesh) -> None:
     assert mesh.inputs("mesh-check-command")["triggers"] == ["1a2b/1", "1a2b/7"]
 

@@ -30,7 +30,7 @@ def mesh() -> Mesh:
         UserService(
             "orders",
             UserServiceArgs(
-                istio_version="1.23.0",
+                data_plane="1.23.0",
                 service="orders",
                 namespace="shop",
                 injectors=[k8s.core.v1.ConfigMap("istiod")],

@@ -19,6 +19,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
 ISTIODS = "/apis/apps/v1/deployments?labelSelector=app%3Distiod"
+PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
@@ -39,6 +40,7 @@ def server(api: FakeApi) -> FakeApi:
     api.answer(CRDS, items({}))
     api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
     api.answer(ISTIODS, items({}))
+    api.answer(PODS, items({}))
     return api
 
 
@@ -95,6 +97,34 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         istiods={"istio-system/istiod": Version(1, 23)},
         unreleased=frozenset({"istio-system/istiod"}),
     )
+
+
+def test_the_pods_of_a_revision_are_told_by_what_injection_wrote_on_them(server: FakeApi, existing: Settings) -> None:
+    server.answer(ISTIODS, {"items": [istiod("istio-system", "pilot:1.23.0")]})
+    pods = {
+        "injected": {"annotations": {"sidecar.istio.io/status": '{"revision": "1-23-0"}', "istio.io/rev": "other"}},
+        "gateways": {"annotations": {"istio.io/rev": "1-24-6"}},
+        "old": {"annotations": {"sidecar.istio.io/status": "no JSON"}},
+        "istiod": {"labels": {"istio.io/rev": "1-23-0"}},
+        "more": {"annotations": {"istio.io/rev": "1-24-6"}},
+    }
+    server.answer(PODS, items({name: {"namespace": "shop", **pod} for name, pod in pods.items()}))
+    assert look_up(existing, OWNER).revision_users == {
+        "1-23-0": ["shop/injected"],
+        "1-24-6": ["shop/gateways", "shop/more"],
+    }
+
+
+def test_without_an_istiod_no_pod_is_asked_for(server: FakeApi, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    assert PODS not in {request.path for request in server.requests}
+
+
+def test_a_marked_istiod_is_this_stacks(server: FakeApi, existing: Settings) -> None:
+    ours, others = istiod("ours", "pilot:1.23.0"), istiod("theirs", "pilot:1.23.0")
+    ours["metadata"]["labels"] = OWNER.labels
+    server.answer(ISTIODS, {"items": [ours, others]})
+    assert look_up(existing, OWNER).own_istiods == {"ours/istiod"}
 
 
 @pytest.mark.parametrize("image", ["registry.example:5000/pilot@sha256:00", "pilot:latest", "pilot"])

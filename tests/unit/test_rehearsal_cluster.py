@@ -390,7 +390,9 @@ def test_preparing_makes_the_charts_and_both_channels(tmp_path: Path, modules: l
     assert modules == ["istio.io/api", "sigs.k8s.io/gateway-api"]
     assert sorted(snapshot(tmp_path / "root")) == [
         "charts/base-1.23.0.tgz",
+        "charts/cni-1.23.0.tgz",
         "charts/istiod-1.23.0.tgz",
+        "charts/ztunnel-1.23.0.tgz",
         "gateway-api/v1.1.0/experimental/gateways.yaml",
         "gateway-api/v1.1.0/standard/gateways.yaml",
     ]

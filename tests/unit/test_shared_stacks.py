@@ -60,7 +60,7 @@ def test_the_autoscaler_never_has_less_room_than_replicas(replicas: int, most: i
 
 def test_a_number_of_replicas_below_one_is_refused() -> None:
     with pytest.raises(pulumi.RunError, match="replicas is 0; accepted: 1 or more pods"):
-        IngressGatewayArgs(namespace="istio-system", istiod=None, istio_version="1", replicas=0)  # type: ignore[arg-type]
+        IngressGatewayArgs(namespace="istio-system", injectors=[], istio_version="1", replicas=0)
 
 
 def test_what_others_build_on_is_protected_and_the_sample_is_not(shared: Mesh) -> None:

@@ -30,6 +30,9 @@ TOKENS = {
     "istio-minikube:components:IstioBase",
     "istio-minikube:components:MeshCheck",
     "istio-minikube:components:Minikube",
+    "istio-minikube:components:RevisionTag",
+    "istio-minikube:components:AmbientDataPlane",
+    "istio-minikube:components:Waypoint",
 }
 MODULES = [importlib.import_module(f"components.{module.name}") for module in pkgutil.iter_modules(components.__path__)]
 CLASSES = {

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from versions import ISTIO_LINES, Version, incompatibilities, upgrade_problems
+from versions import ISTIO_LINES, Version, canary_problems, incompatibilities, upgrade_problems
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,18 @@ def test_a_jump_is_told_the_lines_on_the_way() -> None:
     assert upgrade_problems(running=Version(1, 23), wanted=Version(1, 26, 8)) == [
         "Istio 1.23.0 runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion of "
         "1.24, then 1.25, then 1.26"
+    ]
+
+
+@pytest.mark.parametrize("newest", ["1.23.6", "1.24.6", "1.25.5", "1.99.0"])
+def test_control_planes_side_by_side_are_two_lines_apart_at_most(newest: str) -> None:
+    assert canary_problems({"old": Version(1, 23), "new": Version.parse(newest)}) == []
+
+
+def test_control_planes_further_apart_are_told_the_line_between() -> None:
+    assert canary_problems({"new": Version(1, 27, 1), "old": Version(1, 23), "between": Version(1, 24)}) == [
+        "revisions old (1.23.0) and new (1.27.1) are 4 minor releases apart, and side by side Istio supports 2 at "
+        "most: go by a revision of 1.25"
     ]
 
 

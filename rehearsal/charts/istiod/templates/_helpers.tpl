@@ -8,7 +8,7 @@ istiod{{ with .Values.revision }}-{{ . }}{{ end }}
 
 {{/* Values of istiod itself, from under `pilot` and from the top: the top wins. */}}
 {{- define "pilot" -}}
-{{ mergeOverwrite (deepCopy .Values.pilot) (pick .Values "hub" "tag" "image" "replicaCount" "autoscaleEnabled" "autoscaleMin" "autoscaleMax" "cpu" "resources" "podLabels" "podAnnotations" "affinity" "env") | toYaml }}
+{{ mergeOverwrite (deepCopy .Values.pilot) (pick .Values "hub" "tag" "image" "replicaCount" "autoscaleEnabled" "autoscaleMin" "autoscaleMax" "cpu" "resources" "deploymentLabels" "podLabels" "podAnnotations" "affinity" "env") | toYaml }}
 {{- end }}
 
 {{- define "proxy-image" -}}

@@ -1,0 +1,118 @@
+import json
+import re
+from typing import Any
+
+import pulumi
+import pytest
+
+from control_planes import ControlPlanes
+from tests.unit.loading import loaded
+
+OLD, NEW = {"name": "1-23-0", "version": "1.23.0"}, {"name": "1-24-6", "version": "1.24.6"}
+UNNAMED = {"name": "default", "version": "1.23.0"}
+SHOP = {"name": "orders", "namespace": "shop", "image": "shop.example/orders:1", "port": 80}
+
+
+def planes(**config: Any) -> ControlPlanes:
+    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    return loaded(**written).control_planes
+
+
+@pytest.mark.parametrize("revision", ["", "1-23-0"])
+def test_without_revisions_there_is_one_istiod_for_every_namespace(revision: str) -> None:
+    alone = planes(revision=revision)
+    assert (alone.istiods, alone.base, alone.side_by_side) == ({revision: "1.23.0"}, "1.23.0", False)
+    assert (alone.label("default"), alone.istiod("default")) == (revision, revision)
+
+
+def test_a_namespace_has_the_version_of_its_revision_or_of_its_tags() -> None:
+    some = planes(
+        revisions=[OLD, NEW],
+        tags={"default": "1-23-0", "next": "1-24-6"},
+        services=[SHOP],
+        namespaceRevisions={"shop": "next"},
+    )
+    assert some.istiods == {"1-23-0": "1.23.0", "1-24-6": "1.24.6"}
+    assert [(some.label(place), some.istiod(place)) for place in ("default", "shop")] == [
+        ("", "1-23-0"),
+        ("next", "1-24-6"),
+    ]
+    assert some.default == "1-23-0"
+
+
+def test_the_istiod_without_a_name_can_be_one_of_several() -> None:
+    some = planes(revisions=[UNNAMED, NEW], namespaceRevisions={"istio-system": "1-24-6"})
+    assert some.istiods == {"": "1.23.0", "1-24-6": "1.24.6"}
+    assert (some.istiod("default"), some.istiod("istio-system"), some.default) == ("", "1-24-6", "default")
+
+
+def test_without_a_tag_or_an_istiod_for_it_there_is_no_default_revision() -> None:
+    assert planes(revisions=[OLD, NEW], revision="1-24-6").default == ""
+
+
+@pytest.mark.parametrize(("istio_version", "base"), [("1.23.0", "1.24.6"), ("1.25.5", "1.25.5")])
+def test_what_they_share_is_of_the_newest_version_or_of_istio_version(istio_version: str, base: str) -> None:
+    assert planes(istioVersion=istio_version, revisions=[NEW], revision="1-24-6").base == base
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (
+            {"revisions": [{**OLD, "name": "1.23.0"}]},
+            "revisions[0].name is '1.23.0'; accepted: a DNS-1123 label such as 1-24-6, or default for the istiod "
+            "without a name",
+        ),
+        (
+            {"revisions": [{"name": "a"}]},
+            "revisions[0].version is not set; accepted: MAJOR.MINOR.PATCH, such as 1.24.6",
+        ),
+        (
+            {"revisions": [OLD, {**NEW, "name": "1-23-0"}]},
+            "revisions[1].name is '1-23-0'; accepted: a name that no other revision has",
+        ),
+        (
+            {"revisions": [OLD, {**NEW, "version": "1.23.0"}]},
+            "revisions[1].version is '1.23.0'; accepted: a version that no other revision has, as sidecars are told "
+            "apart by it",
+        ),
+        (
+            {"revisions": [OLD]},
+            "revision is ''; accepted: one of revisions and tags: 1-23-0 (empty stands for default)",
+        ),
+        (
+            {"revisions": [OLD], "revision": "1-24-6"},
+            "revision is '1-24-6'; accepted: one of revisions and tags: 1-23-0 (empty stands for default)",
+        ),
+        (
+            {"tags": {"default": "1-23-0"}},
+            "tags.default is '1-23-0'; accepted: no tag, as revisions lists nothing that it could stand for",
+        ),
+        ({"revisions": [OLD], "tags": {"default": "1-24-6"}}, "tags.default is '1-24-6'; accepted: 1-23-0"),
+        (
+            {"revisions": [OLD, NEW], "tags": {"a.b": "1-24-6"}},
+            "tags.a.b is 'a.b'; accepted: a DNS-1123 label such as reviews",
+        ),
+        (
+            {"revisions": [UNNAMED, NEW], "tags": {"default": "1-24-6"}},
+            "tags.default is '1-24-6'; accepted: another tag than default, as a revision has that name and injects for "
+            "it",
+        ),
+        (
+            {"revisions": [UNNAMED], "namespaceRevisions": {"shop": "default"}},
+            "namespaceRevisions.shop is 'shop'; accepted: one of this stack's namespaces: default, istio-system",
+        ),
+        (
+            {"revisions": [UNNAMED], "namespaceRevisions": {"default": "b"}},
+            "namespaceRevisions.default is 'b'; accepted: default",
+        ),
+        (
+            {"namespaceRevisions": {"default": "b"}},
+            "namespaceRevisions.default is 'b'; accepted: no entry, as revisions lists nothing to choose from",
+        ),
+        ({"dataPlane": "none"}, "dataPlane is 'none'; accepted: sidecar or ambient"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_path(config: dict[str, Any], told: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(f'config key istio-minikube:{told}')}$"):
+        planes(**config)
