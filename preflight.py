@@ -13,9 +13,9 @@ from kubernetes.utils.quantity import parse_quantity
 
 import ambient_rules
 import revision_rules
+import supply
 import versions
 from components.addons import REQUESTS
-from components.ambient_data_plane import RELEASES as AMBIENT_CHARTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import istiod_release
 from lookup import Cluster, Crd
@@ -128,16 +128,11 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
 
 def _refuse_missing_charts(settings: Settings) -> None:
     """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
-    planes = settings.control_planes
-    istio = [f"base-{planes.base}.tgz", *(f"istiod-{version}.tgz" for version in planes.versions.values())]
-    if settings.data_plane == "ambient":
-        istio += [f"{chart}-{planes.base}.tgz" for chart in AMBIENT_CHARTS]
-    charts = (versions.ADDON_CHARTS[addon] for addon in settings.observability.addons)
-    addons = [f"{chart.name}-{chart.version}.tgz" for chart in charts]
-    for key, repository, archives in (
-        ("istioChartRepository", settings.istio_chart_repository, istio),
-        ("observability.chartRepository", settings.observability.chart_repository, addons),
+    for key, repository, charts in (
+        ("istioChartRepository", settings.istio_chart_repository, supply.istio_charts(settings)),
+        ("observability.chartRepository", settings.observability.chart_repository, supply.addon_charts(settings)),
     ):
+        archives = [chart.file for chart in charts]
         missing = [archive for archive in archives if not (Path(repository).expanduser() / archive).is_file()]
         if repository and "://" not in repository and missing:
             raise pulumi.RunError(

@@ -7,13 +7,14 @@ not. A stack that is in the lock is installed from those files alone, and only i
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
 
-import versions
+from components.ambient_data_plane import RELEASES as AMBIENT_CHARTS
 from settings import Settings
+from versions import ADDON_CHARTS, Chart
 
 PROJECT = Path(__file__).resolve().parent
 LOCK = "vendor.lock.json"
@@ -21,29 +22,24 @@ FOLDER = "vendor"
 Locked = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chart:
-    """A Helm chart's archive. repository: an address, or a local folder that holds NAME-VERSION.tgz."""
+def istio_charts(settings: Settings) -> list[Chart]:
+    """Istio's own charts of a stack: base, an istiod for each version, and in ambient mode its node agents."""
+    planes = settings.control_planes
+    wanted = [("base", planes.base), *(("istiod", version) for version in dict.fromkeys(planes.versions.values()))]
+    wanted += [(chart, planes.base) for chart in AMBIENT_CHARTS if settings.data_plane == "ambient"]
+    return [Chart(name=name, version=version, repository=settings.istio_chart_repository) for name, version in wanted]
 
-    name: str
-    version: str
-    repository: str
 
-    @property
-    def file(self) -> str:
-        """The archive's name."""
-        return f"{self.name}-{self.version}.tgz"
+def addon_charts(settings: Settings) -> list[Chart]:
+    """The charts of a stack's addons."""
+    repository = settings.observability.chart_repository
+    charts = (ADDON_CHARTS[addon] for addon in settings.observability.addons)
+    return [replace(chart, repository=repository) if repository else chart for chart in charts]
 
 
 def charts(settings: Settings) -> list[Chart]:
     """The charts of a stack: Istio's, and those of its addons."""
-    istio = [
-        Chart(name=name, version=settings.istio_version, repository=settings.istio_chart_repository)
-        for name in ("base", "istiod")
-    ]
-    repository = settings.observability.chart_repository
-    addons = [versions.ADDON_CHARTS[addon] for addon in settings.observability.addons]
-    return istio + [Chart(name=a.name, version=a.version, repository=repository or a.repository) for a in addons]
+    return istio_charts(settings) + addon_charts(settings)
 
 
 def manifest_file(settings: Settings) -> str:

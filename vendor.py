@@ -19,7 +19,8 @@ from gateway_api import LOADER, cache_folder, load_manifest, release_files
 from rehearsal.errors import RehearsalError
 from rehearsal.program import stack_config
 from settings import Settings
-from supply import FOLDER, LOCK, PROJECT, Chart, charts, digest, manifest_file, read_lock
+from supply import FOLDER, LOCK, PROJECT, charts, digest, manifest_file, read_lock
+from versions import Chart
 
 TIMEOUT_SECONDS = 60
 

@@ -156,11 +156,16 @@ def canary_problems(revisions: Mapping[str, Version]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A Helm chart: its name, its version, and the repository that its maintainers publish it in."""
+    """A Helm chart: its name, its version, and its repository, an address or a folder that holds NAME-VERSION.tgz."""
 
     name: str
     version: str
     repository: str
+
+    @property
+    def file(self) -> str:
+        """The archive's name."""
+        return f"{self.name}-{self.version}.tgz"
 
 
 # Prometheus, Grafana and Kiali as manifests/addons/gen.sh of istio/istio 1.23.0 has them; Kiali goes with one line of

@@ -149,7 +149,7 @@ def test_a_stacks_own_salt_wins_and_an_empty_stack_file_will_do(
 
 
 def test_an_override_that_is_no_yaml_is_refused(cli: Cli, pulumi: Tool) -> None:
-    message = r"^config key istio-minikube:istioValues is '\{'; accepted: a YAML object$"
+    message = r"^config key istio-minikube:istioValues is '\{'; accepted: YAML of type object$"
     with pytest.raises(CliError, match=message):
         cli.up({"istioValues": "{"})
     assert pulumi.words == []

@@ -12,9 +12,10 @@ import yaml
 
 import vendor
 from gateway_api import load_manifest
-from supply import Chart, as_locked, digest
+from supply import as_locked, digest
 from tests.unit.loading import loaded
 from vendor import VendorError, chart_archive
+from versions import Chart
 
 FILES = {f"{name}-1.23.0.tgz": f"{name} as released".encode() for name in ("base", "istiod")}
 
