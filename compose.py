@@ -84,6 +84,8 @@ def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
         kubeconfig=settings.kubeconfig,
         context=settings.context,
         cluster_identifier=settings.context,
+        # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
+        enable_patch_force=True,
         opts=pulumi.ResourceOptions(depends_on=[cluster]),
     )
 

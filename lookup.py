@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUP
+from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.injected_namespace import REVISION
 from components.ownership import Owner
 from kube import Kube, KubeError, MissingContextError, UnreachableError
@@ -106,7 +106,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
                 ours=is_ours(metadata),
             )
             for metadata in crds
-            if metadata["name"].endswith(f".{GROUP}")
+            if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
         },
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},

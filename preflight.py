@@ -23,6 +23,10 @@ from settings import Settings
 from versions import Version
 
 MIB = 2**20
+# What Istio and this program cannot do without.
+NEEDED_GATEWAY_API = frozenset(
+    f"{plural}.gateway.networking.k8s.io" for plural in ("gatewayclasses", "gateways", "httproutes", "referencegrants")
+)
 # Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
 # minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
 PROXY = (0.1, 128)
@@ -38,7 +42,8 @@ class Plan:
     """What the program leaves to others, and what it warns of.
 
     Attributes:
-        own_gateway_api: the names of the Gateway API objects that this stack brings; None for all of the release.
+        foreign_gateway_api: the names of the Gateway API's CRDs that are somebody else's.
+        own_gateway_api: the names of those that this stack brought.
         namespace_exists: the injected namespace is somebody else's.
         service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
@@ -46,7 +51,8 @@ class Plan:
         warnings: sentences for the user.
     """
 
-    own_gateway_api: frozenset[str] | None
+    foreign_gateway_api: frozenset[str]
+    own_gateway_api: frozenset[str]
     namespace_exists: bool
     service_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
@@ -58,11 +64,17 @@ class Plan:
 
         What the stack brought stays declared run after run; what was there before never is.
         """
-        if self.own_gateway_api is None:
+        if not self.foreign_gateway_api:
             return list(release())
-        if not self.own_gateway_api:
+        if not self.own_gateway_api and self.foreign_gateway_api >= NEEDED_GATEWAY_API:
             return []
-        return [document for document in release() if document["metadata"]["name"] in self.own_gateway_api]
+        # Somebody else's bundle, and what it lacks: an earlier destroy keeps only the CRDs that others use.
+        return [
+            document
+            for document in release()
+            if document["kind"] == "CustomResourceDefinition"
+            and document["metadata"]["name"] not in self.foreign_gateway_api
+        ]
 
 
 def plan(settings: Settings, cluster: Cluster) -> Plan:
@@ -82,7 +94,8 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         _refuse_unfit_bundle(settings, foreign)
     own = frozenset(cluster.gateway_api) - frozenset(foreign)
     return Plan(
-        own_gateway_api=own if foreign else None,
+        foreign_gateway_api=frozenset(foreign),
+        own_gateway_api=own,
         namespace_exists=_exists(settings.namespace, cluster),
         service_namespaces={
             service.namespace: _exists(service.namespace, cluster)

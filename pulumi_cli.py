@@ -89,7 +89,8 @@ class Cli:
         """The environment of the CLI; what is set outside wins."""
         passphrase = {} if "PULUMI_CONFIG_PASSPHRASE_FILE" in os.environ else {"PULUMI_CONFIG_PASSPHRASE": ""}
         return {
-            "PULUMI_BACKEND_URL": self.state.as_uri(),
+            # metadata=skip: no .attrs beside the state, which a killed CLI leaves empty and then cannot read.
+            "PULUMI_BACKEND_URL": f"{self.state.as_uri()}?metadata=skip",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **passphrase,
             **os.environ,

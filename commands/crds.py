@@ -1,6 +1,7 @@
 """Marks the CRDs that a stack brought by a Helm chart as its own, and takes them away with it.
 
     python -m commands.crds own    --kubeconfig K --context C --stack S --group istio.io [--keep NAME,...] [--release R]
+    python -m commands.crds others --kubeconfig K --context C --stack S --group istio.io
     python -m commands.crds remove --kubeconfig K --context C --stack S --group istio.io [--istiod NAMESPACE]
 
 Helm neither upgrades nor removes the CRDs of a chart's crds/ folder, and keeps templated ones that say so. What `own`
@@ -20,6 +21,7 @@ from kube import MERGE, Kube, KubeError
 OWNER = "istio-minikube/stack"  # components/ownership.py writes the same label
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ISTIOD_GONE_SECONDS = 60
+CRD_GONE_SECONDS = 60
 
 
 def helm_marks(release: str) -> dict[str, dict[str, str]]:
@@ -32,6 +34,12 @@ def helm_marks(release: str) -> dict[str, dict[str, str]]:
         "labels": {"app.kubernetes.io/managed-by": "Helm"},
         "annotations": {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace},
     }
+
+
+def others(kube: Kube, stack: str, group: str) -> None:
+    """Print the group's CRDs that are not the stack's, one a line: run before the stack brings its own."""
+    marked = (item for item in kube.metadata(CRDS) if item.get("labels", {}).get(OWNER) != stack)
+    print("\n".join(sorted(_of_group(marked, group))))
 
 
 def own(kube: Kube, stack: str, group: str, keep: frozenset[str], release: str) -> None:
@@ -48,7 +56,17 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
     if istiod:
         _remove_leftovers(kube, istiod)
     marked = [item for item in kube.metadata(CRDS) if item.get("labels", {}).get(OWNER) == stack]
-    for name, users in {name: _custom_resources(kube, name) for name in sorted(_of_group(marked, group))}.items():
+    labels = {item["name"]: item for item in marked}
+    found = {name: _custom_resources(kube, name) for name in sorted(_of_group(marked, group))}
+    for name, users in found.items():
+        if users and _goes_with_helm(labels[name]):
+            raise UserError(
+                f"CRD {name} has {users[0]}, which is not this stack's, and Helm would take both away with the chart "
+                "that brought the CRD (Istio 1.24 to 1.27 do not protect it): move it away, or run `up` with "
+                "istioVersion 1.28 or newer first, then destroy again"
+            )
+    gone = [name for name, users in found.items() if not users]
+    for name, users in found.items():
         if users:
             more = f" and {len(users) - 1} more" if len(users) > 1 else ""
             say(f"kept: CRD {name}, as {users[0]}{more} is not this stack's and needs it")
@@ -56,10 +74,23 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
         else:
             kube.delete(f"{CRDS}/{name}")
             say(f"removed: CRD {name}")
+    # A CRD on its way out would pass for one that is there in an `up` that follows at once.
+    deadline = time.monotonic() + CRD_GONE_SECONDS
+    while left := [name for name in gone if kube.find(f"{CRDS}/{name}")]:
+        if time.monotonic() > deadline:
+            raise UserError(f"CRD {left[0]} is still there {CRD_GONE_SECONDS} s after it was deleted")
+        time.sleep(0.2)
 
 
 def _of_group(items: Iterable[dict[str, Any]], group: str) -> set[str]:
-    return {item["name"] for item in items if item["name"].endswith(f".{group}")}
+    endings = tuple(f".{each}" for each in group.split(","))
+    return {item["name"] for item in items if item["name"].endswith(endings)}
+
+
+def _goes_with_helm(metadata: dict[str, Any]) -> bool:
+    """Whether the CRD is in a release's manifest (not in a chart's crds/) without the mark that makes Helm leave it."""
+    templated = "helm.sh/chart" in metadata.get("labels", {})
+    return templated and metadata.get("annotations", {}).get("helm.sh/resource-policy") != "keep"
 
 
 def _custom_resources(kube: Kube, crd: str) -> list[str]:
@@ -129,9 +160,10 @@ def main(arguments: list[str] | None = None) -> int:
     owning.add_argument(
         "--release", default="", metavar="NAMESPACE/NAME", help="also let this Helm release upgrade them"
     )
+    listing = verbs.add_parser("others", help="list the group's CRDs that are not the stack's")
     removing = verbs.add_parser("remove", help="remove the stack's CRDs that nobody needs")
     removing.add_argument("--istiod", default="", metavar="NAMESPACE", help="also remove what istiod left behind")
-    for verb in (owning, removing):
+    for verb in (owning, listing, removing):
         verb.add_argument("--kubeconfig", required=True)
         verb.add_argument("--context", required=True)
         verb.add_argument("--stack", required=True)
@@ -144,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
             if given.verb == "own":
                 keep = frozenset(filter(None, given.keep.split(",")))
                 own(kube, given.stack, given.group, keep, given.release)
+            elif given.verb == "others":
+                others(kube, given.stack, given.group)
             else:
                 remove(kube, given.stack, given.group, given.istiod)
         except KubeError as error:

@@ -112,7 +112,12 @@ class Exposure(pulumi.ComponentResource):
                 **({"labels": {"istio.io/rev": args.revision}} if args.revision else {}),
             },
             spec=gateway_spec(args.tls_secret),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            # Istio answers in a second; the provider's own 10 minutes would be waited for in full were the API gone.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(args.requires),
+                custom_timeouts=pulumi.CustomTimeouts(create="3m", update="3m"),
+            ),
         )
         k8s.apiextensions.CustomResource(
             f"{name}-route",

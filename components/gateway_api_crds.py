@@ -14,6 +14,8 @@ from components.ownership import Owner
 GROUP = "gateway.networking.k8s.io"
 BUNDLE_VERSION = f"{GROUP}/bundle-version"
 CHANNEL = f"{GROUP}/channel"
+# The experimental channel has kinds of both (XMesh, from v1.4 on).
+GROUPS = (GROUP, "gateway.networking.x-k8s.io")
 
 # What a release's manifest consists of: CRDs and, from v1.5 on, a policy that guards them and its binding.
 KINDS: dict[str, type[pulumi.CustomResource]] = {
@@ -68,7 +70,7 @@ class GatewayApiCrds(pulumi.ComponentResource):
             # Deleted last and by this alone: a CRD takes its custom resources with it, and they may be somebody else's.
             local.Command(
                 f"{name}-removal",
-                delete=args.owner.remove_command(GROUP),
+                delete=args.owner.remove_command(",".join(GROUPS)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         for document in args.manifest:
@@ -77,7 +79,8 @@ class GatewayApiCrds(pulumi.ComponentResource):
                 KINDS[document["kind"]],
                 f"{name}-{object_name}",
                 parent=self,
-                retain_on_delete=True,
+                # The policy and its binding are nobody else's, and would refuse an older release later.
+                retain_on_delete=document["kind"] == "CustomResourceDefinition",
                 metadata=labelled(document["metadata"], args.owner.labels),
                 spec=document["spec"],
             )

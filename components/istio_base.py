@@ -119,6 +119,7 @@ class IstioBase(pulumi.ComponentResource):
         labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
         values = merged(labelled, args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
+        namespaces: list[pulumi.Resource] = []
         if not args.namespace_exists:
             namespace = k8s.core.v1.Namespace(
                 f"{name}-namespace",
@@ -126,6 +127,7 @@ class IstioBase(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.namespace = name_of(namespace)
+            namespaces = [namespace]
         if args.adopt:
             releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
             adoption = local.Command(
@@ -135,6 +137,15 @@ class IstioBase(pulumi.ComponentResource):
             )
             # Whoever puts something into the namespace waits until istioctl's is handed over.
             self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))
+        # Recorded before the chart brings any CRD, and once: an `up` that fails between the chart and the Command that
+        # marks its CRDs would else make the next one take them for somebody else's.
+        before = local.Command(
+            f"{name}-crds-before",
+            create=args.owner.others_command(GROUP),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*namespaces, *args.requires], ignore_changes=["create"]
+            ),
+        )
         base = k8s.helm.v3.Release(
             f"{name}-base",
             # The name is given, as a generated one would change labels and the owner of CRDs.
@@ -143,9 +154,16 @@ class IstioBase(pulumi.ComponentResource):
             values=base_values(args),
             timeout=TIMEOUT_SECONDS,
             **chart_source(args.chart_repository, "base", args.version),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[before]),
         )
-        own = args.owner.own_command(GROUP, keep=args.foreign_crds, release=f"{NAMESPACE}/{BASE_RELEASE}")
+        own = before.stdout.apply(
+            lambda names: args.owner.own_command(
+                # What is adopted was there before, and becomes this stack's all the same.
+                GROUP,
+                keep=args.foreign_crds if args.adopt else names.split(),
+                release=f"{NAMESPACE}/{BASE_RELEASE}",
+            )
+        )
         crds = local.Command(
             f"{name}-crds",
             create=own,

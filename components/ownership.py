@@ -37,6 +37,10 @@ class Owner:
         names = ",".join(sorted(keep))
         return f"{self._command('own', group)} --keep={shlex.quote(names)} --release={shlex.quote(release)}"
 
+    def others_command(self, group: str) -> str:
+        """The shell command that prints the names of a group's CRDs that are not this stack's."""
+        return self._command("others", group)
+
     def remove_command(self, group: str, *, istiod: str = "") -> str:
         """The shell command that removes this stack's CRDs of a group that nobody else needs.
 

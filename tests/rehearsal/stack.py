@@ -14,7 +14,8 @@ from rehearsal.cluster import Cluster
 from rehearsal.view import View
 
 # What the cluster itself changes all the time, or keeps for a while after what it is about has gone.
-RESTLESS = {"stages", 
+RESTLESS = {
+    "stages",
     "events",
     "leases",
     "endpoints",

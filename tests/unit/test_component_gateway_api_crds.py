@@ -49,8 +49,8 @@ def test_each_object_of_the_release_is_as_the_release_has_it_and_labelled(mesh: 
 
 
 @pytest.mark.parametrize("kind", sorted(SPECS))
-def test_an_object_is_never_deleted_by_leaving_the_program(mesh: Mesh, kind: str) -> None:
-    assert mesh.named(f"gateway-api-{NAMES[kind]}").retain
+def test_crds_alone_are_never_deleted_by_leaving_the_program(mesh: Mesh, kind: str) -> None:
+    assert mesh.named(f"gateway-api-{NAMES[kind]}").retain is (kind == "CustomResourceDefinition")
 
 
 def test_they_are_removed_with_the_stack_by_a_command_that_spares_what_others_need(mesh: Mesh) -> None:
@@ -58,7 +58,7 @@ def test_they_are_removed_with_the_stack_by_a_command_that_spares_what_others_ne
     assert (removal.token, removal.parent) == ("command:local:Command", "gateway-api")
     assert removal.inputs == {
         "delete": "exec .venv/bin/python -m commands.crds remove --kubeconfig=k --context=c --stack=dev "
-        "--group=gateway.networking.k8s.io"
+        "--group=gateway.networking.k8s.io,gateway.networking.x-k8s.io"
     }
 
 

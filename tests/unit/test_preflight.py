@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from lookup import Cluster, Crd
-from preflight import plan
+from preflight import NEEDED_GATEWAY_API, plan
 from tests.unit.loading import loaded
 from versions import Version
 
@@ -21,7 +21,7 @@ ADVICE = (
     "This stack did not install them and leaves them alone: have their owner upgrade them, or set gatewayApiVersion "
     "and gatewayApiChannel to what is there"
 )
-RELEASE = [{"metadata": {"name": name}} for name in (GATEWAYS, ROUTES, NEWEST)]
+RELEASE = [{"kind": "CustomResourceDefinition", "metadata": {"name": name}} for name in (GATEWAYS, ROUTES, NEWEST)]
 SETTINGS = loaded(istioChartRepository="https://charts.example")
 MISMATCH = (
     "Istio 1.23.0 supports Kubernetes 1.27 to 1.30, not 1.36.3: use such a cluster (kubernetesVersion, where minikube "
@@ -78,12 +78,13 @@ def test_crds_that_this_stack_brought_stay_declared_with_all_of_their_release() 
 
 
 def test_crds_of_somebody_else_leave_nothing_to_bring_and_nothing_to_load(never: Callable[[], list[Any]]) -> None:
-    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: FOREIGN})).gateway_api_share(never) == []
+    found = dict.fromkeys(NEEDED_GATEWAY_API, FOREIGN)
+    assert plan(SETTINGS, Cluster(gateway_api=found)).gateway_api_share(never) == []
 
 
-def test_beside_crds_of_somebody_else_only_our_own_stay_declared() -> None:
+def test_beside_crds_of_somebody_else_our_own_stay_declared_and_what_is_missing_is_brought() -> None:
     planned = plan(SETTINGS, Cluster(gateway_api={GATEWAYS: FOREIGN, ROUTES: OURS}))
-    assert names(planned.gateway_api_share(lambda: RELEASE)) == [ROUTES]
+    assert names(planned.gateway_api_share(lambda: RELEASE)) == [ROUTES, NEWEST]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_crds_of_somebody_else_that_are_as_wanted_or_newer_or_richer_will_do(crd
 
 def test_our_own_crds_of_another_version_are_there_to_be_upgraded() -> None:
     older = replace(OURS, bundle_version="v1.0.0")
-    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: older})).own_gateway_api is None
+    assert plan(SETTINGS, Cluster(gateway_api={GATEWAYS: older})).foreign_gateway_api == frozenset()
 
 
 def test_versions_that_do_not_go_together_are_refused() -> None:

@@ -8,7 +8,7 @@ PROVIDER = "pulumi:providers:kubernetes"
 COMMAND = "command:local:Command"
 DEPLOYMENTS = ["details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"]
 # What runs on this machine, beside the components that hold it.
-LOCAL = {"minikube-start", "gateway-api-removal", "istio-crds", "mesh-check-command"}
+LOCAL = {"minikube-start", "gateway-api-removal", "istio-crds-before", "istio-crds", "mesh-check-command"}
 
 
 def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
@@ -40,7 +40,12 @@ def test_only_commands_and_their_components_use_another_provider(dev: Mesh) -> N
 def test_the_provider_is_literal_and_waits_for_minikube(dev: Mesh) -> None:
     (provider,) = dev.of_token(PROVIDER).values()
     assert provider.dependencies == {"minikube-start"}
-    assert provider.inputs == {"kubeconfig": "~/.kube/config", "context": "minikube", "clusterIdentifier": "minikube"}
+    assert provider.inputs == {
+        "kubeconfig": "~/.kube/config",
+        "context": "minikube",
+        "clusterIdentifier": "minikube",
+        "enablePatchForce": "true",
+    }
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -87,7 +87,7 @@ def test_a_failing_command_is_named(cli: Cli, pulumi: Tool, command: str) -> Non
 
 def test_no_account_is_needed(cli: Cli, pulumi: Tool) -> None:
     cli.preview()
-    assert pulumi.environment["PULUMI_BACKEND_URL"] == f"file://{cli.state}"
+    assert pulumi.environment["PULUMI_BACKEND_URL"] == f"file://{cli.state}?metadata=skip"
     assert pulumi.environment["PULUMI_CONFIG_PASSPHRASE"] == ""
     assert pulumi.environment["PULUMI_SKIP_UPDATE_CHECK"] == "true"
 
