@@ -34,7 +34,11 @@ def test_each_part_is_a_release_of_istios_chart_after_what_it_needs(
     mesh: Mesh, resource: str, name: str, chart: str, dependencies: set[str]
 ) -> None:
     made = mesh.named(resource)
-    assert (made.token, made.parent, made.dependencies) == ("kubernetes:helm.sh/v3:Release", "ambient", dependencies)
+    assert (made.token, made.parent, made.dependencies) == (
+        "kubernetes:helm.sh/v3:Release",
+        "ambient",
+        frozenset(dependencies),
+    )
     assert made.inputs == {
         "name": name,
         "namespace": "istio-system",

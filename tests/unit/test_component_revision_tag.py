@@ -35,13 +35,13 @@ def webhook(prefix: str, namespace: list[Any], pod: list[Any], service: str = "i
 @pytest.fixture(scope="module")
 def mesh(compose: Compose) -> Mesh:
     args = {"tag": "prod", "revision": "1-23-0"}
-    return compose(lambda: RevisionTag("tag-prod", RevisionTagArgs(**args, istiods=[something("istiod")])))  # type: ignore[arg-type]
+    return compose(lambda: RevisionTag("tag-prod", RevisionTagArgs(**args, istiods=[something("istiod")])))
 
 
 def test_a_tag_is_a_webhook_configuration_that_istiod_knows_by_its_labels(mesh: Mesh) -> None:
     made = mesh.named("tag-prod-webhook")
     assert made.token == "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration"  # noqa: S105 a type
-    assert (made.parent, made.dependencies) == ("tag-prod", {"istiod"})
+    assert (made.parent, made.dependencies) == ("tag-prod", frozenset({"istiod"}))
     assert made.inputs["metadata"] == {
         "name": "istio-revision-tag-prod",
         "labels": {"app": "sidecar-injector", "istio.io/tag": "prod", "istio.io/rev": "1-23-0"},

@@ -6,7 +6,7 @@ from tests.unit.recording import something
 def test_a_waypoint_is_the_gateway_that_istioctl_would_make_and_is_waited_for(compose: Compose) -> None:
     mesh = compose(lambda: Waypoint("waypoint", WaypointArgs(namespace="shop", requires=[something("istiod")])))
     made = mesh.named("waypoint-gateway")
-    assert (made.parent, made.dependencies) == ("waypoint", {"istiod"})
+    assert (made.parent, made.dependencies) == ("waypoint", frozenset({"istiod"}))
     assert made.inputs == {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
