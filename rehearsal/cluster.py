@@ -36,6 +36,11 @@ POD_RANGE = "239.96.0.0/16"
 """Endpoints may not be loopback addresses, so pods get multicast ones: the kernel refuses TCP to those at once."""
 
 STAGES = Path(__file__).resolve().parent / "stages.yaml"
+WATCHED = Path(__file__).with_name("watched.yaml")
+WATCHED_PLURALS = {
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+}
 START_TIMEOUT = 180.0
 """Seconds; a start takes about 5 on an idle machine."""
 
@@ -232,6 +237,10 @@ class Cluster:
         self._apply(api, f"{definitions}/{definition['metadata']['name']}", definition, deadline)
         for stage in stages:
             self._apply(api, f"/apis/kwok.x-k8s.io/v1alpha1/stages/{stage['metadata']['name']}", stage, deadline)
+        for watched in yaml.safe_load_all(WATCHED.read_text()):
+            plural = WATCHED_PLURALS[watched["kind"]]
+            path = f"/apis/admissionregistration.k8s.io/v1/{plural}/{watched['metadata']['name']}"
+            self._apply(api, path, watched, deadline)
         self._apply(api, f"/api/v1/nodes/{NODE}", node_manifest(), deadline)
         # Twice, as on a node that is there from an earlier start the first leaves the status alone.
         self._apply(api, f"/api/v1/nodes/{NODE}/status", node_manifest(), deadline)
