@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import process
 from rehearsal.program import PROJECT
 
 PARTS = ("*.py", "Pulumi*.yaml", "components", "commands", "policy", "rehearsal", "tools")
@@ -79,10 +80,11 @@ def test_ctrl_c_during_up_leaves_nothing_that_the_next_up_trips_over(copy: Path)
 
 def test_down_leaves_no_process_and_no_cluster(copy: Path) -> None:
     rehearse(copy, "up", "--engine", "offline", "--config", "bookinfo=false")
-    pids = [int(file.read_text().split()[0]) for file in (copy / ".rehearsal" / "pids").iterdir()]
-    assert len(pids) == 5
+    running = [process.recorded(file) for file in (copy / ".rehearsal" / "pids").iterdir()]
+    assert [process.alive(each) for each in running] == [True] * 5
     assert rehearse(copy, "down").returncode == 0
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    # Not by /proc: what has ended stays there until its parent has collected it.
+    assert [process.alive(each) for each in running] == [False] * 5
     assert not (copy / ".rehearsal" / "kubeconfig").exists()
 
 
