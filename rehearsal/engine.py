@@ -87,24 +87,36 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
 
 
 def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> None:
-    """Take away what the stack declares, last first. What it only patched is given back."""
+    """Take away what the stack declares, last first. What it only patched is given back.
+
+    Raises:
+        RehearsalError: a resource could not be taken away; names it. The same command goes on from there.
+        pulumi.RunError: the program refuses its configuration or the cluster.
+    """
     recorder = Recorder()
     evaluate(recorder, stack, stack_config(stack, overrides, applier.folder), applier.folder)
     for registration in reversed(recorder.registrations):
-        token, inputs = registration.token, registration.inputs
-        if not registration.custom or registration.retain or token.startswith("pulumi:"):
+        if not registration.custom or registration.retain or registration.token.startswith("pulumi:"):
             continue
         applier.view.begins(registration)
-        if token == RELEASE:
-            applier.helm.uninstall(inputs)
-        elif token == COMMAND and inputs.get("delete"):
-            apply.run_command(inputs["delete"], inputs, applier.folder)
-        elif token.endswith("Patch"):
-            # Applying nothing gives up the fields that were applied.
-            applier.api.apply({**inputs, "metadata": {"name": inputs["metadata"]["name"]}})
-        elif token.startswith("kubernetes:"):
-            applier.api.delete(inputs)
+        try:
+            _take_away(applier, registration.token, registration.inputs)
+        except (RehearsalError, KubeError) as error:
+            applier.view.failed(registration)
+            raise RehearsalError(f"{registration.name} ({registration.token}): {error}") from error
         applier.view.done(registration)
+
+
+def _take_away(applier: Applier, token: str, inputs: Mapping[str, Any]) -> None:
+    if token == RELEASE:
+        applier.helm.uninstall(inputs)
+    elif token == COMMAND and inputs.get("delete"):
+        apply.run_command(inputs["delete"], inputs, applier.folder)
+    elif token.endswith("Patch"):
+        # Applying nothing gives up the fields that were applied.
+        applier.api.apply({**inputs, "metadata": {"name": inputs["metadata"]["name"]}})
+    elif token.startswith("kubernetes:"):
+        applier.api.delete(inputs)
 
 
 def applier(kubeconfig: Path, context: str, helm: Path, view: View, folder: Path = PROJECT) -> Applier:

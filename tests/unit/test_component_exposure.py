@@ -5,9 +5,11 @@ import pulumi
 import pytest
 
 from components import Exposure, ExposureArgs
+from components.exposure import target_ref
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
+CERTIFICATE = "cert"
 PATHS = (("Exact", "/productpage"), ("PathPrefix", "/static"), ("RegularExpression", "/api/.*"))
 
 
@@ -55,6 +57,28 @@ def test_the_gateway_takes_http_for_routes_of_its_own_namespace(mesh: Mesh) -> N
             ],
         },
     }
+
+
+def test_a_gateway_is_given_three_minutes(mesh: Mesh) -> None:
+    timeouts = mesh.options("exposure-gateway").customTimeouts
+    assert (timeouts.create, timeouts.update) == ("3m", "3m")
+
+
+def test_with_a_certificate_there_is_https_and_no_http(compose: Compose) -> None:
+    mesh = compose(lambda: Exposure("exposure", args(tls_secret=CERTIFICATE)))
+    assert mesh.inputs("exposure-gateway")["spec"]["listeners"] == [
+        {
+            "name": "https",
+            "port": 443,
+            "protocol": "HTTPS",
+            "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": CERTIFICATE}]},
+            "allowedRoutes": {"namespaces": {"from": "Same"}},
+        }
+    ]
+
+
+def test_a_policy_names_the_gateway_by_group_and_kind() -> None:
+    assert target_ref("front") == {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "front"}
 
 
 def test_the_route_leads_its_paths_to_the_service(mesh: Mesh) -> None:

@@ -93,6 +93,30 @@ def test_whoever_uses_its_outputs_waits_for_istiod_and_the_namespace(mesh: Mesh)
     assert {"istio-istiod", "istio-namespace"} <= mesh.named("user").dependencies
 
 
+def test_every_resource_is_its_child(compose: Compose) -> None:
+    mesh = compose(lambda: declared(adopt=True))
+    names = {name for name in mesh.names if name.startswith("istio-")}
+    children = ("namespace", "adoption", "crds-before", "base", "crds", "istiod", "adopted")
+    assert names == {f"istio-{child}" for child in children}
+    assert {mesh.named(name).parent for name in names} == {"istio"}
+
+
+def test_what_was_there_before_is_recorded_once(mesh: Mesh) -> None:
+    assert mesh.options("istio-crds-before").ignoreChanges == ["create"]
+
+
+@pytest.mark.parametrize(("revision", "label"), [("", "default"), ("1-23-0", "1-23-0")])
+def test_several_istiods_keep_off_each_others_nodes(revision: str, label: str) -> None:
+    pilot = istiod_values(revision, {}, 3)["pilot"]
+    assert (pilot["autoscaleMin"], pilot["autoscaleMax"]) == (3, 5)
+    assert f"'app': 'istiod', 'istio.io/rev': '{label}'" in str(pilot["affinity"])
+
+
+def test_no_istiod_at_all_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match=r"^replicas is 0; accepted: 1 or more pods$"):
+        IstioBaseArgs(version="1.23.0", chart_repository="charts", owner=OWNER, replicas=0)
+
+
 def test_a_revision_has_its_own_release_and_value(compose: Compose) -> None:
     istiod = compose(lambda: declared(revision="1-23-0")).inputs("istio-istiod")
     assert istiod["name"] == "istiod-1-23-0"

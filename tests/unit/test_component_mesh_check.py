@@ -101,6 +101,11 @@ def test_it_waits_for_everything_that_it_checks(mesh: Mesh) -> None:
     assert mesh.named("mesh-check-command").dependencies == {"namespace", "istiod", "details", "ratings"}
 
 
+def test_it_waits_for_what_may_keep_a_page_from_answering(compose: Compose, declare: Callable[..., None]) -> None:
+    mesh = compose(lambda: declare(requires=[something("policy")]), ANSWERS)
+    assert "policy" in mesh.named("mesh-check-command").dependencies
+
+
 def test_its_output_is_the_pods_that_it_saw(mesh: Mesh) -> None:
     assert mesh.registered["mesh-check"] == {"pods": PODS}
     assert mesh.outputs == {"pods": PODS}

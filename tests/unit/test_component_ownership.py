@@ -24,6 +24,18 @@ def test_the_own_command_is_one_word_an_argument() -> None:
     assert shlex.split(command) == [*MODULE, "own", *TARGET, "--keep=a,b c", "--release=istio-system/istio-base"]
 
 
+def test_the_others_command_is_one_word_an_argument() -> None:
+    assert shlex.split(OWNER.others_command("istio.io")) == [*MODULE, "others", *TARGET]
+
+
+def test_the_commands_of_an_adoption_are_one_word_an_argument() -> None:
+    adopt = ["exec", ".venv/bin/python", "-m", "commands.adopt"]
+    begin = OWNER.adopt_command(base="istio-system/istio-base", istiod="istio-system/istiod")
+    releases = ["--base=istio-system/istio-base", "--istiod=istio-system/istiod"]
+    assert shlex.split(begin) == [*adopt, "begin", *TARGET[:2], *releases]
+    assert shlex.split(OWNER.adopted_command) == [*adopt, "finish", *TARGET[:2]]
+
+
 @pytest.mark.parametrize(("istiod", "words"), [("", []), ("istio-system", ["--istiod=istio-system"])])
 def test_the_remove_command_takes_istiods_leftovers_along_where_asked_to(istiod: str, words: list[str]) -> None:
     assert shlex.split(OWNER.remove_command("istio.io", istiod=istiod)) == [*MODULE, "remove", *TARGET, *words]

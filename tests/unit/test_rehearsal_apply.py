@@ -140,6 +140,20 @@ def test_what_is_not_there_is_none(client: Api) -> None:
     assert client.get(MAP) is None
 
 
+def test_a_dry_run_is_by_a_manager_of_no_fields(api: FakeApi, client: Api) -> None:
+    api.answer(f"{PATH}?fieldManager=istio-minikube-drift&force=true&dryRun=All", {**MAP, "data": {}}, method="PATCH")
+    assert client.dry_run(MAP) == {**MAP, "data": {}}
+    request = api.requests[-1]
+    assert (request.body, request.headers["Content-Type"]) == (MAP, "application/apply-patch+yaml")
+
+
+def test_finding_does_not_wait_for_a_kind_to_be_served(api: FakeApi, client: Api) -> None:
+    assert client.find({**MAP, "apiVersion": "group.io/v1"}) is None
+    assert client.find(MAP) is None
+    api.answer(PATH, MAP)
+    assert client.find(MAP) == MAP
+
+
 def test_a_kind_that_is_never_served_is_named(client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "DISCOVERY_SECONDS", 0)
     gateway = {**MAP, "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway"}
@@ -163,12 +177,13 @@ def test_deleting_what_is_not_there_is_done(client: Api, api: FakeApi) -> None:
     assert [request.method for request in api.requests[1:]] == ["DELETE"]
 
 
-def test_a_command_is_run_as_pulumi_command_does(tmp_path: Path) -> None:
-    script = 'cat; pwd; echo "$ISTIO_VERSION,$PULUMI_COMMAND_STDOUT"; echo trouble >&2'
+def test_a_command_is_run_as_pulumi_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTSIDE", "outside")
+    script = 'cat; pwd; echo "$ISTIO_VERSION,$PULUMI_COMMAND_STDOUT,$OUTSIDE"; echo trouble >&2'
     inputs = {"stdin": "told\n", "environment": {"ISTIO_VERSION": "1.23.0"}, "create": "x"}
     assert run_command(script, inputs, tmp_path, previous="before") == {
         **inputs,
-        "stdout": f"told\n{tmp_path}\n1.23.0,before",
+        "stdout": f"told\n{tmp_path}\n1.23.0,before,outside",
         "stderr": "trouble",
     }
 

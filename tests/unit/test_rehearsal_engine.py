@@ -15,6 +15,7 @@ from rehearsal import apply, engine
 from rehearsal.engine import Applier
 from rehearsal.errors import RehearsalError
 from rehearsal.view import View
+from tests.unit.fake_api import serving
 
 PROGRAM = """
 import pulumi
@@ -33,6 +34,7 @@ release = k8s.helm.v3.Release("release", name="istiod", chart="x.tgz", opts=pulu
 check = local.Command("check", create="echo made", delete="touch gone",
     opts=pulumi.ResourceOptions(depends_on=[release]))
 none = local.Command("none", delete="touch gone-too", opts=pulumi.ResourceOptions(depends_on=[check]))
+local.Command("plain", create="true", opts=pulumi.ResourceOptions(depends_on=[none]))
 pulumi.export("printed", check.stdout)
 pulumi.export("uid", config.metadata.uid)
 """
@@ -112,6 +114,7 @@ def test_every_resource_that_is_made_is_shown_and_no_other(applier: Applier, scr
         "  ✓ release Release",
         "  ✓ check Command",
         "  ✓ none Command",
+        "  ✓ plain Command",
     ]
 
 
@@ -165,14 +168,22 @@ def test_an_object_is_looked_at_again_until_it_is_ready(
     assert engine.deploy(applier, "test")["uid"] == "3c"
 
 
+@pytest.mark.parametrize(
+    ("live", "complaint"),
+    [
+        ({"status": {"conditions": [{"type": "Available", "status": "False", "message": "no pods"}]}}, "no pods"),
+        (None, "its conditions say nothing"),
+    ],
+    ids=["unready", "deleted by somebody"],
+)
 def test_an_object_that_never_is_ready_is_an_error_with_its_complaints(
-    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch, live: dict[str, Any] | None, complaint: str
 ) -> None:
     monkeypatch.setattr(apply, "is_ready", lambda *_: False)
     monkeypatch.setattr(apply.wait_until, "__defaults__", (0,))
-    unready = {"status": {"conditions": [{"type": "Available", "status": "False", "message": "no pods"}]}}
-    api.get = Mock(return_value=unready)  # type: ignore[attr-defined]
-    with pytest.raises(RehearsalError, match=r"^patch \(.*\): waited 0 s for Namespace default to be ready: no pods$"):
+    api.get = Mock(return_value=live)  # type: ignore[attr-defined]
+    message = rf"^patch \(.*\): waited 0 s for Namespace default to be ready: {complaint}$"
+    with pytest.raises(RehearsalError, match=message):
         engine.deploy(applier, "test")
 
 
@@ -182,6 +193,28 @@ def test_destroy_takes_away_what_is_declared_last_first_and_leaves_what_is_retai
     engine.destroy(applier, "test")
     assert api.calls == [("uninstall", "istiod"), ("delete", "config"), ("apply", "default")]
     assert sorted(path.name for path in project.glob("gone*")) == ["gone", "gone-too"]
+
+
+def test_everything_that_is_taken_away_is_shown_and_nothing_else(applier: Applier, screen: io.StringIO) -> None:
+    engine.destroy(applier, "test")
+    shown = [line.split()[1] for line in screen.getvalue().splitlines()]
+    assert shown == ["plain", "none", "check", "release", "config", "patch"]
+
+
+def test_what_cannot_be_taken_away_stops_the_run_and_is_named(
+    applier: Applier, api: FakeApi, screen: io.StringIO, project: Path
+) -> None:
+    (project / "__main__.py").write_text(PROGRAM.replace("touch gone-too", "echo stuck >&2; exit 1"))
+    with pytest.raises(RehearsalError, match=r"^none \(command:local:Command\): `.*` exits with 1:\nstuck$"):
+        engine.destroy(applier, "test")
+    assert api.calls == []
+    assert "✗ none Command" in screen.getvalue()
+
+
+def test_a_refused_deletion_names_the_object(applier: Applier, api: FakeApi) -> None:
+    api.refuses = "default"
+    with pytest.raises(RehearsalError, match=r"^patch \(.*:NamespacePatch\): the server answers 403: not you$"):
+        engine.destroy(applier, "test")
 
 
 def test_destroy_gives_back_what_was_patched_by_applying_nothing(applier: Applier, api: FakeApi) -> None:
@@ -202,3 +235,11 @@ def test_one_failure_is_kept_where_several_fail_side_by_side(applier: Applier, a
     with pytest.raises(RehearsalError, match=r"^[ab] \(kubernetes:core/v1:ConfigMap\): no$") as failed:
         engine.deploy(applier, "test")
     assert failed.value is applier.failure
+
+
+def test_an_applier_is_made_for_one_context(applier: Applier, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        made = engine.applier(server.kubeconfig, "there", Path("helm"), applier.view, tmp_path)
+        assert made.api.kube.where == server.where
+    assert isinstance(made.helm, apply.Helm)
+    assert (made.view, made.folder) == (applier.view, tmp_path)

@@ -110,8 +110,9 @@ def test_a_release_is_left_alone_only_if_it_is_whole_and_would_come_out_the_same
     )
     fake.answer("upgrade", json.dumps({"manifest": planned}))
     fake.answer("get", "kind: A\n")
-    helm.install(RELEASE)
+    assert helm.install(RELEASE) == RELEASE
     assert fake.calls == [" ".join(call) for call in calls]
+    assert fake.values == {"pilot": {"replicaCount": 2}}
 
 
 def test_a_release_is_taken_away_if_it_is_there(fake: FakeHelm, helm: Helm) -> None:
