@@ -25,7 +25,7 @@ up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): mi
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
 	@$(PY) -m deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
 
-drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts objects of Helm releases right)
+drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
 	@$(PY) -m deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
 
 vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)

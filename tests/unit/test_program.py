@@ -8,7 +8,7 @@ PROVIDER = "pulumi:providers:kubernetes"
 COMMAND = "command:local:Command"
 DEPLOYMENTS = ["details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"]
 # What runs on this machine, beside the components that hold it.
-LOCAL = {"minikube-start", "gateway-api-removal", "istio-crds-before", "istio-crds", "mesh-check-command"}
+LOCAL = {"minikube-start", "gateway-api-crds", "istio-crds-before", "istio-crds", "mesh-check-command"}
 
 
 def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
@@ -58,9 +58,10 @@ def test_every_bookinfo_deployment_waits_for_istiod_and_for_the_namespaces_label
     ("name", "dependencies"),
     [
         ("ingress-deployment", {"istio-istiod"}),
-        ("exposure-gateway", {"istio-istiod", "gateway-api-gateways.gateway.networking.k8s.io"}),
-        ("exposure-route", {"istio-istiod", "gateway-api-httproutes.gateway.networking.k8s.io"}),
-        ("istio-crds", {"gateway-api-gateways.gateway.networking.k8s.io"}),
+        ("exposure-gateway", {"istio-istiod", "gateway-api-crds"}),
+        ("exposure-route", {"istio-istiod", "gateway-api-crds"}),
+        ("istio-crds", {"gateway-api-crds"}),
+        ("gateway-api-crds", {"cluster"}),
         ("mesh-check-command", {"istio-istiod", *(f"bookinfo-{name}" for name in DEPLOYMENTS)}),
     ],
 )
