@@ -59,7 +59,7 @@ OUT ?= .rendered
 PREVIEWED ?= dev staging prod
 # Such as --stand-ins, which takes the rehearsal's charts and CRDs in place of downloads.
 RENDER ?=
-.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e
+.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of STACK into .rendered/STACK (RENDER=--stand-ins: offline)
 	@$(PY) -m rehearsal render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
@@ -105,5 +105,8 @@ doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and
 
 e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
+
+bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)
+	@$(PY) -m benchmarks $(BENCH)
 
 check: graph-check workflows

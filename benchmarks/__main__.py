@@ -17,6 +17,7 @@ from benchmarks.measure import Result
 
 BENCHMARKS = {"up": up, "preview": preview, "evaluation": evaluation, "scale": scale, "start": start}
 NEED_THE_CLI = ("up", "preview")
+WIDTH = 150
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -39,7 +40,9 @@ def main() -> int:
         for result in BENCHMARKS[name].results(options.runs):
             found.append(result)
             print(f"{time.monotonic() - began:4.0f} s  {result.name}: {result.ratio:.2f}x", flush=True)
-    Console().print(table(found))
+    # Where it goes to a file, no column is broken.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console.print(table(found))
     options.out.write_text(json.dumps([result.entry() for result in found], indent=2) + "\n")
     missed = [result.name for result in found if not result.met]
     if missed:

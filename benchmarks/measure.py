@@ -5,8 +5,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-Measured = Callable[[], float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,9 @@ def timed(work: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def alternate(ours: Measured, reference: Measured, runs: int) -> tuple[list[float], list[float]]:
+def alternate(ours: Callable[[], T], reference: Callable[[], T], runs: int) -> tuple[list[T], list[T]]:
     """What each of ``runs`` runs measures, ours and the reference in turn; which goes first changes from run to run."""
-    pair: tuple[list[float], list[float]] = ([], [])
+    pair: tuple[list[T], list[T]] = ([], [])
     for run in range(runs):
         order = [(ours, pair[0]), (reference, pair[1])]
         for measured, kept in order if run % 2 == 0 else reversed(order):

@@ -19,9 +19,13 @@ GATEWAY_API = "v1.1.0"
 
 
 class Cost(NamedTuple):
-    """What a run of a child took: seconds without the interpreter's start, and its peak memory in MiB."""
+    """What a run of a child took, the interpreter's start left out: seconds by the clock and of the processor, and MiB.
+
+    The processor's seconds are of the process alone, whatever else runs on the machine.
+    """
 
     seconds: float
+    cpu: float
     mib: float
 
 
