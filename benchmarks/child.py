@@ -20,7 +20,7 @@ from rehearsal.view import View
 
 
 def main() -> None:
-    """Do it, then print what it took: seconds by the clock, and of the processor (``cpu``), and its peak memory in MiB."""
+    """Do it, then print what it took: seconds by the clock, ``cpu`` seconds of the processor, and peak MiB."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.child", description=__doc__.split("\n")[0])
     parser.add_argument("work", choices=("evaluate", "up", "down"))
     parser.add_argument("--project", type=Path, required=True)

@@ -47,6 +47,7 @@ def by_hand(cluster: Cluster) -> None:
     apply(cluster.root / "ingress.yaml")
     wait("istio-system")
     apply(Path(settings(cluster)["gatewayApiManifest"]))
+    quietly(*kubectl, "wait", "--for=condition=Established", "crd", "--all")
     quietly(*kubectl, "label", "namespace", "default", "istio-injection=enabled")
     apply(cluster.root / "bookinfo.yaml")
     wait("default")
