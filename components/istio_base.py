@@ -161,13 +161,19 @@ class IstioBase(pulumi.ComponentResource):
                 release=f"{NAMESPACE}/{BASE_RELEASE}",
             )
         )
-        crds = local.Command(
+        # Nothing waits for this: the marks are for later runs, and for Helm's next upgrade.
+        local.Command(
             f"{name}-crds",
             create=own,
             update=own,
-            delete=args.owner.remove_command(GROUP, istiod=NAMESPACE),
-            # Another version may bring further CRDs. Not a trigger: that would replace the Command, and so run delete.
+            # Another version may bring further CRDs. Not a trigger: that would replace the Command.
             environment={"ISTIO_VERSION": args.version},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
+        )
+        # Between istiod, which goes before its CRDs, and the base release, which may take CRDs along.
+        removal = local.Command(
+            f"{name}-crds-removal",
+            delete=args.owner.remove_command(GROUP, istiod=NAMESPACE),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *args.requires]),
         )
         # One istiod by itself and the first of several are the same resource: it goes on when others come and go.
@@ -184,7 +190,7 @@ class IstioBase(pulumi.ComponentResource):
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    depends_on=[base, crds],
+                    depends_on=[removal],
                     aliases=None if self.istiods else [pulumi.Alias(name=alone if args.revisions else named)],
                 ),
             )

@@ -61,12 +61,10 @@ def test_the_crds_are_labelled_after_the_base_chart_and_removed_with_the_stack(m
     command = mesh.named("istio-crds")
     own = f"{COMMANDS} own {TARGET} --keep='' --release=istio-system/istio-base"
     assert (command.token, command.parent) == ("command:local:Command", "istio")
-    assert command.inputs == {
-        "create": own,
-        "update": own,
-        "delete": f"{COMMANDS} remove {TARGET} --istiod=istio-system",
-        "environment": {"ISTIO_VERSION": "1.23.0"},
-    }
+    assert command.inputs == {"create": own, "update": own, "environment": {"ISTIO_VERSION": "1.23.0"}}
+    removal = mesh.named("istio-crds-removal")
+    assert (removal.token, removal.parent) == (command.token, "istio")
+    assert removal.inputs == {"delete": f"{COMMANDS} remove {TARGET} --istiod=istio-system"}
 
 
 def test_crds_that_were_there_before_are_kept(compose: Compose) -> None:
@@ -81,11 +79,12 @@ def test_crds_that_were_there_before_are_kept(compose: Compose) -> None:
     [
         ("istio-crds-before", set()),
         ("istio-base", {"istio-namespace", "istio-crds-before"}),
-        ("istio-crds", {"istio-base", "gateway-api", "istio-crds-before"}),
-        ("istio-istiod", {"istio-namespace", "istio-base", "istio-crds"}),
+        ("istio-crds", {"istio-base", "istio-crds-before"}),
+        ("istio-crds-removal", {"istio-base", "gateway-api"}),
+        ("istio-istiod", {"istio-namespace", "istio-crds-removal"}),
     ],
 )
-def test_base_then_crds_then_istiod(mesh: Mesh, resource: str, dependencies: set[str]) -> None:
+def test_base_then_istiod_and_crds_go_between_them(mesh: Mesh, resource: str, dependencies: set[str]) -> None:
     assert mesh.named(resource).dependencies == dependencies
 
 
@@ -97,7 +96,7 @@ def test_whoever_uses_its_outputs_waits_for_istiod_and_the_namespace(mesh: Mesh)
 def test_every_resource_is_its_child(compose: Compose) -> None:
     mesh = compose(lambda: declared(adopt=True))
     names = {name for name in mesh.names if name.startswith("istio-")}
-    children = ("namespace", "adoption", "crds-before", "base", "crds", "istiod", "adopted")
+    children = ("namespace", "adoption", "crds-before", "base", "crds", "crds-removal", "istiod", "adopted")
     assert names == {f"istio-{child}" for child in children}
     assert {mesh.named(name).parent for name in names} == {"istio"}
 

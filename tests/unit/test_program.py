@@ -8,7 +8,10 @@ PROVIDER = "pulumi:providers:kubernetes"
 COMMAND = "command:local:Command"
 DEPLOYMENTS = ["details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"]
 # What runs on this machine, beside the components that hold it.
-LOCAL = {"minikube-start", "gateway-api-crds", "istio-crds-before", "istio-crds", "mesh-check-command"}
+LOCAL = {
+    *("minikube-start", "gateway-api-crds", "mesh-check-command"),
+    *("istio-crds-before", "istio-crds", "istio-crds-removal"),
+}
 
 
 def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
@@ -60,7 +63,7 @@ def test_every_bookinfo_deployment_waits_for_istiod_and_for_the_namespaces_label
         ("ingress-deployment", {"istio-istiod"}),
         ("exposure-gateway", {"istio-istiod", "gateway-api-crds"}),
         ("exposure-route", {"istio-istiod", "gateway-api-crds"}),
-        ("istio-crds", {"gateway-api-crds"}),
+        ("istio-crds-removal", {"gateway-api-crds"}),
         ("gateway-api-crds", {"cluster"}),
         ("mesh-check-command", {"istio-istiod", *(f"bookinfo-{name}" for name in DEPLOYMENTS)}),
     ],
