@@ -25,6 +25,7 @@ from urllib.parse import quote
 from commands import UserError, run, say
 from commands.ambient import Ambient, namespace_faults, pod_faults
 
+POLL_SECONDS = 0.5
 SIDECAR = "istio-proxy"
 REVISION = "deployment.kubernetes.io/revision"
 Manifest = dict[str, Any]
@@ -364,7 +365,7 @@ def check_mesh(
             told = now()
             first = f"{found[0].workload}: {found[0].wrong}"
             say(f"{told - began:.0f} s of {check.timeout_seconds} s: not right yet: {len(found)}, first {first}")
-        sleep(min(2, left))
+        sleep(min(POLL_SECONDS, left))
         try:
             state, found = _look(cluster, check)
         except UserError as error:  # it answered before: a small cluster under load drops a request now and then

@@ -413,21 +413,21 @@ class Script(Cluster):
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
 
-    def run(self, seconds: int) -> None:
+    def run(self, seconds: float) -> None:
         check_mesh(replace(CHECK, timeout_seconds=seconds), self, lambda: self.clock, self.sleep)
 
 
 def test_a_mesh_that_becomes_right_in_time_passes(capsys: pytest.CaptureFixture[str]) -> None:
     cluster = Script(state(), state(pod(containers=APP_ONLY)), state(pod()))
     cluster.run(120)
-    assert cluster.clock == 4
+    assert cluster.clock == 1
     assert json.loads(capsys.readouterr().out)["pods"][0]["name"] == "details-v1-a"
 
 
 def test_the_last_look_is_when_the_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
     cluster = Script(state(), state(), state(pod()))
-    cluster.run(3)
-    assert (cluster.clock, capsys.readouterr().out != "") == (3, True)
+    cluster.run(0.75)
+    assert (cluster.clock, capsys.readouterr().out != "") == (0.75, True)
 
 
 def test_progress_is_told_every_five_seconds_until_the_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
@@ -435,8 +435,8 @@ def test_progress_is_told_every_five_seconds_until_the_time_is_over(capsys: pyte
         Script(state()).run(13)
     assert capsys.readouterr().err.splitlines() == [
         "Checking 1 Deployments in default, for up to 13 s ...",
-        "6 s of 13 s: not right yet: 1, first details-v1: 0 of 1 pods",
-        "12 s of 13 s: not right yet: 1, first details-v1: 0 of 1 pods",
+        "5 s of 13 s: not right yet: 1, first details-v1: 0 of 1 pods",
+        "10 s of 13 s: not right yet: 1, first details-v1: 0 of 1 pods",
     ]
 
 
