@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_a_shared_stack_is_protected_and_survives_the_loss_of_a_pod(stack: str) 
     assert settings["protect"] == "true"
     assert int(settings["replicas"]) >= 2
     assert settings["clusterMode"] == "existing"
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_shared_stack_takes_mutual_tls_only_and_states_what_istio_needs(stack: str) -> None:
+    settings = settings_of(stack)
+    values = json.loads(settings["istioValues"])
+    assert json.loads(settings["security"])["mtls"] == {"mode": "STRICT"}
+    for resources in (values["pilot"]["resources"], values["global"]["proxy"]["resources"]):
+        assert resources["requests"].keys() == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_shared_stack_runs_a_supported_istio_on_a_supported_kubernetes(stack: str) -> None:
+    settings = settings_of(stack)
+    assert Version.parse(settings["istioVersion"]) >= Version(1, 30)
+    assert Version.parse(settings["kubernetesVersion"]) >= Version(1, 32)
 
 
 def test_renovate_moves_what_goes_together_together() -> None:
