@@ -142,9 +142,7 @@ def down(options: argparse.Namespace, console: Console) -> None:
 
 def status(options: argparse.Namespace, console: Console) -> None:
     """The pods with their containers, and the outputs of the last up."""
-    cluster = Cluster(ROOT)
-    if not cluster.running():
-        raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
+    cluster = _running()
     outputs = _last_up().get("outputs", {})
     found = pods(cluster.kubeconfig)
     if options.output == "json":
@@ -212,6 +210,7 @@ def base_up(options: argparse.Namespace, _: Console) -> None:
 def preview(_: argparse.Namespace, __: Console) -> None:
     """Show what the program as it is now would change of what `up` or `preview-base` made."""
     chosen = _needed_cli("preview")
+    _running()
     for istio_version in artifacts.istio_versions(settings_of(STACK)):
         artifacts.prepare(ROOT, istio_version)
     _cli(chosen).preview()
@@ -251,6 +250,14 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
     for name, value in outputs.items():
         if name != "pods":  # shown above
             console.print(f"{name}: {json.dumps(value, indent=2)}", soft_wrap=True)
+
+
+def _running() -> Cluster:
+    """The embedded cluster, which must be up."""
+    cluster = Cluster(ROOT)
+    if not cluster.running():
+        raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
+    return cluster
 
 
 def _needed_cli(command: str) -> Path:
