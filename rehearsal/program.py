@@ -161,15 +161,22 @@ LOG = logging.getLogger("pulumi")
 @contextmanager
 def _clean_runtime() -> Iterator[None]:
     """An event loop with enough threads, and none of the last program's root stack or configuration."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def own_loop() -> None:
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
     pulumi.runtime.reset_options()
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=WORKERS))
-    asyncio.set_event_loop(loop)
+    own_loop()
+    # The SDK's mocks make a loop in each thread that has none, and leave it open: Python then complains at its exit.
+    loops[0].set_default_executor(ThreadPoolExecutor(max_workers=WORKERS, initializer=own_loop))
     try:
         yield
     finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        loops[0].run_until_complete(loops[0].shutdown_default_executor())
+        for loop in loops:
+            loop.close()
         asyncio.set_event_loop(None)
         set_all_config({})
 

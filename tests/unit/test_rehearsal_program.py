@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,20 @@ def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None
 
 def test_the_program_runs_in_its_folder_with_configuration_and_stack(recorder: Recorder, project: Path) -> None:
     assert recorder.outputs == {"one": {"printed": "", "data": {"a": "one"}, "stack": "one"}, "folder": str(project)}
+
+
+def test_no_event_loop_is_left_open(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
+    evaluate(Recorder(), "one", stack_config("one", project=project), project)
+    assert len(made) > 1
+    assert all(loop.is_closed() for loop in made)
 
 
 def test_the_folder_is_left_again(recorder: Recorder, project: Path) -> None:
