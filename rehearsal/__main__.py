@@ -120,6 +120,7 @@ def up(options: argparse.Namespace, console: Console) -> None:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
     LAST_UP.write_text(json.dumps({**last_up, "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
+    console.print("A rehearsal: pods are simulated, so that no page answers; docs/architecture.md says what is real")
 
 
 def down(options: argparse.Namespace, console: Console) -> None:
@@ -153,14 +154,14 @@ def status(options: argparse.Namespace, console: Console) -> None:
 
 def rendered(options: argparse.Namespace, console: Console) -> None:
     """Write the manifests of a stack."""
-    _, objects = _render(options)
+    _, objects = _render(options, console)
     count = render.write(objects, options.out)
     console.print(f"Stack {options.stack}: {count} manifests in {options.out}", soft_wrap=True)
 
 
 def judgement(options: argparse.Namespace, console: Console) -> None:
     """Show what each policy says of a stack; a mandatory one's faults are an error."""
-    recorder, objects = _render(options)
+    recorder, objects = _render(options, console)
     verdict = policies.verdict(options.stack, policies.resources(recorder.registrations, objects))
     for policy, level, faults in verdict:
         console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
@@ -172,7 +173,9 @@ def judgement(options: argparse.Namespace, console: Console) -> None:
 
 def drifting(options: argparse.Namespace, console: Console) -> None:
     """Show every object that is not as the program says; that there is one is an error, unless it was put right."""
-    api, count, found = drift.find(options.stack, dict(options.config), toolchain.ensure() / "helm")
+    helm = toolchain.ensure() / "helm"
+    with console.status(f"Comparing stack {options.stack} with its cluster"):
+        api, count, found = drift.find(options.stack, dict(options.config), helm)
     for each in found:
         console.print(str(each), soft_wrap=True, markup=False)
     repaired = drift.repair(api, found) if options.repair else []
@@ -192,7 +195,7 @@ def changes(options: argparse.Namespace, console: Console) -> None:
     base, head = options.out.absolute() / "base", options.out.absolute() / "head"
     words = [word for key, value in options.config for word in ("--config", f"{key}={value}")]
     compare.render_at(options.base, options.stack, base, [*words, *["--stand-ins"] * options.stand_ins])
-    render.write(_render(options)[1], head)
+    render.write(_render(options, console)[1], head)
     found = compare.difference(base, head)
     (options.out / "changes.diff").write_text(found)
     files = found.count("\ndiff --git ") + found.startswith("diff --git ")
@@ -266,11 +269,12 @@ def _needed_cli(command: str) -> Path:
     raise RehearsalError(f"{command} needs the Pulumi CLI on PATH; without it, see `python -m rehearsal render-diff`")
 
 
-def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
+def _render(options: argparse.Namespace, console: Console) -> tuple[Recorder, list[render.Rendered]]:
     overrides = dict(options.config)
     if options.stand_ins:
         overrides = render.stand_ins(options.stack, overrides, ROOT)
-    return render.render(options.stack, overrides, ROOT)
+    with console.status(f"Rendering stack {options.stack}"):
+        return render.render(options.stack, overrides, ROOT)
 
 
 def _engine(wanted: str, console: Console) -> Path | None:
