@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
+from commands.mesh_check import containers
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
@@ -120,7 +121,8 @@ def up(options: argparse.Namespace, console: Console) -> None:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
     LAST_UP.write_text(json.dumps({**last_up, "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
-    console.print("A rehearsal: pods are simulated, so that no page answers; docs/architecture.md says what is real")
+    told = "A rehearsal: pods are simulated, so that no page answers; docs/architecture.md says what is real"
+    console.print(told, soft_wrap=True)
 
 
 def down(options: argparse.Namespace, console: Console) -> None:
@@ -231,14 +233,14 @@ def drawing(options: argparse.Namespace, _: Console) -> None:
 
 
 def pods(kubeconfig: Path) -> list[dict[str, Any]]:
-    """Every pod: namespace, name, phase, whether it is ready, and its containers with their images."""
+    """Every pod: namespace, name, phase, whether it is ready, its containers and native sidecars with their images."""
     return [
         {
             "namespace": pod["metadata"]["namespace"],
             "name": pod["metadata"]["name"],
             "phase": pod["status"].get("phase", "Unknown"),
             "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])),
-            "containers": [{"name": c["name"], "image": c["image"]} for c in pod["spec"]["containers"]],
+            "containers": [{"name": c["name"], "image": c["image"]} for c in containers(pod)],
         }
         for pod in Kube(kubeconfig, CONTEXT).objects("/api/v1/pods")
     ]

@@ -130,7 +130,11 @@ def running(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     pod: dict[str, Any] = {
         "metadata": {"namespace": "default", "name": "details-v1-a"},
         "spec": {
-            "containers": [{"name": "details", "image": "d:1", "env": []}, {"name": "istio-proxy", "image": "p:2"}]
+            "initContainers": [
+                {"name": "istio-init", "image": "p:2"},
+                {"name": "istio-proxy", "image": "p:2", "restartPolicy": "Always"},
+            ],
+            "containers": [{"name": "details", "image": "d:1", "env": []}],
         },
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
