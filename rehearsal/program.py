@@ -128,7 +128,11 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
     if not file.is_file():
         known = ", ".join(sorted(path.suffixes[0][1:] for path in project.glob("Pulumi.*.yaml")))
         raise RehearsalError(f"there is no stack {stack!r} here; accepted: {known}")
-    values = {f"{description['name']}:{key}": entry["default"] for key, entry in description["config"].items()}
+    # As the CLI has it: a key of this project's has a default, one of another namespace (pulumi:...) has a value.
+    values = {
+        key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
+        for key, entry in description["config"].items()
+    }
     values |= (yaml.safe_load(file.read_text()) or {}).get("config", {})
     values |= {f"{description['name']}:{key}": value for key, value in (overrides or {}).items()}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

@@ -18,7 +18,9 @@ config:
   text: {type: string, default: none}
   number: {type: integer, default: 4}
   object: {type: object, default: {}}
+  pulumi:disable-default-providers: {value: [kubernetes]}
 """
+OF_PULUMI = {"pulumi:disable-default-providers": '["kubernetes"]'}
 PROGRAM = """
 import pathlib
 import pulumi
@@ -84,11 +86,17 @@ def test_a_stacks_configuration_is_defaults_then_file_then_overrides(project: Pa
         "shop:number": "5",
         "shop:object": "{}",
         "shop:flag": "true",
+        **OF_PULUMI,
     }
 
 
 def test_an_empty_stack_file_leaves_the_defaults(project: Path) -> None:
-    assert stack_config("two", project=project) == {"shop:text": "none", "shop:number": "4", "shop:object": "{}"}
+    assert stack_config("two", project=project) == {
+        "shop:text": "none",
+        "shop:number": "4",
+        "shop:object": "{}",
+        **OF_PULUMI,
+    }
 
 
 def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None:

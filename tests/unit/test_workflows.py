@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rehearsal.declared import settings_of
-from rehearsal.program import PROJECT
+from rehearsal.program import PROJECT, stack_config
 from versions import Version, incompatibilities
 
 GITHUB = PROJECT / ".github"
@@ -94,11 +94,16 @@ def test_the_versions_of_every_stack_go_together(stack: str) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("stack", ["ci", "staging", "prod"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_says_only_what_differs_from_the_defaults(stack: str) -> None:
     defaults = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     own = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
     assert not [key for key, value in own.items() if value == defaults[key.split(":")[1]]["default"]]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_lets_a_resource_go_to_whatever_context_is_current(stack: str) -> None:
+    assert stack_config(stack)["pulumi:disable-default-providers"] == '["kubernetes"]'
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
