@@ -98,7 +98,7 @@ class Cli:
 
     def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
-        configured = (yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}).get("config", {})
+        configured = (yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}).get("config") or {}
         adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
         return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
 
@@ -123,7 +123,7 @@ class Cli:
                 raise CliError(
                     f"config key {PROJECT_NAME}:{key} is {value!r}; accepted: YAML of type {kind}"
                 ) from error
-            document.setdefault("config", {})[f"{PROJECT_NAME}:{key}"] = read
+            document["config"] = (document.get("config") or {}) | {f"{PROJECT_NAME}:{key}": read}
         if self._config_file.exists() and "encryptionsalt" not in document:
             earlier = yaml.safe_load(self._config_file.read_text()) or {}
             document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}

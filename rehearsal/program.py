@@ -121,7 +121,7 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
         project: the folder with Pulumi.yaml.
 
     Raises:
-        RehearsalError: there is no such stack file.
+        RehearsalError: there is no such stack file, or it cannot be read.
     """
     description = yaml.safe_load((project / "Pulumi.yaml").read_text())
     file = project / f"Pulumi.{stack}.yaml"
@@ -133,9 +133,24 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
         key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
         for key, entry in description["config"].items()
     }
-    values |= (yaml.safe_load(file.read_text()) or {}).get("config", {})
+    values |= _written(file)
     values |= {f"{description['name']}:{key}": value for key, value in (overrides or {}).items()}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def _written(file: Path) -> dict[str, Any]:
+    """The keys and values of a stack's file."""
+    try:
+        content = yaml.safe_load(file.read_text()) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bytes that are no text
+        raise RehearsalError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from error
+    config = (content.get("config") or {}) if isinstance(content, dict) else content
+    if not isinstance(config, dict) or not all(":" in str(key) for key in config):
+        raise RehearsalError(
+            f"{file.name} has config {config!r}; accepted: keys with a namespace, such as istio-minikube:namespace, "
+            "each with its value"
+        )
+    return config
 
 
 def evaluate(recorder: Recorder, stack: str, config: Mapping[str, str], project: Path = PROJECT) -> None:

@@ -99,6 +99,31 @@ def test_an_empty_stack_file_leaves_the_defaults(project: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("config: [", "^Pulumi.two.yaml cannot be read: while parsing a flow node expected "),
+        ("\x07", "^Pulumi.two.yaml cannot be read: "),
+        ("- shop:text", r"^Pulumi.two.yaml has config \['shop:text'\]; accepted: keys with a namespace"),
+        ("config: 1", "^Pulumi.two.yaml has config 1; accepted: "),
+        ("config: {text: two}", "^Pulumi.two.yaml has config {'text': 'two'}; accepted: "),
+    ],
+)
+def test_a_stack_file_that_holds_no_configuration_is_refused_in_one_paragraph(
+    project: Path, content: str, message: str
+) -> None:
+    (project / "Pulumi.two.yaml").write_text(content)
+    with pytest.raises(RehearsalError, match=message) as refused:
+        stack_config("two", project=project)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["", "config:", "config: {}", "encryptionsalt: v1:x"])
+def test_a_stack_file_may_say_nothing(project: Path, content: str) -> None:
+    (project / "Pulumi.two.yaml").write_text(content)
+    assert stack_config("two", project=project)["shop:text"] == "none"
+
+
 def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None:
     with pytest.raises(RehearsalError, match=r"^there is no stack 'three' here; accepted: one, two$"):
         stack_config("three", project=project)
