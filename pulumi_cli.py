@@ -46,9 +46,13 @@ class Cli:
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
-    def preview(self) -> None:
-        """``pulumi preview --diff``."""
-        self.select()
+    def preview(self, overrides: Mapping[str, str] | None = None) -> None:
+        """``pulumi preview --diff``, with configuration keys over the stack's file.
+
+        Raises:
+            CliError: the CLI failed, or a mandatory policy is broken; it has said why.
+        """
+        self.select(overrides)
         self.run("preview", "--diff", *self._policy_words)
 
     def destroy(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import pulumi_cli
 from kube import KUBE_SYSTEM, Kube
+from rehearsal import artifacts
 from rehearsal.apply import wait_until
 from rehearsal.cluster import Cluster
 from tests.rehearsal.stack import CONTEXT, objects, settings_for
@@ -60,6 +61,29 @@ def test_a_key_that_nothing_reads_is_refused(
     assert "config key istio-minikube:istioVersoin is '1.23.0'; accepted: one of these keys: " in "".join(
         capfd.readouterr()
     )
+
+
+@pytest.mark.skipif(
+    not (pulumi_cli.PROJECT / "policy" / ".venv" / ".ready").exists(), reason="`make policy-pack` has not been run"
+)
+def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policies_ask_for(
+    tmp_path: Path, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    binary = pulumi_cli.found()
+    assert binary
+    prod = pulumi_cli.Cli(binary=binary, stack="prod", state=tmp_path / "state", policies=True)
+    artifacts.prepare(cluster.root, "1.30.3", "v1.5.1")
+    here = settings_for(cluster, "1.30.3") | {
+        "context": CONTEXT,
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.5.1" / "standard"),
+        "compatibility": "warn",
+    }
+    prod.preview(here)
+    with pytest.raises(pulumi_cli.CliError):
+        prod.preview(here | {"security": "{}", "protect": "false"})
+    said = capfd.readouterr().out
+    for policy in ("protected", "strict-mtls", "default-deny"):
+        assert f"[mandatory]  {policy}  " in said
 
 
 def test_another_cluster_behind_the_same_context_is_neither_updated_nor_destroyed(
