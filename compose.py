@@ -108,7 +108,9 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     gateway_api = mesh.GatewayApiCrds(
         "gateway-api",
         mesh.GatewayApiCrdsArgs(
-            manifest=planned.gateway_api_share(lambda: load_manifest(*release, cache_folder())), owner=owner
+            manifest=planned.gateway_api_share(lambda: load_manifest(*release, cache_folder())),
+            owner=owner,
+            requires=[provider],
         ),
         shared,
     )
@@ -120,7 +122,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             owner=owner,
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
-            requires=[gateway_api],
+            requires=[provider, gateway_api],
             values=merged(
                 ambient_profile
                 | merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),

@@ -32,6 +32,7 @@ class GatewayApiCrdsArgs:
     Attributes:
         manifest: the release's objects; empty where the cluster's CRDs are somebody else's.
         owner: this stack, as which each object is labelled.
+        requires: what must be there for as long as the CRDs are: the cluster.
 
     Source: https://gateway-api.sigs.k8s.io/guides/getting-started/ (install) and
     https://gateway-api.sigs.k8s.io/concepts/versioning/ (bundle version and channel).
@@ -39,6 +40,7 @@ class GatewayApiCrdsArgs:
 
     manifest: Sequence[Mapping[str, Any]]
     owner: Owner
+    requires: Sequence[pulumi.Resource] = ()
 
     def __post_init__(self) -> None:
         for document in self.manifest:
@@ -71,7 +73,8 @@ class GatewayApiCrds(pulumi.ComponentResource):
             local.Command(
                 f"{name}-removal",
                 delete=args.owner.remove_command(",".join(GROUPS)),
-                opts=pulumi.ResourceOptions(parent=self),
+                # No provider of Kubernetes makes it wait: destroy would delete minikube before it, or beside it.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
             )
         for document in args.manifest:
             object_name = document["metadata"]["name"]

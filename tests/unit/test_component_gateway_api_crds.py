@@ -7,7 +7,7 @@ import pytest
 from components import GatewayApiCrds, GatewayApiCrdsArgs
 from components.ownership import Owner
 from tests.unit.conftest import Compose
-from tests.unit.recording import Mesh
+from tests.unit.recording import Mesh, something
 
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 SPECS: dict[str, dict[str, Any]] = {
@@ -33,7 +33,12 @@ def mesh(compose: Compose) -> Mesh:
         document(kind, annotations={"bundle": "v1.1.0"}, labels={"own": "label"}, creationTimestamp=None)
         for kind in SPECS
     ]
-    return compose(lambda: GatewayApiCrds("gateway-api", GatewayApiCrdsArgs(manifest=manifest, owner=OWNER)))
+
+    def declare() -> None:
+        args = GatewayApiCrdsArgs(manifest=manifest, owner=OWNER, requires=[something("cluster")])
+        GatewayApiCrds("gateway-api", args)
+
+    return compose(declare)
 
 
 @pytest.mark.parametrize("kind", sorted(SPECS))
@@ -60,6 +65,7 @@ def test_they_are_removed_with_the_stack_by_a_command_that_spares_what_others_ne
         "delete": "exec .venv/bin/python -m commands.crds remove --kubeconfig=k --context=c --stack=dev "
         "--group=gateway.networking.k8s.io,gateway.networking.x-k8s.io"
     }
+    assert removal.dependencies == {"cluster"}
 
 
 def test_its_output_is_the_names_of_its_objects(mesh: Mesh) -> None:
