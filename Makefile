@@ -25,7 +25,7 @@ up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): mi
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
 	@$(PY) -m deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
 
-drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts objects of Helm releases right)
+drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
 	@$(PY) -m deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
 
 vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)
@@ -59,7 +59,7 @@ OUT ?= .rendered
 PREVIEWED ?= dev staging prod
 # Such as --stand-ins, which takes the rehearsal's charts and CRDs in place of downloads.
 RENDER ?=
-.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e
+.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of STACK into .rendered/STACK (RENDER=--stand-ins: offline)
 	@$(PY) -m rehearsal render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
@@ -105,5 +105,8 @@ doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and
 
 e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
+
+bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)
+	@$(PY) -m benchmarks $(BENCH)
 
 check: graph-check workflows

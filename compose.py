@@ -110,6 +110,9 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         mesh.GatewayApiCrdsArgs(
             manifest=planned.gateway_api_share(lambda: load_manifest(*release, cache_folder())),
             owner=owner,
+            source=settings.gateway_api_manifest,
+            version=settings.gateway_api_version,
+            channel=settings.gateway_api_channel,
             requires=[provider],
         ),
         shared,

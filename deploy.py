@@ -20,7 +20,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     parser.add_argument("command", choices=("up", "preview", "drift", "destroy"))
     parser.add_argument("--policies", action="store_true", help="enforce the policy pack (`make policy-pack`)")
-    parser.add_argument("--repair", action="store_true", help="with drift: put objects of Helm releases right")
+    parser.add_argument("--repair", action="store_true", help="with drift: put right what charts and Commands brought")
     parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
     return parser
 

@@ -1,18 +1,24 @@
 """The objects of a Gateway API release, from the official release or from a file or folder."""
 
+import hashlib
 import http.client
+import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
 
-from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL
-
+GROUP = "gateway.networking.k8s.io"
+BUNDLE_VERSION = f"{GROUP}/bundle-version"
+CHANNEL = f"{GROUP}/channel"
+# The experimental channel has kinds of both (XMesh, from v1.4 on).
+GROUPS = (GROUP, "gateway.networking.x-k8s.io")
+CRD = "CustomResourceDefinition"
 RELEASE = "https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/{channel}-install.yaml"
 FETCH_TIMEOUT_SECONDS = 60
 # libyaml reads the 700 kB in a tenth of the time.
@@ -40,7 +46,7 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
     files = release_files(source, version, channel, cache)
     documents = [document for file in files for document in _documents(file)]
     # Only the CRDs: v1.5.1's own ValidatingAdmissionPolicy says v1.5.0-dev.
-    for document in (found for found in documents if found["kind"] == "CustomResourceDefinition"):
+    for document in (found for found in documents if found["kind"] == CRD):
         annotations = document["metadata"].get("annotations") or {}
         found = (annotations.get(BUNDLE_VERSION), annotations.get(CHANNEL))
         if found != (version, channel):
@@ -49,6 +55,17 @@ def load_manifest(source: str, version: str, channel: str, cache: Path) -> list[
                 f"and channel {found[1]}; accepted: gatewayApiVersion {version} and gatewayApiChannel {channel}"
             )
     return documents
+
+
+def labelled(metadata: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """An object's metadata as the release has it, with ``labels`` added."""
+    kept = {key: value for key, value in metadata.items() if key != "creationTimestamp"}
+    return {**kept, "labels": {**kept.get("labels", {}), **labels}}
+
+
+def digest(documents: Sequence[Mapping[str, Any]]) -> str:
+    """What tells these objects from any others: ``sha256:`` and the digest of their content."""
+    return f"sha256:{hashlib.sha256(json.dumps(documents, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
 def release_files(source: str, version: str, channel: str, cache: Path) -> list[Path]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-from components.gateway_api_crds import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.injected_namespace import REVISION
 from components.ownership import Owner
+from gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
 from kube import Kube, KubeError, MissingContextError, UnreachableError
 from settings import Settings
 from versions import Version

@@ -28,21 +28,24 @@ class Cli:
         stack: the stack's name; its configuration is Pulumi.STACK.yaml.
         state: folder of the file backend that is used unless PULUMI_BACKEND_URL names another.
         policies: enforce the policy pack in policy/, whose virtual environment `make policy-pack` sets up.
+        project: the folder with Pulumi.yaml and the stack's file.
     """
 
     binary: Path
     stack: str
     state: Path
     policies: bool = False
+    project: Path = PROJECT
 
-    def up(self, overrides: Mapping[str, str]) -> dict[str, Any]:
-        """``pulumi up``, with configuration keys over the stack's file; the stack's outputs.
+    def up(self, overrides: Mapping[str, str], *, quiet: bool = False) -> dict[str, Any]:
+        """``pulumi up``, with configuration keys over the stack's file; the stack's outputs. Says nothing if ``quiet``.
 
         Raises:
             CliError: the CLI failed; it has said why.
         """
         self.select(overrides)
-        self.run("up", "--yes", "--skip-preview", *self._policy_words, variables=self._upsert(overrides))
+        words = ("up", "--yes", "--skip-preview", *self._policy_words)
+        self.run(*words, quiet=quiet, variables=self._upsert(overrides))
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
@@ -64,7 +67,7 @@ class Cli:
         """Make the stack if there is none yet, with configuration keys over its file."""
         # In the state's folder, with copies of the project's files: the CLI writes an encryption salt into the stack's.
         self.state.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT / "Pulumi.yaml", self.state / "Pulumi.yaml")
+        shutil.copyfile(self.project / "Pulumi.yaml", self.state / "Pulumi.yaml")
         self._write_config(overrides or {})
         self._call(["stack", "select", "--create"], self.state, quiet=True)
 
@@ -74,7 +77,7 @@ class Cli:
         ``variables`` are further ones of its environment.
         """
         configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
-        return self._call([*words, *configured], PROJECT, quiet=quiet, variables=variables)
+        return self._call([*words, *configured], self.project, quiet=quiet, variables=variables)
 
     def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
@@ -102,7 +105,7 @@ class Cli:
 
     def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
-        configured = (yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}).get("config") or {}
+        configured = (yaml.safe_load((self.project / self._config_file.name).read_text()) or {}).get("config") or {}
         adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
         return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
 
@@ -116,18 +119,18 @@ class Cli:
 
     def _write_config(self, overrides: Mapping[str, str]) -> None:
         """Copy the stack's file with ``overrides``, and keep the salt that the CLI wrote into an earlier copy."""
-        document = yaml.safe_load((PROJECT / self._config_file.name).read_text()) or {}
+        document = yaml.safe_load((self.project / self._config_file.name).read_text()) or {}
         # Not by --config: the CLI takes what that gives for text, and refuses text for an object or a list.
-        schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+        description = yaml.safe_load((self.project / "Pulumi.yaml").read_text())
         for key, value in overrides.items():
-            kind = schema.get(key, {}).get("type", "string")
+            kind = description["config"].get(key, {}).get("type", "string")
             try:
                 read = value if kind == "string" else yaml.safe_load(value)
             except yaml.YAMLError as error:
                 raise CliError(
                     f"config key {PROJECT_NAME}:{key} is {value!r}; accepted: YAML of type {kind}"
                 ) from error
-            document["config"] = (document.get("config") or {}) | {f"{PROJECT_NAME}:{key}": read}
+            document["config"] = (document.get("config") or {}) | {f"{description['name']}:{key}": read}
         if self._config_file.exists() and "encryptionsalt" not in document:
             earlier = yaml.safe_load(self._config_file.read_text()) or {}
             document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}

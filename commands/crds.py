@@ -1,7 +1,6 @@
 """Marks the CRDs that a stack brought by a Helm chart as its own, and takes them away with it.
 
     python -m commands.crds own    --kubeconfig K --context C --stack S --group istio.io [--keep NAME,...] [--release R]
-    python -m commands.crds others --kubeconfig K --context C --stack S --group istio.io
     python -m commands.crds remove --kubeconfig K --context C --stack S --group istio.io [--istiod NAMESPACE]
 
 Helm neither upgrades nor removes the CRDs of a chart's crds/ folder, and keeps templated ones that say so. What `own`
@@ -13,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from commands import UserError, run, say
@@ -36,19 +36,14 @@ def helm_marks(release: str) -> dict[str, dict[str, str]]:
     }
 
 
-def others(kube: Kube, stack: str, group: str) -> None:
-    """Print the group's CRDs that are not the stack's, one a line: run before the stack brings its own."""
-    marked = (item for item in kube.metadata(CRDS) if item.get("labels", {}).get(OWNER) != stack)
-    print("\n".join(sorted(_of_group(marked, group))))
-
-
 def own(kube: Kube, stack: str, group: str, keep: frozenset[str], release: str) -> None:
     """Mark every CRD of the group but those named in ``keep``, which were there before."""
     marks = helm_marks(release) if release else {"labels": {}}
     patch = {"metadata": {**marks, "labels": {**marks["labels"], OWNER: stack}}}
-    for name in sorted(_of_group(kube.metadata(CRDS), group) - keep):
-        kube.request("PATCH", f"{CRDS}/{name}", patch, content_type=MERGE)
-        print(name)
+    names = sorted(_of_group(kube.metadata(CRDS), group) - keep)
+    with ThreadPoolExecutor() as pool:
+        for name, _ in zip(names, pool.map(lambda name: _patch(kube, name, patch), names), strict=True):
+            print(name)
 
 
 def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
@@ -70,7 +65,7 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
         if users:
             more = f" and {len(users) - 1} more" if len(users) > 1 else ""
             say(f"kept: CRD {name}, as {users[0]}{more} is not this stack's and needs it")
-            kube.request("PATCH", f"{CRDS}/{name}", {"metadata": {"labels": {OWNER: None}}}, content_type=MERGE)
+            _patch(kube, name, {"metadata": {"labels": {OWNER: None}}})
         else:
             kube.delete(f"{CRDS}/{name}")
             say(f"removed: CRD {name}")
@@ -80,6 +75,10 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
         if time.monotonic() > deadline:
             raise UserError(f"CRD {left[0]} is still there {CRD_GONE_SECONDS} s after it was deleted")
         time.sleep(0.2)
+
+
+def _patch(kube: Kube, name: str, patch: dict[str, Any]) -> None:
+    kube.request("PATCH", f"{CRDS}/{name}", patch, content_type=MERGE)
 
 
 def _of_group(items: Iterable[dict[str, Any]], group: str) -> set[str]:
@@ -160,10 +159,9 @@ def main(arguments: list[str] | None = None) -> int:
     owning.add_argument(
         "--release", default="", metavar="NAMESPACE/NAME", help="also let this Helm release upgrade them"
     )
-    listing = verbs.add_parser("others", help="list the group's CRDs that are not the stack's")
     removing = verbs.add_parser("remove", help="remove the stack's CRDs that nobody needs")
     removing.add_argument("--istiod", default="", metavar="NAMESPACE", help="also remove what istiod left behind")
-    for verb in (owning, listing, removing):
+    for verb in (owning, removing):
         verb.add_argument("--kubeconfig", required=True)
         verb.add_argument("--context", required=True)
         verb.add_argument("--stack", required=True)
@@ -176,8 +174,6 @@ def main(arguments: list[str] | None = None) -> int:
             if given.verb == "own":
                 keep = frozenset(filter(None, given.keep.split(",")))
                 own(kube, given.stack, given.group, keep, given.release)
-            elif given.verb == "others":
-                others(kube, given.stack, given.group)
             else:
                 remove(kube, given.stack, given.group, given.istiod)
         except KubeError as error:

@@ -1,5 +1,6 @@
 """Istio's control plane: namespace, CRDs and istiod, by Istio's own Helm charts."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +120,6 @@ class IstioBase(pulumi.ComponentResource):
         labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
         values = merged(labelled, args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
-        namespaces: list[pulumi.Resource] = []
         if not args.namespace_exists:
             namespace = k8s.core.v1.Namespace(
                 f"{name}-namespace",
@@ -127,7 +127,6 @@ class IstioBase(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.namespace = name_of(namespace)
-            namespaces = [namespace]
         if args.adopt:
             releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
             adoption = local.Command(
@@ -141,10 +140,8 @@ class IstioBase(pulumi.ComponentResource):
         # marks its CRDs would else make the next one take them for somebody else's.
         before = local.Command(
             f"{name}-crds-before",
-            create=args.owner.others_command(GROUP),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*namespaces, *args.requires], ignore_changes=["create"]
-            ),
+            create=f"echo {shlex.join(sorted(args.foreign_crds))}",
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
         )
         base = k8s.helm.v3.Release(
             f"{name}-base",
@@ -158,8 +155,8 @@ class IstioBase(pulumi.ComponentResource):
         )
         own = before.stdout.apply(
             lambda names: args.owner.own_command(
-                # What is adopted was there before, and becomes this stack's all the same.
                 GROUP,
+                # What is adopted was there before, and becomes this stack's all the same.
                 keep=args.foreign_crds if args.adopt else names.split(),
                 release=f"{NAMESPACE}/{BASE_RELEASE}",
             )

@@ -1,13 +1,14 @@
 """How a later run, and destroy, know what this stack brought to a cluster that others may use too."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LABEL = "istio-minikube/stack"
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE = "exec .venv/bin/python -m commands.crds"
 ADOPT = "exec .venv/bin/python -m commands.adopt"
+BUNDLE = "exec .venv/bin/python -m commands.bundle"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,13 @@ class Owner:
         names = ",".join(sorted(keep))
         return f"{self._command('own', group)} --keep={shlex.quote(names)} --release={shlex.quote(release)}"
 
-    def others_command(self, group: str) -> str:
-        """The shell command that prints the names of a group's CRDs that are not this stack's."""
-        return self._command("others", group)
+    def bundle_command(self, **bundle: str) -> str:
+        """The shell command that brings CRDs of a Gateway API release as this stack's; ``bundle`` says which."""
+        return f"{BUNDLE} apply {self._place} {self._bundle(bundle)}"
+
+    def show_command(self, **bundle: str) -> str:
+        """The shell command that prints what ``bundle_command`` applies."""
+        return f"{BUNDLE} show {self._bundle(bundle)}"
 
     def remove_command(self, group: str, *, istiod: str = "") -> str:
         """The shell command that removes this stack's CRDs of a group that nobody else needs.
@@ -56,6 +61,9 @@ class Owner:
     def adopted_command(self) -> str:
         """The shell command that removes what istioctl made beside the charts, once the releases are there."""
         return f"{ADOPT} finish {self._place}"
+
+    def _bundle(self, bundle: Mapping[str, str]) -> str:
+        return shlex.join([f"--stack={self.stack}", *(f"--{key}={value}" for key, value in bundle.items())])
 
     @property
     def _place(self) -> str:

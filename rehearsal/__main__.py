@@ -63,7 +63,9 @@ def arguments() -> argparse.ArgumentParser:
     judged = commands.add_parser("policy", help="judge a stack by the policy pack's rules, without the Pulumi CLI")
     drifted = commands.add_parser("drift", help="show what in a stack's cluster is not as the program says")
     drifted.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
-    drifted.add_argument("--repair", action="store_true", help="put objects of Helm releases right, which up does not")
+    drifted.add_argument(
+        "--repair", action="store_true", help="put right what up does not look at: what charts and Commands brought"
+    )
     for parser_with_stack in (shown, judged, changed):
         parser_with_stack.add_argument("--stack", default=STACK, help="the stack (default: %(default)s)")
         parser_with_stack.add_argument(
@@ -182,7 +184,7 @@ def drifting(options: argparse.Namespace, console: Console) -> None:
         console.print(str(each), soft_wrap=True, markup=False)
     repaired = drift.repair(api, found) if options.repair else []
     if repaired:
-        console.print(f"Put right: {len(repaired)} objects of Helm releases")
+        console.print(f"Put right: {len(repaired)} objects that charts or Commands brought")
     if len(found) > len(repaired):
         raise RehearsalError(
             f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} are not as the program says: "

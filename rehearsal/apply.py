@@ -17,6 +17,12 @@ TIMEOUT_SECONDS = 300
 # A CRD that was just established takes the API server a moment to serve.
 DISCOVERY_SECONDS = 10
 ANNOTATION = "pulumi.com/"
+# The counts of pods that a workload's status has, by kind; all are the wanted number once the workload is ready.
+WORKLOADS = {
+    "DaemonSet": ("updatedNumberScheduled", "numberAvailable"),
+    "Deployment": ("replicas", "updatedReplicas", "availableReplicas"),
+    "StatefulSet": ("updatedReplicas", "availableReplicas"),
+}
 
 
 class Api:
@@ -121,11 +127,10 @@ def is_ready(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
         return _condition(status, wanted.removeprefix("condition="))
     if manifest["kind"] == "CustomResourceDefinition":
         return _condition(status, "Established")
-    if manifest["kind"] == "Deployment":
-        replicas = live["spec"].get("replicas", 1)
+    if counts := WORKLOADS.get(manifest["kind"]):
+        wanted_pods = status.get("desiredNumberScheduled", live["spec"].get("replicas", 1))
         seen = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
-        counts = (status.get(count, 0) for count in ("replicas", "updatedReplicas", "availableReplicas"))
-        return seen and all(count == replicas for count in counts)
+        return seen and all(status.get(count, 0) == wanted_pods for count in counts)
     return True
 
 
@@ -146,8 +151,11 @@ class Helm:
     def __init__(self, binary: Path, kubeconfig: Path, context: str) -> None:
         self._command = [str(binary), "--kubeconfig", str(kubeconfig), "--kube-context", context]
 
-    def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
-        """Install or upgrade a release and wait for it; one that would come out the same is left alone."""
+    def install(self, release: Mapping[str, Any]) -> str:
+        """Install or upgrade a release; one that would come out the same is left alone. Its manifest.
+
+        It is for the caller to wait for what is in there: helm's own --wait looks every two seconds only.
+        """
         place = [release["name"], "--namespace", release["namespace"]]
         values = json.dumps(release.get("values") or {})
         upgrade = ["upgrade", "--install", *place, *_chart(release), "--values", "-", "--output", "json"]
@@ -155,10 +163,11 @@ class Helm:
         state = {entry["name"]: entry["status"] for entry in deployed}.get(release["name"])
         if state == "deployed":
             planned = json.loads(self._run(*upgrade, "--dry-run=server", stdin=values))
-            if planned["manifest"].strip() == self._run("get", "manifest", *place).strip():
-                return dict(release)
-        self._run(*upgrade, "--wait", "--timeout", f"{release.get('timeout') or TIMEOUT_SECONDS}s", stdin=values)
-        return dict(release)
+            manifest = self._run("get", "manifest", *place)
+            if planned["manifest"].strip() == manifest.strip():
+                return manifest
+        timeout = f"{release.get('timeout') or TIMEOUT_SECONDS}s"
+        return str(json.loads(self._run(*upgrade, "--timeout", timeout, stdin=values))["manifest"])
 
     def uninstall(self, release: Mapping[str, Any]) -> None:
         """Take a release away, if it is there, and wait until its objects are gone."""

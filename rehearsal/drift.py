@@ -14,8 +14,8 @@ from components.ownership import LABEL
 from kube import Kube, RefusedError
 from rehearsal.apply import Api, described
 from rehearsal.declared import settings_of
-from rehearsal.program import Recorder, evaluate, stack_config
-from rehearsal.render import RELEASE, Rendered, chart_objects
+from rehearsal.program import COMMAND, Recorder, evaluate, stack_config
+from rehearsal.render import RELEASE, Rendered, chart_objects, command_objects
 
 WORKERS = 8
 SHOWN = 100
@@ -43,14 +43,15 @@ class Difference:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        source = f"Helm release {self.item.resource.inputs['name']}, " if hidden_by_helm(self.item) else ""
+        release = self.item.resource.token == RELEASE
+        source = f"Helm release {self.item.resource.inputs['name']}, " if release else ""
         head = f"{described(self.item.manifest)} ({source}{self.item.resource.name})"
         return "\n    ".join([f"{head}: differs", *self.lines]) if self.lines else f"{head}: missing"
 
 
-def hidden_by_helm(item: Rendered) -> bool:
-    """Whether the object is a chart's, so that neither preview nor refresh looks at it."""
-    return item.resource.token == RELEASE
+def hidden(item: Rendered) -> bool:
+    """Whether the object is a chart's or a Command's, so that neither preview nor refresh looks at it."""
+    return item.resource.token in (RELEASE, COMMAND)
 
 
 def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int, list[Difference]]:
@@ -77,15 +78,15 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
 
 
 def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
-    """Apply what Helm hides, which `up` would not; those of its objects that were put right.
+    """Apply what Helm and Commands hide, which `up` would not; those of the objects that were put right.
 
     Raises:
         RefusedError: the API server refuses one; its own words.
     """
-    hidden = [each for each in differences if hidden_by_helm(each.item)]
-    for each in hidden:
+    repaired = [each for each in differences if hidden(each.item)]
+    for each in repaired:
         api.apply(each.item.manifest)
-    return hidden
+    return repaired
 
 
 def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled]) -> Difference | None:
@@ -95,7 +96,7 @@ def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Auto
     if live is None:
         return Difference(item=item, lines=())
     labels = live["metadata"].get("labels", {})
-    if hidden_by_helm(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
+    if hidden(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
         return None  # those that were there before stay as they are
     try:
         lines = _told(changes(live, api.dry_run(wanted)))
@@ -161,6 +162,9 @@ def _objects(recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, 
     for resource in recorder.registrations:
         if resource.token == RELEASE:
             for manifest in chart_objects(resource, helm, version, flags):
+                yield Rendered(resource=resource, manifest=manifest)
+        elif resource.token == COMMAND:
+            for manifest in command_objects(resource):
                 yield Rendered(resource=resource, manifest=manifest)
         elif resource.token.startswith("kubernetes:"):
             yield Rendered(resource=resource, manifest=resource.inputs)

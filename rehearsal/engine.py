@@ -5,18 +5,21 @@ server-side apply and helm do, and what is to be taken away is what the program 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from kube import KubeError
 from rehearsal import apply
 from rehearsal.errors import RehearsalError
-from rehearsal.program import COMMAND, PROJECT, Recorder, Registration, evaluate, stack_config
+from rehearsal.program import COMMAND, PROJECT, WORKERS, Recorder, Registration, evaluate, stack_config
+from rehearsal.render import LOADER, RELEASE, placed
 from rehearsal.view import View
-
-RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 @dataclass(kw_only=True)
@@ -49,15 +52,24 @@ class Applier(Recorder):
 
     def _make(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         if token == RELEASE:
-            return self.helm.install(inputs)
+            return self._install(inputs)
         if token == COMMAND:
             return apply.run_command(inputs.get("create") or ":", inputs, self.folder)
         if token.startswith("kubernetes:"):
             return self._apply(inputs)
         raise RehearsalError("the rehearsal cannot make resources of this type; use the Pulumi CLI")
 
+    def _install(self, release: Mapping[str, Any]) -> dict[str, Any]:
+        for document in yaml.load_all(self.helm.install(release), LOADER):
+            if document and document["kind"] in apply.WORKLOADS:
+                self._await(placed(document, release["namespace"]), {}, release.get("timeout"))
+        return dict(release)
+
     def _apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        live = self.api.apply(manifest)
+        return self._await(manifest, self.api.apply(manifest))
+
+    def _await(self, manifest: Mapping[str, Any], live: dict[str, Any], timeout: int | None = None) -> dict[str, Any]:
+        """The object as it is once it is ready; ``live`` is as it was seen last."""
 
         def ready() -> bool:
             nonlocal live
@@ -65,7 +77,7 @@ class Applier(Recorder):
             return apply.is_ready(manifest, live)
 
         try:
-            apply.wait_until(f"{apply.described(manifest)} to be ready", ready)
+            apply.wait_until(f"{apply.described(manifest)} to be ready", ready, timeout or apply.TIMEOUT_SECONDS)
         except RehearsalError as error:
             raise RehearsalError(f"{error}: {apply.complaints(live)}") from error
         return live
@@ -87,7 +99,7 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
 
 
 def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> None:
-    """Take away what the stack declares, last first. What it only patched is given back.
+    """Take away what the stack declares, each resource once what needs it has gone; patches are given back.
 
     Raises:
         RehearsalError: a resource could not be taken away; names it. The same command goes on from there.
@@ -95,16 +107,37 @@ def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = 
     """
     recorder = Recorder()
     evaluate(recorder, stack, stack_config(stack, overrides, applier.folder), applier.folder)
-    for registration in reversed(recorder.registrations):
-        if not registration.custom or registration.retain or registration.token.startswith("pulumi:"):
-            continue
-        applier.view.begins(registration)
-        try:
-            _take_away(applier, registration.token, registration.inputs)
-        except (RehearsalError, KubeError) as error:
-            applier.view.failed(registration)
-            raise RehearsalError(f"{registration.name} ({registration.token}): {error}") from error
-        applier.view.done(registration)
+    made = {registration.name: registration for registration in recorder.registrations}
+    order = TopologicalSorter(_dependants(recorder.registrations))
+    order.prepare()
+    going: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        while order.is_active():
+            going |= {pool.submit(_remove, applier, made[name]): name for name in order.get_ready()}
+            for gone in wait(going, return_when=FIRST_COMPLETED).done:
+                gone.result()
+                order.done(going.pop(gone))
+
+
+def _dependants(registrations: Sequence[Registration]) -> dict[str, set[str]]:
+    """By each resource's logical name, those of the resources that need it or are inside it."""
+    found: dict[str, set[str]] = {registration.name: set() for registration in registrations}
+    for registration in registrations:
+        for needed in {*registration.dependencies, registration.provider, registration.parent} - {""}:
+            found[needed].add(registration.name)
+    return found
+
+
+def _remove(applier: Applier, registration: Registration) -> None:
+    if not registration.custom or registration.retain or registration.token.startswith("pulumi:"):
+        return
+    applier.view.begins(registration)
+    try:
+        _take_away(applier, registration.token, registration.inputs)
+    except (RehearsalError, KubeError) as error:
+        applier.view.failed(registration)
+        raise RehearsalError(f"{registration.name} ({registration.token}): {error}") from error
+    applier.view.done(registration)
 
 
 def _take_away(applier: Applier, token: str, inputs: Mapping[str, Any]) -> None:

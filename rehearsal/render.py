@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
+from components.objects import SHOWS_OBJECTS
 from rehearsal import artifacts, toolchain
+from rehearsal.apply import run_command
 from rehearsal.declared import declared, settings_of
 from rehearsal.errors import RehearsalError
-from rehearsal.program import PROJECT, Recorder, Registration
+from rehearsal.program import COMMAND, PROJECT, Recorder, Registration
 
 REHEARSAL = "rehearsal"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -81,6 +83,8 @@ def render(
     for resource in recorder.registrations:
         if resource.token == RELEASE:
             found += [Rendered(resource=resource, manifest=m) for m in chart_objects(resource, helm, kubernetes)]
+        elif resource.token == COMMAND:
+            found += [Rendered(resource=resource, manifest=m) for m in command_objects(resource)]
         elif resource.token.startswith("kubernetes:"):
             found.append(Rendered(resource=resource, manifest=shown(resource)))
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
@@ -120,6 +124,19 @@ def chart_objects(
             "folder that holds NAME-VERSION.tgz, with --config KEY=VALUE or in the stack's file"
         )
     return [placed(document, inputs["namespace"]) for document in yaml.load_all(done.stdout, LOADER) if document]
+
+
+def command_objects(command: Registration) -> list[dict[str, Any]]:
+    """The objects that a Command applies, which it has printed by what it says in its environment; none for most.
+
+    Raises:
+        RehearsalError: they cannot be printed; with the words of what should.
+    """
+    environment = command.inputs.get("environment") or {}
+    if not (show := environment.get(SHOWS_OBJECTS)):
+        return []
+    printed = run_command(show, command.inputs, PROJECT)["stdout"]
+    return [document for document in yaml.load_all(printed, LOADER) if document]
 
 
 def shown(resource: Registration) -> dict[str, Any]:

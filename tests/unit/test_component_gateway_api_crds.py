@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -6,6 +6,7 @@ import pytest
 
 from components import GatewayApiCrds, GatewayApiCrdsArgs
 from components.ownership import Owner
+from gateway_api import digest
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
@@ -16,35 +17,58 @@ SPECS: dict[str, dict[str, Any]] = {
     "ValidatingAdmissionPolicyBinding": {"policyName": "p"},
 }
 NAMES = {kind: f"{kind.lower()}.example" for kind in SPECS}
-TOKENS = {
-    "CustomResourceDefinition": "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
-    "ValidatingAdmissionPolicy": "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding": "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
-}
+POLICIES = [kind for kind in SPECS if kind != "CustomResourceDefinition"]
+WORDS = "--stack=dev --version=v1.1.0 --channel=standard --names=customresourcedefinition.example"
+BUNDLE = "exec .venv/bin/python -m commands.bundle"
 
 
 def document(kind: str, **metadata: Any) -> Mapping[str, Any]:
     return {"kind": kind, "metadata": {"name": NAMES[kind], **metadata}, "spec": SPECS[kind]}
 
 
+def args(manifest: Sequence[Mapping[str, Any]], **more: Any) -> GatewayApiCrdsArgs:
+    return GatewayApiCrdsArgs(manifest=manifest, owner=OWNER, version="v1.1.0", channel="standard", **more)
+
+
+MANIFEST = [
+    document(kind, annotations={"bundle": "v1.1.0"}, labels={"own": "label"}, creationTimestamp=None) for kind in SPECS
+]
+
+
 @pytest.fixture(scope="module")
 def mesh(compose: Compose) -> Mesh:
-    manifest = [
-        document(kind, annotations={"bundle": "v1.1.0"}, labels={"own": "label"}, creationTimestamp=None)
-        for kind in SPECS
-    ]
-
-    def declare() -> None:
-        args = GatewayApiCrdsArgs(manifest=manifest, owner=OWNER, requires=[something("cluster")])
-        GatewayApiCrds("gateway-api", args)
-
-    return compose(declare)
+    return compose(lambda: GatewayApiCrds("gateway-api", args(MANIFEST, requires=[something("cluster")])))
 
 
-@pytest.mark.parametrize("kind", sorted(SPECS))
-def test_each_object_of_the_release_is_as_the_release_has_it_and_labelled(mesh: Mesh, kind: str) -> None:
+def test_the_crds_are_brought_and_taken_away_by_one_command(mesh: Mesh) -> None:
+    command = mesh.named("gateway-api-crds")
+    bring = f"{BUNDLE} apply --kubeconfig=k --context=c {WORDS}"
+    assert (command.token, command.parent) == ("command:local:Command", "gateway-api")
+    assert command.dependencies == {"cluster"}
+    assert command.inputs == {
+        "create": bring,
+        "update": bring,
+        "delete": "exec .venv/bin/python -m commands.crds remove --kubeconfig=k --context=c --stack=dev "
+        "--group=gateway.networking.k8s.io,gateway.networking.x-k8s.io",
+        "environment": {
+            "BUNDLE": f"v1.1.0 standard {digest(MANIFEST[:1])}",
+            "SHOWS_OBJECTS": f"{BUNDLE} show {WORDS}",
+        },
+    }
+
+
+def test_crds_of_a_file_or_folder_are_brought_from_there(compose: Compose) -> None:
+    inputs = compose(lambda: GatewayApiCrds("api", args(MANIFEST, source="a folder"))).inputs("api-crds")
+    assert inputs["create"].endswith(f"{WORDS} '--source=a folder'")
+    assert inputs["environment"]["SHOWS_OBJECTS"].endswith(f"{WORDS} '--source=a folder'")
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_the_policy_that_guards_them_comes_after_them_as_the_release_has_it_and_labelled(mesh: Mesh, kind: str) -> None:
     name = f"gateway-api-{NAMES[kind]}"
-    assert (mesh.kind(name), mesh.named(name).parent) == (TOKENS[kind], "gateway-api")
+    policy = mesh.named(name)
+    assert (policy.token, policy.parent) == (f"kubernetes:admissionregistration.k8s.io/v1:{kind}", "gateway-api")
+    assert policy.dependencies == {"gateway-api-crds"}
     assert mesh.inputs(name)["metadata"] == {
         "name": NAMES[kind],
         "annotations": {"bundle": "v1.1.0"},
@@ -53,19 +77,10 @@ def test_each_object_of_the_release_is_as_the_release_has_it_and_labelled(mesh: 
     assert mesh.inputs(name)["spec"] == SPECS[kind]
 
 
-@pytest.mark.parametrize("kind", sorted(SPECS))
-def test_crds_alone_are_never_deleted_by_leaving_the_program(mesh: Mesh, kind: str) -> None:
-    assert mesh.named(f"gateway-api-{NAMES[kind]}").retain is (kind == "CustomResourceDefinition")
-
-
-def test_they_are_removed_with_the_stack_by_a_command_that_spares_what_others_need(mesh: Mesh) -> None:
-    removal = mesh.named("gateway-api-removal")
-    assert (removal.token, removal.parent) == ("command:local:Command", "gateway-api")
-    assert removal.inputs == {
-        "delete": "exec .venv/bin/python -m commands.crds remove --kubeconfig=k --context=c --stack=dev "
-        "--group=gateway.networking.k8s.io,gateway.networking.x-k8s.io"
-    }
-    assert removal.dependencies == {"cluster"}
+def test_a_release_of_policies_alone_brings_no_crds(compose: Compose) -> None:
+    mesh = compose(lambda: GatewayApiCrds("api", args([document(kind) for kind in POLICIES])))
+    assert "api-crds" not in mesh.names
+    assert {f"api-{NAMES[kind]}" for kind in POLICIES} <= mesh.names
 
 
 def test_its_output_is_the_names_of_its_objects(mesh: Mesh) -> None:
@@ -73,7 +88,7 @@ def test_its_output_is_the_names_of_its_objects(mesh: Mesh) -> None:
 
 
 def test_it_owns_nothing_where_the_crds_are_somebody_elses(compose: Compose) -> None:
-    mesh = compose(lambda: GatewayApiCrds("gateway-api", GatewayApiCrdsArgs(manifest=[], owner=OWNER)))
+    mesh = compose(lambda: GatewayApiCrds("gateway-api", args([])))
     assert mesh.names == {"gateway-api"}
     assert mesh.registered["gateway-api"] == {"names": []}
 
@@ -81,7 +96,7 @@ def test_it_owns_nothing_where_the_crds_are_somebody_elses(compose: Compose) -> 
 def test_objects_that_are_no_part_of_a_release_are_refused() -> None:
     stranger = {"kind": "Namespace", "metadata": {"name": "gateway-system"}, "spec": {}}
     with pytest.raises(pulumi.RunError) as refused:
-        GatewayApiCrdsArgs(manifest=[document("CustomResourceDefinition"), stranger], owner=OWNER)
+        args([document("CustomResourceDefinition"), stranger])
     assert str(refused.value) == (
         "the Gateway API manifest holds a Namespace named gateway-system; accepted: CustomResourceDefinition, "
         "ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding"

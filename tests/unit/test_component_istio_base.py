@@ -70,15 +70,16 @@ def test_the_crds_are_labelled_after_the_base_chart_and_removed_with_the_stack(m
 
 
 def test_crds_that_were_there_before_are_kept(compose: Compose) -> None:
-    mesh = compose(declared, {"istio-crds-before": {"stdout": "b.istio.io\na.istio.io"}})
-    assert mesh.inputs("istio-crds-before") == {"create": f"{COMMANDS} others {TARGET}"}
+    stdout = {"istio-crds-before": {"stdout": "b.istio.io a.istio.io"}}
+    mesh = compose(lambda: declared(foreign_crds=["c.istio.io", "a.istio.io"]), stdout)
+    assert mesh.inputs("istio-crds-before") == {"create": "echo a.istio.io c.istio.io"}
     assert " --keep=a.istio.io,b.istio.io " in mesh.inputs("istio-crds")["create"]
 
 
 @pytest.mark.parametrize(
     ("resource", "dependencies"),
     [
-        ("istio-crds-before", {"istio-namespace", "gateway-api"}),
+        ("istio-crds-before", set()),
         ("istio-base", {"istio-namespace", "istio-crds-before"}),
         ("istio-crds", {"istio-base", "gateway-api", "istio-crds-before"}),
         ("istio-istiod", {"istio-namespace", "istio-base", "istio-crds"}),

@@ -24,8 +24,12 @@ def test_the_own_command_is_one_word_an_argument() -> None:
     assert shlex.split(command) == [*MODULE, "own", *TARGET, "--keep=a,b c", "--release=istio-system/istio-base"]
 
 
-def test_the_others_command_is_one_word_an_argument() -> None:
-    assert shlex.split(OWNER.others_command("istio.io")) == [*MODULE, "others", *TARGET]
+def test_the_commands_of_a_bundle_are_one_word_an_argument() -> None:
+    bundle = {"version": "v1.1.0", "source": "a folder"}
+    words = ["--stack=dev", "--version=v1.1.0", "--source=a folder"]
+    module = ["exec", ".venv/bin/python", "-m", "commands.bundle"]
+    assert shlex.split(OWNER.bundle_command(**bundle)) == [*module, "apply", *TARGET[:2], *words]
+    assert shlex.split(OWNER.show_command(**bundle)) == [*module, "show", *words]
 
 
 def test_the_commands_of_an_adoption_are_one_word_an_argument() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.drift import ABSENT, Difference, changes, ours
+from rehearsal.drift import ABSENT, Difference, changes, hidden, ours
 from rehearsal.render import Rendered
 from tests.unit.test_render import RELEASE, an_object, rendered
 
@@ -81,3 +81,9 @@ def test_a_difference_says_which_resource_brings_the_object_and_what_helm_hides(
     assert str(Difference(item=rendered(manifest), lines=("a: 1, should be 2",))) == (
         "Service shop/web (Helm release istiod, istio-istiod): differs\n    a: 1, should be 2"
     )
+
+
+def test_only_what_pulumi_itself_looks_at_is_not_hidden() -> None:
+    command = Rendered(resource=replace(RELEASE, token="command:local:Command"), manifest=an_object())  # noqa: S106 a type
+    assert [hidden(item) for item in (typed(an_object()), rendered(an_object()), command)] == [False, True, True]
+    assert str(Difference(item=command, lines=())) == "Service web (istio-istiod): missing"

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,13 +134,26 @@ def test_an_earlier_copy_without_salt_is_written_anew(cli: Cli, earlier: str) ->
     assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
 
 
-def test_a_stacks_own_salt_wins_and_an_empty_stack_file_will_do(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_projects_program_has_its_own_file_keys_and_types(cli: Cli, pulumi: Tool, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nconfig: {copies: {type: integer}}\n")
+    (tmp_path / "Pulumi.dev.yaml").touch()
+    replace(cli, project=tmp_path).up({"copies": "2"})
+    assert configured(cli) == {"config": {"shop:copies": 2}}
+    assert (cli.state / "Pulumi.yaml").read_text().startswith("name: shop\n")
+    assert pulumi.folders[1] == str(tmp_path)
+
+
+def test_a_quiet_up_says_nothing(cli: Cli, pulumi: Tool, capfd: pytest.CaptureFixture[str]) -> None:
+    pulumi.answer("up", "updating")
+    cli.up({}, quiet=True)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_stacks_own_salt_wins_and_an_empty_stack_file_will_do(cli: Cli, tmp_path: Path) -> None:
     shutil.copyfile(PROJECT / "Pulumi.yaml", tmp_path / "Pulumi.yaml")
     file = tmp_path / "Pulumi.dev.yaml"
     file.touch()
-    monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path)
+    cli = replace(cli, project=tmp_path)
     cli.preview()
     assert configured(cli) == {}
     (cli.state / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:earlier\n")

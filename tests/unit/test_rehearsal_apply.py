@@ -37,6 +37,17 @@ def deployment(*, replicas: int = 2, updated: int = 2, available: int = 2, obser
     return {"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": status}
 
 
+def workload(*, scheduled: int | None = None, updated: int, available: int) -> dict[str, Any]:
+    """A DaemonSet for ``scheduled`` nodes, or a StatefulSet of 2 pods."""
+    names = (
+        ("updatedReplicas", "availableReplicas") if scheduled is None else ("updatedNumberScheduled", "numberAvailable")
+    )
+    nodes = {} if scheduled is None else {"desiredNumberScheduled": scheduled}
+    spec = {"replicas": 2} if scheduled is None else {}
+    status = {"observedGeneration": 1, **nodes, **dict(zip(names, (updated, available), strict=True))}
+    return {"metadata": {"generation": 1}, "spec": spec, "status": status}
+
+
 @pytest.mark.parametrize(
     ("wanted", "live", "ready"),
     [
@@ -51,6 +62,12 @@ def deployment(*, replicas: int = 2, updated: int = 2, available: int = 2, obser
         (manifest("Deployment"), {}, False),
         (manifest("Deployment", skipAwait="true"), deployment(available=0), True),
         (manifest("Deployment", skipAwait="false"), deployment(available=0), False),
+        (manifest("DaemonSet"), workload(scheduled=3, updated=3, available=3), True),
+        (manifest("DaemonSet"), workload(scheduled=3, updated=2, available=3), False),
+        (manifest("DaemonSet"), workload(scheduled=3, updated=3, available=2), False),
+        (manifest("StatefulSet"), workload(updated=2, available=2), True),
+        (manifest("StatefulSet"), workload(updated=1, available=2), False),
+        (manifest("StatefulSet"), workload(updated=2, available=1), False),
         (manifest("CustomResourceDefinition"), condition("Established", "True"), True),
         (manifest("CustomResourceDefinition"), condition("Established", "False"), False),
         (manifest("CustomResourceDefinition"), condition("NamesAccepted", "True"), False),

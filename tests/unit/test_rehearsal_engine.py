@@ -29,14 +29,24 @@ config = k8s.core.v1.ConfigMap("config", metadata={"name": "config"}, opts=pulum
     pulumi.ResourceOptions(depends_on=[patch])))
 kept = k8s.core.v1.Secret("kept", metadata={"name": "kept"}, opts=pulumi.ResourceOptions.merge(options,
     pulumi.ResourceOptions(retain_on_delete=True, depends_on=[config])))
-release = k8s.helm.v3.Release("release", name="istiod", chart="x.tgz", opts=pulumi.ResourceOptions.merge(options,
-    pulumi.ResourceOptions(depends_on=[kept])))
+release = k8s.helm.v3.Release("release", name="istiod", namespace="istio-system", chart="x.tgz",
+    opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[kept])))
 check = local.Command("check", create="echo made", delete="touch gone",
     opts=pulumi.ResourceOptions(depends_on=[release]))
 none = local.Command("none", delete="touch gone-too", opts=pulumi.ResourceOptions(depends_on=[check]))
 local.Command("plain", create="true", opts=pulumi.ResourceOptions(depends_on=[none]))
 pulumi.export("printed", check.stdout)
 pulumi.export("uid", config.metadata.uid)
+"""
+
+MANIFEST = """
+kind: ServiceAccount
+metadata: {name: istiod}
+---
+# nothing but words
+---
+kind: Deployment
+metadata: {name: istiod}
 """
 
 
@@ -55,6 +65,12 @@ class FakeApi:
             raise RefusedError("the server answers 403: not you", 403)
         return {**manifest, "metadata": {**manifest["metadata"], "uid": "1a2b"}}
 
+    def get(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """A workload of one pod, which is there."""
+        self.calls.append(("get", manifest["metadata"]["name"]))
+        counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "observedGeneration": 2}
+        return {**manifest, "metadata": {**manifest["metadata"], "generation": 2}, "spec": {}, "status": counts}
+
     def delete(self, manifest: Mapping[str, Any]) -> None:
         self.calls.append(("delete", manifest["metadata"]["name"]))
 
@@ -64,11 +80,11 @@ class FakeHelm:
     calls: list[tuple[str, str]]
     fails: bool = False
 
-    def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
+    def install(self, release: Mapping[str, Any]) -> str:
         self.calls.append(("install", release["name"]))
         if self.fails:
             raise RehearsalError("helm upgrade says: no")
-        return dict(release)
+        return MANIFEST
 
     def uninstall(self, release: Mapping[str, Any]) -> None:
         self.calls.append(("uninstall", release["name"]))
@@ -101,7 +117,8 @@ def api(applier: Applier) -> FakeApi:
 
 def test_each_resource_is_made_in_order_and_its_outputs_are_the_live_objects(applier: Applier, api: FakeApi) -> None:
     assert engine.deploy(applier, "test") == {"printed": "made", "uid": "1a2b"}
-    assert api.calls == [("apply", "default"), ("apply", "config"), ("apply", "kept"), ("install", "istiod")]
+    made = [("apply", "default"), ("apply", "config"), ("apply", "kept"), ("install", "istiod"), ("get", "istiod")]
+    assert api.calls == made
 
 
 def test_every_resource_that_is_made_is_shown_and_no_other(applier: Applier, screen: io.StringIO) -> None:
@@ -164,7 +181,7 @@ def test_an_object_is_looked_at_again_until_it_is_ready(
 ) -> None:
     monkeypatch.setattr(apply, "POLL_SECONDS", 0)
     monkeypatch.setattr(apply, "is_ready", lambda _, live: live.get("ready", False))
-    api.get = Mock(side_effect=[{}, {"ready": True, "metadata": {"uid": "3c"}}] * 3)  # type: ignore[attr-defined]
+    api.get = Mock(side_effect=[{}, {"ready": True, "metadata": {"uid": "3c"}}] * 4)  # type: ignore[method-assign]
     assert engine.deploy(applier, "test")["uid"] == "3c"
 
 
@@ -180,11 +197,45 @@ def test_an_object_that_never_is_ready_is_an_error_with_its_complaints(
     applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch, live: dict[str, Any] | None, complaint: str
 ) -> None:
     monkeypatch.setattr(apply, "is_ready", lambda *_: False)
-    monkeypatch.setattr(apply.wait_until, "__defaults__", (0,))
-    api.get = Mock(return_value=live)  # type: ignore[attr-defined]
+    monkeypatch.setattr(apply, "TIMEOUT_SECONDS", 0)
+    api.get = Mock(return_value=live)  # type: ignore[method-assign]
     message = rf"^patch \(.*\): waited 0 s for Namespace default to be ready: {complaint}$"
     with pytest.raises(RehearsalError, match=message):
         engine.deploy(applier, "test")
+
+
+def test_a_releases_workloads_are_waited_for_in_its_namespace_and_for_its_timeout(
+    applier: Applier, api: FakeApi, project: Path
+) -> None:
+    api.get = Mock(return_value={})  # type: ignore[method-assign] # a fake
+    (project / "__main__.py").write_text(PROGRAM.replace('chart="x.tgz"', 'chart="x.tgz", timeout=0.01'))
+    with pytest.raises(RehearsalError, match=r"^release \(.*\): waited 0 s for Deployment istio-system/istiod to be"):
+        engine.deploy(applier, "test")
+
+
+def test_what_does_not_depend_on_each_other_goes_side_by_side(applier: Applier, api: FakeApi, project: Path) -> None:
+    both = threading.Barrier(2, timeout=10)
+    api.delete = Mock(side_effect=lambda _: both.wait())  # type: ignore[method-assign] # a fake
+    maps = "".join(f"k8s.core.v1.ConfigMap('{name}', metadata={{'name': '{name}'}})\n" for name in "ab")
+    (project / "__main__.py").write_text(f"import pulumi_kubernetes as k8s\n{maps}")
+    engine.destroy(applier, "test")
+    assert both.n_waiting == 0
+
+
+def test_what_a_provider_stands_on_goes_after_what_it_made(applier: Applier, project: Path) -> None:
+    (project / "__main__.py").write_text("""
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_command import local
+cluster = local.Command("cluster", create="true", delete="touch gone")
+provider = k8s.Provider("provider", opts=pulumi.ResourceOptions(depends_on=[cluster]))
+k8s.core.v1.ConfigMap("config", metadata={"name": "config"}, opts=pulumi.ResourceOptions(provider=provider))
+""")
+    seen = []
+    look = Mock(side_effect=lambda _: seen.append((project / "gone").exists()))
+    applier.api.delete = look  # type: ignore[method-assign] # a fake
+    engine.destroy(applier, "test")
+    assert (seen, (project / "gone").exists()) == ([False], True)
 
 
 def test_destroy_takes_away_what_is_declared_last_first_and_leaves_what_is_retained(

@@ -30,7 +30,7 @@ UPGRADE = [
     "--output",
     "json",
 ]
-WAIT = ["--wait", "--timeout", "600s"]
+TIMEOUT = ["--timeout", "600s"]
 LIST = [*CONTEXT, "list", "--namespace", "istio-system", "--output", "json"]
 GET = [*CONTEXT, "get", "manifest", *PLACE]
 # Answers with the file named after its first word that is no option of the context, and writes down what it is told.
@@ -51,8 +51,13 @@ class FakeHelm:
         self._folder = folder
         self.binary.write_text(SCRIPT)
         self.binary.chmod(0o755)
-        for command in ("uninstall", "upgrade", "get", "list"):
-            self.answer(command, "[]")
+        for command, printed in (
+            ("uninstall", ""),
+            ("upgrade", '{"manifest": "kind: A"}'),
+            ("get", ""),
+            ("list", "[]"),
+        ):
+            self.answer(command, printed)
 
     def answer(self, command: str, printed: str) -> None:
         (self._folder / command).write_text(printed)
@@ -76,9 +81,9 @@ def helm(fake: FakeHelm) -> Helm:
     return Helm(fake.binary, Path("k"), "c")
 
 
-def test_a_new_release_is_installed_and_waited_for(fake: FakeHelm, helm: Helm) -> None:
-    assert helm.install(RELEASE) == RELEASE
-    assert fake.calls == [" ".join(LIST), " ".join([*UPGRADE, *WAIT])]
+def test_a_new_release_is_installed_and_its_manifest_told(fake: FakeHelm, helm: Helm) -> None:
+    assert helm.install(RELEASE) == "kind: A"
+    assert fake.calls == [" ".join(LIST), " ".join([*UPGRADE, *TIMEOUT])]
     assert fake.values == {"pilot": {"replicaCount": 2}}
 
 
@@ -90,15 +95,15 @@ def test_a_chart_of_a_repository_is_named_with_its_address(fake: FakeHelm, helm:
 def test_a_release_without_values_and_timeout_has_neither(fake: FakeHelm, helm: Helm) -> None:
     helm.install({**RELEASE, "values": None, "timeout": None})
     assert fake.values == {}
-    assert fake.calls[-1].endswith(" --wait --timeout 300s")
+    assert fake.calls[-1].endswith(" --timeout 300s")
 
 
 @pytest.mark.parametrize(
     ("status", "planned", "calls"),
     [
         ("deployed", "kind: A\n\n", [LIST, [*UPGRADE, "--dry-run=server"], GET]),
-        ("deployed", "kind: B", [LIST, [*UPGRADE, "--dry-run=server"], GET, [*UPGRADE, *WAIT]]),
-        ("failed", "kind: A", [LIST, [*UPGRADE, *WAIT]]),
+        ("deployed", "kind: B", [LIST, [*UPGRADE, "--dry-run=server"], GET, [*UPGRADE, *TIMEOUT]]),
+        ("failed", "kind: A", [LIST, [*UPGRADE, *TIMEOUT]]),
     ],
     ids=["the same", "another", "half-made"],
 )
@@ -110,7 +115,7 @@ def test_a_release_is_left_alone_only_if_it_is_whole_and_would_come_out_the_same
     )
     fake.answer("upgrade", json.dumps({"manifest": planned}))
     fake.answer("get", "kind: A\n")
-    assert helm.install(RELEASE) == RELEASE
+    assert helm.install(RELEASE).strip() == planned.strip()
     assert fake.calls == [" ".join(call) for call in calls]
     assert fake.values == {"pilot": {"replicaCount": 2}}
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import yaml
 
 from rehearsal import render
 from rehearsal.errors import RehearsalError
-from rehearsal.program import Recorder, Registration, evaluate
-from rehearsal.render import MASK, Rendered, chart_objects, file_name, masked, placed, shown, write
+from rehearsal.program import COMMAND, Recorder, Registration, evaluate
+from rehearsal.render import MASK, Rendered, chart_objects, command_objects, file_name, masked, placed, shown, write
 
 RELEASE = Registration(
     token=render.RELEASE,
@@ -64,6 +65,26 @@ def test_a_charts_objects_are_in_the_releases_namespace_and_empty_documents_are_
     service, crd = chart_objects(RELEASE, helm, "v1.30.0")
     assert service["metadata"] == {"name": "istiod", "namespace": "istio-system"}
     assert crd["metadata"] == {"name": "crd"}
+
+
+def a_command(**environment: str) -> Registration:
+    inputs = {"create": "false", "environment": environment}
+    return replace(RELEASE, token=COMMAND, name="crds", inputs=inputs if environment else {"create": "false"})
+
+
+def test_a_commands_objects_are_what_it_prints_when_asked_to() -> None:
+    show = 'printf "kind: %s\\n---\\n---\\nkind: B" "$KIND"'
+    assert command_objects(a_command(SHOWS_OBJECTS=show, KIND="A")) == [{"kind": "A"}, {"kind": "B"}]
+
+
+def test_a_command_that_does_not_say_how_has_no_objects() -> None:
+    assert command_objects(a_command()) == []
+    assert command_objects(a_command(ISTIO_VERSION="1.23.0")) == []
+
+
+def test_objects_that_cannot_be_printed_are_an_error_in_the_commands_words() -> None:
+    with pytest.raises(RehearsalError, match=r"no such release"):
+        command_objects(a_command(SHOWS_OBJECTS="echo no such release >&2; exit 1"))
 
 
 def test_a_chart_that_helm_cannot_render_is_an_error_with_helms_words_and_a_way_out(helm: Path) -> None:

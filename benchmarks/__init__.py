@@ -1,0 +1,1 @@
+"""``python -m benchmarks``: what the program costs, against doing the same without it on the same machine."""

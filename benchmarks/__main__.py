@@ -1,0 +1,69 @@
+"""Runs the benchmarks, prints a table, writes benchmarks/results.json, and fails where a ratio misses its target."""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import pulumi_cli
+from benchmarks import evaluation, preview, scale, start, up
+from benchmarks.measure import Result
+
+BENCHMARKS = {"up": up, "preview": preview, "evaluation": evaluation, "scale": scale, "start": start}
+NEED_THE_CLI = ("up", "preview")
+WIDTH = 150
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main() -> int:
+    """Run what the command line names; 1 where a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each comparison (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where to write the results as JSON")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"{', '.join(sorted(unknown))} is no benchmark; accepted: {', '.join(BENCHMARKS)}")
+    if options.runs < 1:
+        parser.error(f"--runs is {options.runs}; accepted: 1 or more")
+    found: list[Result] = []
+    began = time.monotonic()
+    for name in options.names or BENCHMARKS:
+        if name in NEED_THE_CLI and not pulumi_cli.found():
+            print(f"{name}: no Pulumi CLI on PATH, so what needs it is not measured", flush=True)
+        for result in BENCHMARKS[name].results(options.runs):
+            found.append(result)
+            print(f"{time.monotonic() - began:4.0f} s  {result.name}: {result.ratio:.2f}x", flush=True)
+    # Where it goes to a file, no column is broken.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console.print(table(found))
+    options.out.write_text(json.dumps([result.entry() for result in found], indent=2) + "\n")
+    missed = [result.name for result in found if not result.met]
+    if missed:
+        print(f"error: {len(missed)} of {len(found)} targets missed: {'; '.join(missed)}", file=sys.stderr)
+    return bool(missed)
+
+
+def table(found: list[Result]) -> Table:
+    """A row a comparison: medians, the spread between the fastest and the slowest run, ratio and target."""
+    shown = Table("comparison", "ours", "reference", "ratio", "target", "runs", "")
+    for result in found:
+        columns = (_spread(result.ours), _spread(result.reference), f"{result.ratio:.2f}", f"{result.target}")
+        shown.add_row(result.name, *columns, str(len(result.ours)), "met" if result.met else "MISSED")
+    return shown
+
+
+def _spread(values: Sequence[float]) -> str:
+    digits = 3 if max(values) < 1 else 1
+    middle, low, high = (round(f(values), digits) for f in (statistics.median, min, max))
+    return f"{middle} ({low} to {high})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What the program itself costs, without any cluster: evaluation under mocks, and imports."""
+
+import sys
+from collections.abc import Iterator
+
+from benchmarks.measure import Result, alternate
+from benchmarks.setting import PROGRAMS, Cost, child, quietly
+
+COPIES = (1, 10, 100, 500)
+TARGET = 1.2
+# The program's modules, and the packages that it cannot do without, with the kinds of resources that it is made of.
+OURS = "import compose, lookup, preflight, settings, supply"
+PACKAGES = (
+    "import pulumi, pulumi_command.local, kubernetes, yaml; from pulumi_kubernetes import apps, core, helm; "
+    "apps.v1.Deployment, core.v1.Namespace, helm.v3.Release"
+)
+
+
+def results(runs: int) -> Iterator[Result]:
+    """Time and memory of components against a bare loop, time as the number of copies grows, and imports."""
+    for copies in COPIES:
+        yield from _against_a_bare_loop(copies, runs)
+    few, many = COPIES[-2:]
+    ours, reference = alternate(lambda: _evaluate(many).cpu / many, lambda: _evaluate(few).cpu / few, runs)
+    yield Result(name=f"evaluation per Bookinfo, {many} against {few}", ours=ours, reference=reference, target=TARGET)
+    ours, reference = alternate(lambda: _imported(OURS), lambda: _imported(PACKAGES), runs)
+    yield Result(name="imports, the program against its packages", ours=ours, reference=reference, target=TARGET)
+
+
+def _against_a_bare_loop(copies: int, runs: int) -> Iterator[Result]:
+    made, bare = alternate(lambda: _evaluate(copies), lambda: _evaluate(copies, bare=True), runs)
+    name = f"evaluation of {copies} Bookinfos, {{}}, against a bare loop"
+    cpu, memory = name.format("processor seconds"), name.format("peak MiB")
+    yield Result(name=cpu, ours=[cost.cpu for cost in made], reference=[cost.cpu for cost in bare], target=TARGET)
+    yield Result(name=memory, ours=[cost.mib for cost in made], reference=[cost.mib for cost in bare], target=TARGET)
+
+
+def _evaluate(copies: int, *, bare: bool = False) -> Cost:
+    return child("evaluate", PROGRAMS / "many", "bench", f"copies={copies}", f"bare={str(bare).lower()}")
+
+
+def _imported(statement: str) -> float:
+    """The processor's seconds from the interpreter's start to the end of a statement."""
+    return float(quietly(sys.executable, "-c", f"{statement}; import time; print(time.process_time())"))

@@ -1,0 +1,48 @@
+"""Many Bookinfos on the cluster, by the offline engine: what each costs as they become more."""
+
+import json
+from collections.abc import Iterator
+
+from benchmarks.measure import Result
+from benchmarks.setting import PROGRAMS, child, fresh_cluster
+from kube import APPLY, Kube
+from rehearsal.cluster import CONTEXT, Cluster, node_manifest
+
+COPIES = (1, 10, 50)
+STEPS = ("up", "up again", "down")
+TARGET = 1.2
+# The cluster's own node has room for 110 pods; 50 Bookinfos have 300.
+MORE_NODES = 4
+
+
+def results(runs: int) -> Iterator[Result]:
+    """By step: the seconds that one Bookinfo costs among many, against one among fewer."""
+    with fresh_cluster() as cluster:
+        _add_nodes(cluster)
+        _life(cluster, 1)  # the first ever on a cluster also meets its cold caches
+        took = [{copies: _life(cluster, copies) for copies in COPIES} for _ in range(runs)]
+    for few, many in ((COPIES[0], COPIES[1]), (COPIES[1], COPIES[2])):
+        for step, name in enumerate(STEPS):
+            yield Result(
+                name=f"{name} on a cluster per Bookinfo, {many} against {few}",
+                ours=[run[many][step] / many for run in took],
+                reference=[run[few][step] / few for run in took],
+                target=TARGET,
+            )
+
+
+def _life(cluster: Cluster, copies: int) -> list[float]:
+    """Seconds of each step, with imports left out."""
+    return [
+        child(work, PROGRAMS / "many", "bench", f"copies={copies}", kubeconfig=cluster.kubeconfig).seconds
+        for work in ("up", "up", "down")
+    ]
+
+
+def _add_nodes(cluster: Cluster) -> None:
+    kube = Kube(cluster.kubeconfig, CONTEXT)
+    for number in range(MORE_NODES):
+        name = f"more-{number}"
+        node = json.loads(json.dumps(node_manifest()).replace("rehearsal", name))
+        for part in ("", "/status"):
+            kube.request("PATCH", f"/api/v1/nodes/{name}{part}?fieldManager=bench&force=true", node, content_type=APPLY)

@@ -1,0 +1,72 @@
+"""What every benchmark stands on: clusters, programs in processes of their own, and the Pulumi CLI."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from rehearsal import artifacts
+from rehearsal.cluster import Cluster
+from rehearsal.program import PROJECT
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+ISTIO = "1.23.0"
+GATEWAY_API = "v1.1.0"
+
+
+class Cost(NamedTuple):
+    """What a run of a child took, the interpreter's start left out: seconds by the clock and of the processor, and MiB.
+
+    The processor's seconds are of the process alone, whatever else runs on the machine.
+    """
+
+    seconds: float
+    cpu: float
+    mib: float
+
+
+def quietly(*command: str, folder: Path = PROJECT, given: str = "", environment: dict[str, str] | None = None) -> str:
+    """Run a command and return what it printed.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; what it said is printed first.
+    """
+    try:
+        return subprocess.run(
+            command, cwd=folder, input=given, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+    except subprocess.CalledProcessError as error:
+        print(error.stdout, error.stderr, sep="\n", file=sys.stderr)
+        raise
+
+
+def child(work: str, project: Path, stack: str, *config: str, kubeconfig: Path = Path("none")) -> Cost:
+    """Evaluate a program, or bring its stack up or down, in a process of its own."""
+    words = [work, "--project", str(project), "--stack", stack, "--kubeconfig", str(kubeconfig), "--config", *config]
+    return Cost(**json.loads(quietly(sys.executable, "-m", "benchmarks.child", *words)))
+
+
+@contextmanager
+def fresh_cluster() -> Iterator[Cluster]:
+    """An embedded cluster with nothing on it, and the rehearsal's charts and CRDs in its folder; gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = Cluster(Path(folder) / "cluster", say=lambda _: None)
+        artifacts.prepare(cluster.root, ISTIO)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.delete()
+
+
+def settings(cluster: Cluster) -> dict[str, str]:
+    """Configuration keys that point stack ``rehearsal`` at a cluster."""
+    return {
+        "kubeconfig": str(cluster.kubeconfig),
+        "istioChartRepository": str(cluster.root / "charts"),
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / GATEWAY_API / "standard"),
+    }

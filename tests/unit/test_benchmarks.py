@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
+from benchmarks.measure import Result, alternate
+from benchmarks.setting import PROGRAMS, child
+from rehearsal.program import PROJECT, Recorder, evaluate, stack_config
+
+# Kinds of resources that are slow to import, by API group: only those that every stack has are there from the start.
+GROUPS = {"apps", "core", "helm"}
+
+
+def result(ours: float, target: float = 0.8) -> Result:
+    return Result(name="up", ours=[ours] * 3, reference=[10.0] * 3, target=target)
+
+
+def test_the_ratio_is_the_median_of_pairs_that_ran_after_each_other() -> None:
+    # The second pair met a slow machine: its ratio is as good as any.
+    assert Result(name="up", ours=[1, 20, 3], reference=[2, 50, 3], target=1).ratio == 0.5
+
+
+@pytest.mark.parametrize(("ours", "met"), [(8.0, True), (8.1, False)])
+def test_a_target_is_met_by_what_does_not_pass_it(ours: float, met: bool) -> None:
+    assert result(ours).met is met
+
+
+def test_an_entry_holds_medians_and_the_number_of_runs() -> None:
+    measured = Result(name="up", ours=[1, 2.00049, 9], reference=[4, 4, 5], target=0.8)
+    assert measured.entry() == {
+        "name": "up",
+        "ours_s": 2.0,
+        "reference_s": 4,
+        "ratio": 0.5,
+        "target": 0.8,
+        "runs": 3,
+    }
+
+
+def test_both_are_measured_in_turn_and_each_goes_first_now_and_then() -> None:
+    order: list[str] = []
+
+    def measured(name: str) -> str:
+        order.append(name)
+        return name
+
+    assert alternate(lambda: measured("ours"), lambda: measured("theirs"), 3) == (["ours"] * 3, ["theirs"] * 3)
+    assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+
+
+@pytest.fixture
+def measures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Benchmarks that measure nothing: one meets its target, one does not. How many runs were asked for."""
+    asked: list[int] = []
+
+    def having(ours: float) -> SimpleNamespace:
+        def results(runs: int) -> Iterator[Result]:
+            asked.append(runs)
+            yield result(ours)
+
+        return SimpleNamespace(results=results)
+
+    monkeypatch.setattr(benchmarks, "BENCHMARKS", {"fast": having(2.0), "slow": having(9.0)})
+    monkeypatch.setattr(benchmarks, "NEED_THE_CLI", ("fast",))
+    monkeypatch.setattr("pulumi_cli.found", lambda: None)
+    return asked
+
+
+def ran(monkeypatch: pytest.MonkeyPatch, out: Path, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--out", str(out), *words])
+    return benchmarks.main()
+
+
+def test_a_missed_target_is_shown_written_and_an_error(
+    measures: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(monkeypatch, tmp_path / "out.json") == 1
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [entry["ratio"] for entry in written] == [0.2, 0.9]
+    shown, complaint = capsys.readouterr()
+    assert "fast: no Pulumi CLI on PATH, so what needs it is not measured" in shown
+    assert ("met" in shown, "MISSED" in shown) == (True, True)
+    assert complaint == "error: 1 of 2 targets missed: up\n"
+    assert measures == [5, 5]
+
+
+def test_some_can_be_measured_as_often_as_is_asked_for(
+    measures: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ran(monkeypatch, tmp_path / "out.json", "fast", "--runs", "2") == 0
+    assert measures == [2]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["fsat"], "fsat is no benchmark; accepted: fast, slow"),
+        (["--runs", "0"], "--runs is 0; accepted: 1 or more"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    measures: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    complaint: str,
+) -> None:
+    with pytest.raises(SystemExit):
+        ran(monkeypatch, tmp_path / "out.json", *words)
+    assert complaint in capsys.readouterr().err
+    assert measures == []
+
+
+def test_the_bare_loop_registers_what_the_components_do_and_waits_for_the_same() -> None:
+    def registered(bare: str) -> dict[str, object]:
+        recorder = Recorder()
+        project = PROGRAMS / "many"
+        evaluate(recorder, "bench", stack_config("bench", {"copies": "2", "bare": bare}, project), project)
+        return {
+            each.name: (each.token, each.inputs, each.dependencies)
+            for each in recorder.registrations
+            if each.parent or each.custom
+        }
+
+    components, bare = registered("false"), registered("true")
+    assert len(bare) == 2 * (1 + 4 + 4 + 6) + 1
+    assert {name: components[name] for name in bare} == bare
+
+
+def test_a_child_tells_what_a_program_took() -> None:
+    cost = child("evaluate", PROGRAMS / "many", "bench", "copies=1")
+    assert cost.cpu > 0
+    assert cost.seconds > 0
+    assert 20 < cost.mib < 2000
+
+
+def test_the_program_imports_no_kinds_of_resources_but_those_that_every_stack_has() -> None:
+    listing = "import compose, lookup, preflight, settings, supply, sys; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, capture_output=True, text=True, check=True)
+    loaded = [name.split(".") for name in modules.stdout.split()]
+    assert {name[1] for name in loaded if name[0] == "pulumi_kubernetes" and len(name) == 4} == GROUPS
+    assert [name for name in loaded if name[:3] == ["kubernetes", "client", "models"] and len(name) > 3] == []
