@@ -125,7 +125,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             owner=owner,
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
-            requires=[gateway_api],
+            requires=[provider, gateway_api],
             values=merged(
                 ambient_profile
                 | merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),

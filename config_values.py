@@ -9,6 +9,11 @@ from typing import Any
 import pulumi
 
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+# A namespace that may be in the mesh, and how it is described: the control planes' own may not.
+INJECTABLE = (
+    rf"(?!istio-system$|kube-){DNS_LABEL}",
+    "a DNS-1123 label such as default, but not istio-system and not kube-*",
+)
 NUMBER = "(0|[1-9][0-9]{0,8})"
 RELEASE = rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
 # What the Gateway API takes, and Istio too: https://gateway-api.sigs.k8s.io/geps/gep-2257/

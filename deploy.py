@@ -44,12 +44,18 @@ def run(command: str, stack: str, *, policies: bool = False, repair: bool = Fals
     if needs_minikube and shutil.which("minikube") is None:
         if stack != DEFAULT_STACK:
             raise pulumi_cli.CliError(f"stack {stack} starts minikube, which is not on PATH; install it")
-        if command == "preview":
+        if command == "preview" and pulumi_cli.found() is None:
             raise pulumi_cli.CliError(
-                "a preview needs minikube and the Pulumi CLI on PATH; install them, or see the same program run by "
-                "`make up`, which rehearses it on an embedded cluster"
+                "a preview needs the Pulumi CLI on PATH; install it, or see the same program run by `make up`, which "
+                "rehearses it on an embedded cluster"
             )
-        print("minikube is not on PATH: rehearsing on the embedded cluster instead of starting one", flush=True)
+        if policies:
+            raise pulumi_cli.CliError(
+                "policies are enforced where minikube is on PATH; install it, or have `make policy` judge the stack"
+            )
+        doing = "rehearsing on the embedded cluster instead of starting one"
+        about = doing if command == "up" else "this is the rehearsal's embedded cluster"
+        print(f"minikube is not on PATH: {about}", flush=True)
         return rehearsal.main([{"destroy": "down"}.get(command, command), *["--repair"] * repair])
     if command == "drift":
         return rehearsal.main(["drift", "--stack", stack, *["--repair"] * repair])

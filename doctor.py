@@ -8,10 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-
+from deploy import DEFAULT_STACK
+from kube import Kube, KubeError
 from rehearsal import toolchain
 from rehearsal.declared import settings_of
 from rehearsal.errors import RehearsalError
@@ -23,22 +22,20 @@ VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?[-+.\w]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A command, how it is asked for its version, and what it is for."""
+    """A command, how it is asked for its version, and what to know where it is missing."""
 
     name: str
     ask: tuple[str, ...]
-    needed_for: str
+    note: str
 
 
 TOOLS = (
-    Tool(name="pulumi", ask=("version",), needed_for="make preview; make up fetches it where it is missing"),
-    Tool(name="minikube", ask=("version", "--short"), needed_for="stacks that start minikube; else they are rehearsed"),
-    Tool(name="docker", ask=("version", "--format", "{{.Server.Version}}"), needed_for="minikube's usual driver"),
-    Tool(
-        name="kubectl", ask=("version", "--client", "--output=json"), needed_for="the commands in the stack's outputs"
-    ),
-    Tool(name="helm", ask=("version", "--short"), needed_for="nothing: Pulumi and the rehearsal bring their own"),
-    Tool(name="go", ask=("env", "GOVERSION"), needed_for="the rehearsal; taken from PyPI where it is missing"),
+    Tool(name="pulumi", ask=("version",), note="make up and make preview fetch it"),
+    Tool(name="minikube", ask=("version", "--short"), note="stack dev is rehearsed without it"),
+    Tool(name="docker", ask=("version", "--format", "{{.Server.Version}}"), note="minikube's usual driver"),
+    Tool(name="kubectl", ask=("version", "--client", "--output=json"), note="for the commands in the stack's outputs"),
+    Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the rehearsal bring their own"),
+    Tool(name="go", ask=("env", "GOVERSION"), note="the rehearsal takes it from PyPI"),
 )
 
 
@@ -58,33 +55,31 @@ def version_of(tool: Tool) -> str:
     return said[0]
 
 
-def cluster_of(settings: Mapping[str, str]) -> str:
-    """Which cluster the stack would touch, in a sentence."""
-    kubeconfig = Path(settings["kubeconfig"]).expanduser()
+def cluster_of(stack: str, settings: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Which cluster ``make up`` of the stack would touch, in a few words."""
+    if settings["clusterMode"] == "existing":
+        try:
+            return Kube(settings["kubeconfig"], settings["context"]).where
+        except KubeError as error:
+            return f"none: {error}"
+    if not found["minikube"] and stack == DEFAULT_STACK:
+        return "the embedded cluster of the rehearsal, in .rehearsal, as minikube is not on PATH"
     where = f"context {settings['context']} of {settings['kubeconfig']}"
-    if settings["clusterMode"] == "minikube":
-        return f"minikube profile {settings['minikubeProfile']} ({where}), started where it does not run"
-    contexts = kubectl_contexts(kubeconfig)
-    if settings["context"] not in contexts:
-        return f"{where}, which is not there"
-    return f"{where}, at {contexts[settings['context']]}"
-
-
-def kubectl_contexts(kubeconfig: Path) -> dict[str, str]:
-    """The contexts of a kubeconfig file with their servers; none where there is no such file."""
-    if not kubeconfig.is_file():
-        return {}
-    content = yaml.safe_load(kubeconfig.read_text()) or {}
-    servers = {entry["name"]: entry["cluster"].get("server", "") for entry in content.get("clusters") or ()}
-    return {e["name"]: servers.get(e["context"].get("cluster", ""), "") for e in content.get("contexts") or ()}
+    return f"minikube profile {settings['minikubeProfile']} ({where}), started where it does not run"
 
 
 def obstacles(
-    found: Mapping[str, str], settings: Mapping[str, str], *, python: tuple[int, ...], can_rehearse: Callable[[], bool]
+    stack: str,
+    found: Mapping[str, str],
+    settings: Mapping[str, str],
+    *,
+    python: tuple[int, ...],
+    can_rehearse: Callable[[], bool],
 ) -> list[str]:
     """Why ``make up`` of the stack could not work at all; empty where it can.
 
     Args:
+        stack: the stack's name.
         found: version by command, as version_of gives it.
         settings: the stack's configuration by bare key.
         python: this Python's version.
@@ -94,8 +89,12 @@ def obstacles(
     if python < MINIMUM_PYTHON:
         blocked.append(f"Python {'.'.join(map(str, python))} is older than 3.11: set PYTHON to a newer one")
     if settings["clusterMode"] == "existing":
-        if settings["context"] not in kubectl_contexts(Path(settings["kubeconfig"]).expanduser()):
-            blocked.append(f"context {settings['context']} is not in {settings['kubeconfig']}: add it, or set context")
+        try:
+            Kube(settings["kubeconfig"], settings["context"])
+        except KubeError as error:
+            blocked.append(str(error))
+    elif not found["minikube"] and stack != DEFAULT_STACK:
+        blocked.append(f"stack {stack} starts minikube, which is not on PATH: install it")
     elif not found["minikube"] and not can_rehearse():
         blocked.append("neither minikube nor Go and PyPI are there: install minikube, or Go for the rehearsal")
     return blocked
@@ -104,7 +103,7 @@ def obstacles(
 def can_rehearse() -> bool:
     """Whether the embedded cluster's tools are built, or can be."""
     try:
-        return toolchain.built() or bool(toolchain.find_go(lambda _: None))
+        return toolchain.built() or bool(toolchain.find_go())
     except RehearsalError:
         return False
 
@@ -112,7 +111,7 @@ def can_rehearse() -> bool:
 def main(words: list[str] | None = None) -> int:
     """Tell; the exit code is 1 only where ``make up`` could not work at all."""
     parser = argparse.ArgumentParser(prog="python -m doctor", description=__doc__)
-    parser.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
+    parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="text (default) or json")
     options = parser.parse_args(words)
     try:
@@ -121,18 +120,19 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     found = {tool.name: version_of(tool) for tool in TOOLS}
-    blocked = obstacles(found, settings, python=sys.version_info[:2], can_rehearse=can_rehearse)
+    blocked = obstacles(options.stack, found, settings, python=sys.version_info[:2], can_rehearse=can_rehearse)
+    cluster = cluster_of(options.stack, settings, found)
     if options.output == "json":
-        report = {"stack": options.stack, "cluster": cluster_of(settings), "tools": found, "obstacles": blocked}
+        report = {"stack": options.stack, "cluster": cluster, "tools": found, "obstacles": blocked}
         print(json.dumps(report, indent=2))
         return 1 if blocked else 0
     print(f"python    {sys.version.split()[0]}")
     for tool in TOOLS:
-        missing = "" if found[tool.name][:1].isdigit() or found[tool.name][:1] == "v" else f"  (for {tool.needed_for})"
-        print(f"{tool.name:<9} {found[tool.name] or 'missing'}{missing}")
-    print(f"\nStack {options.stack} would touch {cluster_of(settings)}.")
+        answers = VERSION.fullmatch(found[tool.name])
+        print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if answers else f'  ({tool.note})'}")
+    print(f"\nCluster of stack {options.stack}: {cluster}")
     for sentence in blocked:
-        print(f"`make up` cannot work: {sentence}.")
+        print(f"`make up` cannot work: {sentence}")
     return 1 if blocked else 0
 
 

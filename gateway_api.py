@@ -90,7 +90,8 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
     try:
         return iter(_parsed(file.read_bytes()))
     except (OSError, *UNREADABLE) as error:
-        raise pulumi.RunError(f"gatewayApiManifest {file} is not YAML of Kubernetes objects: {error}") from error
+        reason = " ".join(str(error).split())
+        raise pulumi.RunError(f"gatewayApiManifest {file} is not YAML of Kubernetes objects: {reason}") from error
 
 
 def _parsed(content: bytes) -> list[dict[str, Any]]:

@@ -49,9 +49,13 @@ class Cli:
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
-    def preview(self) -> None:
-        """``pulumi preview --diff``."""
-        self.select()
+    def preview(self, overrides: Mapping[str, str] | None = None) -> None:
+        """``pulumi preview --diff``, with configuration keys over the stack's file.
+
+        Raises:
+            CliError: the CLI failed, or a mandatory policy is broken; it has said why.
+        """
+        self.select(overrides)
         self.run("preview", "--diff", *self._policy_words)
 
     def destroy(self) -> None:
@@ -101,7 +105,7 @@ class Cli:
 
     def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
-        configured = (yaml.safe_load((self.project / self._config_file.name).read_text()) or {}).get("config", {})
+        configured = (yaml.safe_load((self.project / self._config_file.name).read_text()) or {}).get("config") or {}
         adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
         return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
 
@@ -126,7 +130,7 @@ class Cli:
                 raise CliError(
                     f"config key {PROJECT_NAME}:{key} is {value!r}; accepted: YAML of type {kind}"
                 ) from error
-            document.setdefault("config", {})[f"{description['name']}:{key}"] = read
+            document["config"] = (document.get("config") or {}) | {f"{description['name']}:{key}": read}
         if self._config_file.exists() and "encryptionsalt" not in document:
             earlier = yaml.safe_load(self._config_file.read_text()) or {}
             document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import traffic_config
 from components import bookinfo
 from components.traffic import Traffic
-from config_values import DNS_LABEL, Value
+from config_values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, and the HTTPRoute at the Gateway.
 TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), "bookinfo")
@@ -65,9 +65,7 @@ def _service(value: Value, namespace: str) -> Service:
     images = _images(keys)
     return Service(
         name=name,
-        namespace=keys["namespace"].text(
-            rf"(?!istio-system$|kube-){DNS_LABEL}", "a namespace but istio-system and kube-*", default=namespace
-        ),
+        namespace=keys["namespace"].text(*INJECTABLE, default=namespace),
         images=images,
         port=port,
         replicas=keys["replicas"].integer("a whole number of pods", least=1, most=1000, default=1),

@@ -17,7 +17,7 @@ from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import ObservabilityConfig
 from components.security import SecurityConfig
 from components.traffic import Traffic
-from config_values import DNS_LABEL, RELEASE, Value
+from config_values import INJECTABLE, RELEASE, Value
 from control_planes import DEFAULT, ControlPlanes
 from services_config import Service
 from versions import Version
@@ -82,7 +82,7 @@ class Settings:
                 the value seen and what would be accepted.
         """
         keys = _Keys(pulumi.Config())
-        namespace = keys["namespace"].text(DNS_LABEL, "a DNS-1123 label such as default")
+        namespace = keys["namespace"].text(*INJECTABLE)
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         services = services_config.read_all(keys["services"], namespace)
@@ -119,7 +119,7 @@ class Settings:
             ingress_service_type=cast(
                 ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
             ),
-            replicas=keys["replicas"].integer("pods", least=1),
+            replicas=keys["replicas"].integer("a whole number of pods", least=1),
             gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
             gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),

@@ -30,7 +30,7 @@ class IstioBaseArgs:
         owner: this stack, as which the namespace and the CRDs are labelled.
         namespace_exists: the namespace istio-system is somebody else's and is used as it is.
         foreign_crds: names of Istio CRDs that were there before.
-        requires: what istiod should find when it starts: the Gateway API's CRDs.
+        requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
@@ -132,7 +132,7 @@ class IstioBase(pulumi.ComponentResource):
             adoption = local.Command(
                 f"{name}-adoption",
                 create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
             )
             # Whoever puts something into the namespace waits until istioctl's is handed over.
             self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))

@@ -217,6 +217,11 @@ POLICIES = (
     Policy(name="requests-stated", each=requests_stated, levels={"prod": "mandatory"}, otherwise="advisory"),
     Policy(name="no-default-provider", each=no_default_provider),
     Policy(name="protected", each=protected, levels={"staging": "mandatory", "prod": "mandatory"}, otherwise="off"),
-    Policy(name="strict-mtls", all=strict_mtls, levels={"prod": "mandatory"}, otherwise="off"),
+    Policy(
+        name="strict-mtls",
+        all=strict_mtls,
+        levels={"staging": "mandatory", "prod": "mandatory"},
+        otherwise="off",
+    ),
     Policy(name="default-deny", all=default_deny, levels={"prod": "mandatory"}, otherwise="off"),
 )

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
+from commands.mesh_check import containers
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
@@ -122,6 +123,8 @@ def up(options: argparse.Namespace, console: Console) -> None:
             outputs = engine.deploy(engine.applier(cluster.kubeconfig, CONTEXT, tools / "helm", view), STACK, overrides)
     LAST_UP.write_text(json.dumps({**last_up, "outputs": outputs}))
     show(console, pods(cluster.kubeconfig), outputs)
+    told = "A rehearsal: pods are simulated, so that no page answers; docs/architecture.md says what is real"
+    console.print(told, soft_wrap=True)
 
 
 def down(options: argparse.Namespace, console: Console) -> None:
@@ -144,9 +147,7 @@ def down(options: argparse.Namespace, console: Console) -> None:
 
 def status(options: argparse.Namespace, console: Console) -> None:
     """The pods with their containers, and the outputs of the last up."""
-    cluster = Cluster(ROOT)
-    if not cluster.running():
-        raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
+    cluster = _running()
     outputs = _last_up().get("outputs", {})
     found = pods(cluster.kubeconfig)
     if options.output == "json":
@@ -157,14 +158,14 @@ def status(options: argparse.Namespace, console: Console) -> None:
 
 def rendered(options: argparse.Namespace, console: Console) -> None:
     """Write the manifests of a stack."""
-    _, objects = _render(options)
+    _, objects = _render(options, console)
     count = render.write(objects, options.out)
     console.print(f"Stack {options.stack}: {count} manifests in {options.out}", soft_wrap=True)
 
 
 def judgement(options: argparse.Namespace, console: Console) -> None:
     """Show what each policy says of a stack; a mandatory one's faults are an error."""
-    recorder, objects = _render(options)
+    recorder, objects = _render(options, console)
     verdict = policies.verdict(options.stack, policies.resources(recorder.registrations, objects))
     for policy, level, faults in verdict:
         console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
@@ -176,7 +177,9 @@ def judgement(options: argparse.Namespace, console: Console) -> None:
 
 def drifting(options: argparse.Namespace, console: Console) -> None:
     """Show every object that is not as the program says; that there is one is an error, unless it was put right."""
-    api, count, found = drift.find(options.stack, dict(options.config), toolchain.ensure() / "helm")
+    helm = toolchain.ensure() / "helm"
+    with console.status(f"Comparing stack {options.stack} with its cluster"):
+        api, count, found = drift.find(options.stack, dict(options.config), helm)
     for each in found:
         console.print(str(each), soft_wrap=True, markup=False)
     repaired = drift.repair(api, found) if options.repair else []
@@ -196,7 +199,7 @@ def changes(options: argparse.Namespace, console: Console) -> None:
     base, head = options.out.absolute() / "base", options.out.absolute() / "head"
     words = [word for key, value in options.config for word in ("--config", f"{key}={value}")]
     compare.render_at(options.base, options.stack, base, [*words, *["--stand-ins"] * options.stand_ins])
-    render.write(_render(options)[1], head)
+    render.write(_render(options, console)[1], head)
     found = compare.difference(base, head)
     (options.out / "changes.diff").write_text(found)
     files = found.count("\ndiff --git ") + found.startswith("diff --git ")
@@ -214,6 +217,7 @@ def base_up(options: argparse.Namespace, _: Console) -> None:
 def preview(_: argparse.Namespace, __: Console) -> None:
     """Show what the program as it is now would change of what `up` or `preview-base` made."""
     chosen = _needed_cli("preview")
+    _running()
     for istio_version in artifacts.istio_versions(settings_of(STACK)):
         artifacts.prepare(ROOT, istio_version)
     _cli(chosen).preview()
@@ -231,14 +235,14 @@ def drawing(options: argparse.Namespace, _: Console) -> None:
 
 
 def pods(kubeconfig: Path) -> list[dict[str, Any]]:
-    """Every pod: namespace, name, phase, whether it is ready, and its containers with their images."""
+    """Every pod: namespace, name, phase, whether it is ready, its containers and native sidecars with their images."""
     return [
         {
             "namespace": pod["metadata"]["namespace"],
             "name": pod["metadata"]["name"],
             "phase": pod["status"].get("phase", "Unknown"),
             "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])),
-            "containers": [{"name": c["name"], "image": c["image"]} for c in pod["spec"]["containers"]],
+            "containers": [{"name": c["name"], "image": c["image"]} for c in containers(pod)],
         }
         for pod in Kube(kubeconfig, CONTEXT).objects("/api/v1/pods")
     ]
@@ -255,17 +259,26 @@ def show(console: Console, found: list[dict[str, Any]], outputs: dict[str, Any])
             console.print(f"{name}: {json.dumps(value, indent=2)}", soft_wrap=True)
 
 
+def _running() -> Cluster:
+    """The embedded cluster, which must be up."""
+    cluster = Cluster(ROOT)
+    if not cluster.running():
+        raise RehearsalError("the embedded cluster does not run; `python -m rehearsal up` starts it")
+    return cluster
+
+
 def _needed_cli(command: str) -> Path:
     if binary := pulumi_cli.found():
         return binary
     raise RehearsalError(f"{command} needs the Pulumi CLI on PATH; without it, see `python -m rehearsal render-diff`")
 
 
-def _render(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
+def _render(options: argparse.Namespace, console: Console) -> tuple[Recorder, list[render.Rendered]]:
     overrides = dict(options.config)
     if options.stand_ins:
         overrides = render.stand_ins(options.stack, overrides, ROOT)
-    return render.render(options.stack, overrides, ROOT)
+    with console.status(f"Rendering stack {options.stack}"):
+        return render.render(options.stack, overrides, ROOT)
 
 
 def _engine(wanted: str, console: Console) -> Path | None:

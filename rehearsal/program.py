@@ -121,17 +121,36 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
         project: the folder with Pulumi.yaml.
 
     Raises:
-        RehearsalError: there is no such stack file.
+        RehearsalError: there is no such stack file, or it cannot be read.
     """
     description = yaml.safe_load((project / "Pulumi.yaml").read_text())
     file = project / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.suffixes[0][1:] for path in project.glob("Pulumi.*.yaml")))
         raise RehearsalError(f"there is no stack {stack!r} here; accepted: {known}")
-    values = {f"{description['name']}:{key}": entry["default"] for key, entry in description["config"].items()}
-    values |= (yaml.safe_load(file.read_text()) or {}).get("config", {})
+    # As the CLI has it: a key of this project's has a default, one of another namespace (pulumi:...) has a value.
+    values = {
+        key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
+        for key, entry in description["config"].items()
+    }
+    values |= _written(file)
     values |= {f"{description['name']}:{key}": value for key, value in (overrides or {}).items()}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def _written(file: Path) -> dict[str, Any]:
+    """The keys and values of a stack's file."""
+    try:
+        content = yaml.safe_load(file.read_text()) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bytes that are no text
+        raise RehearsalError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from error
+    config = (content.get("config") or {}) if isinstance(content, dict) else content
+    if not isinstance(config, dict) or not all(":" in str(key) for key in config):
+        raise RehearsalError(
+            f"{file.name} has config {config!r}; accepted: keys with a namespace, such as istio-minikube:namespace, "
+            "each with its value"
+        )
+    return config
 
 
 def evaluate(recorder: Recorder, stack: str, config: Mapping[str, str], project: Path = PROJECT) -> None:
@@ -161,15 +180,22 @@ LOG = logging.getLogger("pulumi")
 @contextmanager
 def _clean_runtime() -> Iterator[None]:
     """An event loop with enough threads, and none of the last program's root stack or configuration."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def own_loop() -> None:
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
     pulumi.runtime.reset_options()
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=WORKERS))
-    asyncio.set_event_loop(loop)
+    own_loop()
+    # The SDK's mocks make a loop in each thread that has none, and leave it open: Python then complains at its exit.
+    loops[0].set_default_executor(ThreadPoolExecutor(max_workers=WORKERS, initializer=own_loop))
     try:
         yield
     finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        loops[0].run_until_complete(loops[0].shutdown_default_executor())
+        for loop in loops:
+            loop.close()
         asyncio.set_event_loop(None)
         set_all_config({})
 

@@ -37,6 +37,7 @@ def config_table(description: str) -> str:
     rows = [
         f"| `{key}` | {entry['type']} | `{json.dumps(entry['default'])}` | {entry['description']} |"
         for key, entry in keys.items()
+        if ":" not in key  # Pulumi's own, which is no matter of a stack
     ]
     return "\n".join(["| key | type | default | what it is |", "|---|---|---|---|", *rows])
 

@@ -55,6 +55,9 @@ _NETWORK_FAILURES = (
     "max retries exceeded",
 )
 
+EXPECTED_PACKAGES = 2980
+"""In a cold build, as `go list -deps tool` counts them; only the percentage shown depends on it."""
+
 REPORT_EVERY = 3.0 if sys.stderr.isatty() else 15.0
 """Seconds between lines of progress: few where every line ends up in a log."""
 
@@ -238,7 +241,8 @@ def _build(folder: Path, go: Path, say: Say) -> None:
     say(
         "Building the embedded cluster's tools (etcd, Kubernetes, kwok, helm): minutes the first time, then never again"
     )
-    with _Progress(say) as progress, log.open("w") as copy:
+    packages = 0
+    with _telling(say, lambda seconds: progress_line(packages, EXPECTED_PACKAGES, seconds)), log.open("w") as copy:
         # -mod=readonly is the default: the build never edits go.mod.
         build = subprocess.Popen(
             command,
@@ -251,7 +255,7 @@ def _build(folder: Path, go: Path, say: Say) -> None:
         try:
             for line in build.stdout or ():
                 copy.write(line)
-                progress.saw(line)
+                packages += not line.startswith("go: ")  # a module that is being downloaded
             status = build.wait()
         except BaseException:
             build.terminate()
@@ -317,7 +321,8 @@ def _only_one(lock: Path, say: Say) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("Another build of the tools is under way: waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            with _telling(say, lambda seconds: f"  waiting, {seconds:.0f} s"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -332,35 +337,22 @@ def _disk_full_explained(folder: Path) -> Iterator[None]:
         raise RehearsalError(message) from error
 
 
-class _Progress:
-    """Tells how far a build is, every REPORT_EVERY seconds."""
+@contextmanager
+def _telling(say: Say, line: Callable[[float], str]) -> Iterator[None]:
+    """Say every REPORT_EVERY seconds how far it is; ``line`` is given the seconds since it began."""
+    began, done = time.monotonic(), threading.Event()
 
-    # `go list -deps tool` counts them; only the percentage shown depends on it.
-    EXPECTED_PACKAGES = 2980
+    def tell() -> None:
+        while not done.wait(REPORT_EVERY):
+            say(line(time.monotonic() - began))
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._packages = 0
-        self._started = time.monotonic()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._report, daemon=True)
-
-    def saw(self, line: str) -> None:
-        """Count a line of `go build -v`: a package, or a module that is being downloaded."""
-        if not line.startswith("go: "):
-            self._packages += 1
-
-    def __enter__(self) -> "_Progress":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _report(self) -> None:
-        while not self._done.wait(REPORT_EVERY):
-            self._say(progress_line(self._packages, self.EXPECTED_PACKAGES, time.monotonic() - self._started))
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def progress_line(packages: int, expected: int, seconds: float) -> str:

@@ -1,15 +1,30 @@
 """The program by the real Pulumi engine, on the embedded cluster."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pulumi_cli
 from kube import KUBE_SYSTEM, Kube
+from rehearsal import artifacts
 from rehearsal.apply import wait_until
 from rehearsal.cluster import Cluster
 from tests.rehearsal.stack import CONTEXT, objects, settings_for
+
+MINIKUBE = """#!/bin/sh
+figures='"Memory": 5500, "CPUs": 4, "Driver": "docker", "KubernetesConfig": {{"KubernetesVersion": "v1.30.0"}}'
+case $1 in
+profile)
+    test -e {folder}/started && there='{{"Name": "minikube", "Status": "Running", "Config": {{'$figures'}}}}'
+    echo '{{"valid": ['$there'], "invalid": []}}' ;;
+start) touch {folder}/started; cp {folder}/prepared "$KUBECONFIG" ;;
+delete) rm {folder}/started "$KUBECONFIG" ;;
+*) exit 1 ;;
+esac
+"""
 
 pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
 
@@ -22,6 +37,19 @@ def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
     cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
     yield cli
     cli.destroy()
+
+
+@pytest.fixture
+def minikube(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a minikube that hands out the embedded cluster, and the kubeconfig that it writes and removes."""
+    content = yaml.safe_load(cluster.kubeconfig.read_text())
+    content["contexts"] = [{**context, "name": "minikube"} for context in content["contexts"]]
+    content["current-context"] = "minikube"
+    (tmp_path / "prepared").write_text(yaml.safe_dump(content))
+    (tmp_path / "minikube").write_text(MINIKUBE.format(folder=tmp_path))
+    (tmp_path / "minikube").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path
 
 
 def listing(cluster: Cluster) -> set[str]:
@@ -45,6 +73,28 @@ def test_up_then_nothing_to_do_then_destroy_leaves_only_what_was_there_before(
     assert listing(cluster) == before
 
 
+def test_the_stack_that_starts_minikube_is_previewed_without_a_cluster_and_takes_everything_away_before_minikube(
+    cluster: Cluster, minikube: Path
+) -> None:
+    binary = pulumi_cli.found()
+    assert binary
+    dev = pulumi_cli.Cli(binary=binary, stack="dev", state=minikube / "state")
+    before = listing(cluster)
+    here = settings_for(cluster) | {
+        "kubeconfig": str(minikube / "kubeconfig"),
+        "compatibility": "warn",
+        "meshCheckHttp": "false",
+    }
+    dev.preview(here)
+    assert not (minikube / "started").exists()
+    assert len(dev.up(here)["pods"]) == 6
+    dev.run("preview", "--expect-no-changes", quiet=True)
+    dev.run("destroy", "--yes", "--skip-preview", quiet=True)
+    assert not (minikube / "started").exists()
+    wait_until("pods to be gone", lambda: not any(name.startswith("pods default/") for name in listing(cluster)), 60)
+    assert listing(cluster) == before
+
+
 def test_a_refused_configuration_changes_nothing(cli: pulumi_cli.Cli, cluster: Cluster) -> None:
     before = listing(cluster)
     with pytest.raises(pulumi_cli.CliError):
@@ -60,6 +110,29 @@ def test_a_key_that_nothing_reads_is_refused(
     assert "config key istio-minikube:istioVersoin is '1.23.0'; accepted: one of these keys: " in "".join(
         capfd.readouterr()
     )
+
+
+@pytest.mark.skipif(
+    not (pulumi_cli.PROJECT / "policy" / ".venv" / ".ready").exists(), reason="`make policy-pack` has not been run"
+)
+def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policies_ask_for(
+    tmp_path: Path, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    binary = pulumi_cli.found()
+    assert binary
+    prod = pulumi_cli.Cli(binary=binary, stack="prod", state=tmp_path / "state", policies=True)
+    artifacts.prepare(cluster.root, "1.30.3", "v1.5.1")
+    here = settings_for(cluster, "1.30.3") | {
+        "context": CONTEXT,
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.5.1" / "standard"),
+        "compatibility": "warn",
+    }
+    prod.preview(here)
+    with pytest.raises(pulumi_cli.CliError):
+        prod.preview(here | {"security": "{}", "protect": "false"})
+    said = capfd.readouterr().out
+    for policy in ("protected", "strict-mtls", "default-deny"):
+        assert f"[mandatory]  {policy}  " in said
 
 
 def test_another_cluster_behind_the_same_context_is_neither_updated_nor_destroyed(

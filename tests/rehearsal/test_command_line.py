@@ -71,6 +71,7 @@ def test_ctrl_c_during_up_leaves_nothing_that_the_next_up_trips_over(copy: Path)
 
     again = rehearse(copy, "up")
     assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-1].startswith("A rehearsal: pods are simulated")
     status = json.loads(rehearse(copy, "status", "--output", "json").stdout)
     injected = [pod for pod in status["pods"] if pod["namespace"] == "default"]
     assert len(injected) == 6

@@ -46,6 +46,16 @@ class Mesh(Recorder):
         """The registration request, with every resource option."""
         return self.requests[self.named(name).token, name]
 
+    def behind(self, name: str) -> set[str]:
+        """Everything that a resource waits for, its provider too, at whatever remove."""
+        found: set[str] = set()
+        ahead = {name}
+        while ahead:
+            each = self.named(ahead.pop())
+            found.add(each.name)
+            ahead |= {*each.dependencies, *filter(None, [each.provider])} - found
+        return found - {name}
+
     def of_token(self, token: str) -> dict[str, Registration]:
         return {registration.name: registration for registration in self.registrations if registration.token == token}
 

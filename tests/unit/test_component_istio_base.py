@@ -220,12 +220,13 @@ def test_the_users_values_win_over_ours() -> None:
 
 
 def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose: Compose) -> None:
-    mesh = compose(lambda: declared(adopt=True, namespace_exists=True))
+    mesh = compose(lambda: declared(adopt=True, namespace_exists=True, requires=[something("cluster")]))
     place = "--kubeconfig=k --context=c"
     releases = "--base=istio-system/istio-base --istiod=istio-system/istiod"
     module = "exec .venv/bin/python -m commands.adopt"
     assert mesh.inputs("istio-adoption")["create"] == f"{module} begin {place} {releases}"
     assert mesh.inputs("istio-adopted")["create"] == f"{module} finish {place}"
+    assert mesh.named("istio-adoption").dependencies == {"cluster"}
     assert "istio-adoption" in mesh.named("istio-base").dependencies
     assert "istio-istiod" in mesh.named("istio-adopted").dependencies
     assert mesh.inputs("istio-istiod")["namespace"] == "istio-system"

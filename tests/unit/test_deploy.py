@@ -64,7 +64,14 @@ def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch:
     assert minikube.words == []
 
 
-@pytest.mark.parametrize(("command", "rehearsals"), [("up", "up"), ("drift", "drift"), ("destroy", "down")])
+REHEARSING = "minikube is not on PATH: rehearsing on the embedded cluster instead of starting one\n"
+REHEARSED = "minikube is not on PATH: this is the rehearsal's embedded cluster\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "rehearsals", "why"),
+    [("up", "up", REHEARSING), ("drift", "drift", REHEARSED), ("destroy", "down", REHEARSED)],
+)
 def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
     path: Path,
     rehearsed: Mock,
@@ -72,22 +79,38 @@ def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
     capsys: pytest.CaptureFixture[str],
     command: str,
     rehearsals: str,
+    why: str,
 ) -> None:
     assert main(monkeypatch, command) == 7
     rehearsed.assert_called_once_with([rehearsals])
-    assert capsys.readouterr().out == (
-        "minikube is not on PATH: rehearsing on the embedded cluster instead of starting one\n"
-    )
+    assert capsys.readouterr().out == why
     assert list(path.iterdir()) == []
 
 
-def test_without_minikube_there_is_nothing_to_preview(
+def test_without_minikube_the_cli_previews_the_rehearsal(
+    pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(monkeypatch, "preview") == 7
+    rehearsed.assert_called_once_with(["preview"])
+    assert pulumi.words == []
+
+
+@pytest.mark.usefixtures("path")
+def test_policies_that_a_rehearsal_would_not_enforce_are_an_error(
+    rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "up", "--policies") == 1
+    assert capsys.readouterr().err.startswith("error: policies are enforced where minikube is on PATH")
+    assert not rehearsed.called
+
+
+def test_without_minikube_and_the_cli_there_is_nothing_to_preview(
     path: Path, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(monkeypatch, "preview") == 1
     assert capsys.readouterr().err == (
-        "error: a preview needs minikube and the Pulumi CLI on PATH; install them, or see the same program run by "
-        "`make up`, which rehearses it on an embedded cluster\n"
+        "error: a preview needs the Pulumi CLI on PATH; install it, or see the same program run by `make up`, which "
+        "rehearses it on an embedded cluster\n"
     )
     assert not rehearsed.called
     assert list(path.iterdir()) == []

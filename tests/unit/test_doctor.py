@@ -9,7 +9,7 @@ import doctor
 from doctor import Tool, cluster_of, obstacles, version_of
 
 MINIKUBE = {"clusterMode": "minikube", "minikubeProfile": "demo", "context": "demo", "kubeconfig": "~/.kube/config"}
-FOUND = {"minikube": "v1.36.0"}
+FOUND, MISSING = {"minikube": "v1.36.0"}, {"minikube": ""}
 
 
 @pytest.fixture
@@ -40,55 +40,65 @@ def existing(kubeconfig: Path, *contexts: str) -> dict[str, str]:
 def test_a_tool_says_its_version_or_why_it_does_not(path: Path, script: str, version: str) -> None:
     (path / "tool").write_text(f"#!/bin/sh\n{script}\n")
     (path / "tool").chmod(0o755)
-    assert version_of(Tool(name="tool", ask=("version",), needed_for="")) == version
+    assert version_of(Tool(name="tool", ask=("version",), note="")) == version
 
 
 @pytest.mark.usefixtures("path")
 def test_a_tool_that_is_not_there_has_no_version() -> None:
-    assert version_of(Tool(name="no-such-tool", ask=(), needed_for="")) == ""
+    assert version_of(Tool(name="no-such-tool", ask=(), note="")) == ""
 
 
 def test_the_cluster_of_a_minikube_stack_is_its_profile() -> None:
-    assert cluster_of(MINIKUBE).startswith("minikube profile demo (context demo of ~/.kube/config)")
+    assert cluster_of("ci", MINIKUBE, FOUND).startswith("minikube profile demo (context demo of ~/.kube/config)")
+
+
+def test_the_cluster_of_stack_dev_without_minikube_is_the_rehearsals() -> None:
+    assert cluster_of("dev", MINIKUBE, MISSING).startswith("the embedded cluster of the rehearsal, in .rehearsal")
 
 
 def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "prod")
-    assert cluster_of(settings) == f"context prod of {tmp_path / 'config'}, at https://prod.example"
-
-
-def test_a_context_that_is_not_there_is_told(tmp_path: Path) -> None:
-    assert cluster_of(existing(tmp_path / "config", "other")).endswith(", which is not there")
+    where = f"the API server https://prod.example of context prod in {tmp_path / 'config'}"
+    assert cluster_of("prod", settings, FOUND) == where
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"python": (3, 10)}, r"Python 3\.10 is older"),
-        ({"found": {"minikube": ""}, "can_rehearse": lambda: False}, "neither minikube nor Go"),
+        ({"found": MISSING, "can_rehearse": lambda: False}, "neither minikube nor Go"),
+        ({"found": MISSING, "stack": "ci"}, "stack ci starts minikube, which is not on PATH"),
     ],
 )
 def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], message: str) -> None:
-    arguments: dict[str, Any] = {"found": FOUND, "settings": MINIKUBE, "python": (3, 11), "can_rehearse": lambda: True}
-    (obstacle,) = obstacles(**{**arguments, **change})
+    whole: dict[str, Any] = {"stack": "dev", "found": FOUND, "settings": MINIKUBE, "can_rehearse": lambda: True}
+    (obstacle,) = obstacles(**{**whole, "python": (3, 11), **change})
     assert re.search(message, obstacle)
 
 
 def test_a_stack_without_its_context_cannot_come_up(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "other")
-    (obstacle,) = obstacles(FOUND, settings, python=(3, 13), can_rehearse=lambda: True)
-    assert "context prod is not in" in obstacle
+    missing = f"context 'prod' is not in kubeconfig {tmp_path / 'config'}; accepted: other"
+    assert obstacles("prod", FOUND, settings, python=(3, 13), can_rehearse=lambda: True) == [missing]
+    assert cluster_of("prod", settings, FOUND) == f"none: {missing}"
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_an_obstacle(tmp_path: Path) -> None:
+    settings = existing(tmp_path / "config", "prod")
+    (tmp_path / "config").write_text("contexts: [")
+    (obstacle,) = obstacles("prod", FOUND, settings, python=(3, 13), can_rehearse=lambda: True)
+    assert "config cannot be used" in obstacle
 
 
 def test_without_minikube_the_rehearsal_will_do() -> None:
-    assert obstacles({"minikube": ""}, MINIKUBE, python=(3, 13), can_rehearse=lambda: True) == []
+    assert obstacles("dev", MISSING, MINIKUBE, python=(3, 13), can_rehearse=lambda: True) == []
 
 
 def test_with_minikube_the_rehearsal_is_not_asked_about() -> None:
     def refuse() -> bool:
         raise AssertionError("asked")
 
-    assert obstacles(FOUND, MINIKUBE, python=(3, 13), can_rehearse=refuse) == []
+    assert obstacles("dev", FOUND, MINIKUBE, python=(3, 13), can_rehearse=refuse) == []
 
 
 def test_an_unknown_stack_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,4 +112,4 @@ def test_a_missing_tool_alone_is_no_failure(
     monkeypatch.setattr(doctor, "version_of", lambda _: "")
     monkeypatch.setattr(doctor, "can_rehearse", lambda: True)
     assert doctor.main([]) == 0
-    assert "minikube  missing  (for stacks that start minikube" in capsys.readouterr().out
+    assert "minikube  missing  (stack dev is rehearsed without it)" in capsys.readouterr().out

@@ -124,8 +124,9 @@ def test_a_file_that_holds_no_kubernetes_objects_is_refused(tmp_path: Path, cach
     file = tmp_path / "crds.yaml"
     file.write_bytes(content)
     message = f"^gatewayApiManifest {re.escape(str(file))} is not YAML of Kubernetes objects: "
-    with pytest.raises(pulumi.RunError, match=message):
+    with pytest.raises(pulumi.RunError, match=message) as refused:
         load_manifest(str(file), "v1.1.0", "standard", cache)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, cache: Path) -> None:

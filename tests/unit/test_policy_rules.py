@@ -162,7 +162,7 @@ def test_anything_else_is_no_default_deny(resource: Resource) -> None:
         ("no-load-balancer", ("advisory", "advisory", "mandatory", "off", "off")),
         ("requests-stated", ("advisory", "advisory", "advisory", "advisory", "mandatory")),
         ("protected", ("off", "off", "off", "mandatory", "mandatory")),
-        ("strict-mtls", ("off", "off", "off", "off", "mandatory")),
+        ("strict-mtls", ("off", "off", "off", "mandatory", "mandatory")),
         ("default-deny", ("off", "off", "off", "off", "mandatory")),
     ],
 )

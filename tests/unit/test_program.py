@@ -51,6 +51,14 @@ def test_the_provider_is_literal_and_waits_for_minikube(dev: Mesh) -> None:
     }
 
 
+# The others: one makes the cluster, one repeats what was found in it.
+@pytest.mark.parametrize("name", sorted(LOCAL - {"minikube-start", "istio-crds-before"}))
+def test_a_command_on_the_cluster_waits_for_it_so_that_destroy_undoes_it_before_minikube_goes(
+    dev: Mesh, name: str
+) -> None:
+    assert {"cluster", "minikube-start"} <= dev.behind(name)
+
+
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_every_bookinfo_deployment_waits_for_istiod_and_for_the_namespaces_label(dev: Mesh, name: str) -> None:
     assert {"istio-istiod", "namespace-namespace"} <= dev.named(f"bookinfo-{name}").dependencies

@@ -168,7 +168,7 @@ def test_warnings_are_shown(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     ("config", "message"),
     [
         ({"istioVersion": "1.99.0"}, "^these versions do not go together: istioVersion 1.99.0 is of no release line"),
-        ({"namespace": "kube-system"}, "^namespace is 'kube-system'; accepted: "),
+        ({"namespace": "kube-system"}, "^config key istio-minikube:namespace is 'kube-system'; accepted: "),
         ({"istioChartRepository": "nowhere"}, "^istioChartRepository is 'nowhere', where base-1.23.0.tgz is missing"),
         ({"gatewayApiManifest": "nowhere"}, "^gatewayApiManifest nowhere is no file and no folder"),
         ({"gatewayApiVersion": "v1.2.0"}, "of version v1.1.0 and channel standard; accepted: gatewayApiVersion v1.2.0"),

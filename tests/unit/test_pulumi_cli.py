@@ -113,7 +113,7 @@ def test_a_passphrase_in_a_file_is_not_overridden_by_an_empty_one(
 def test_the_stacks_file_is_copied_anew_for_each_run(cli: Cli) -> None:
     cli.preview()
     copy = cli.state / "Pulumi.dev.yaml"
-    copy.write_text("config: {}\n")
+    copy.write_text("config: {istio-minikube:namespace: shop}\n")
     cli.preview()
     assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
 
@@ -126,7 +126,7 @@ def test_the_salt_that_the_cli_wrote_into_the_copy_is_kept(cli: Cli) -> None:
     assert configured(cli) == yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text()) | {"encryptionsalt": "v1:abc"}
 
 
-@pytest.mark.parametrize("earlier", ["", "config: {}\n"])
+@pytest.mark.parametrize("earlier", ["", "config: {istio-minikube:namespace: shop}\n"])
 def test_an_earlier_copy_without_salt_is_written_anew(cli: Cli, earlier: str) -> None:
     cli.preview()
     (cli.state / "Pulumi.dev.yaml").write_text(earlier)
@@ -160,6 +160,16 @@ def test_a_stacks_own_salt_wins_and_an_empty_stack_file_will_do(cli: Cli, tmp_pa
     file.write_text("encryptionsalt: v1:own\n")
     cli.preview()
     assert configured(cli) == {"encryptionsalt": "v1:own"}
+
+
+def test_a_stack_file_without_a_key_takes_those_of_a_run(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(PROJECT / "Pulumi.yaml", tmp_path / "Pulumi.yaml")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n")
+    monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path)
+    cli.up({"namespace": "shop"})
+    assert configured(cli) == {"config": {"istio-minikube:namespace": "shop"}}
 
 
 def test_an_override_that_is_no_yaml_is_refused(cli: Cli, pulumi: Tool) -> None:

@@ -23,7 +23,8 @@ def test_a_readme_without_markers_is_an_error_that_says_which(readme: str) -> No
 def test_a_key_is_a_row_with_its_type_default_and_description() -> None:
     cpus = "{type: integer, default: 4, description: How many.}"
     name = '{type: string, default: "", description: Its name.}'
-    schema = f"config: {{cpus: {cpus}, name: {name}}}"
+    of_pulumi = "pulumi:disable-default-providers: {value: []}"
+    schema = f"config: {{cpus: {cpus}, name: {name}, {of_pulumi}}}"
     assert config_table(schema).splitlines() == [
         "| key | type | default | what it is |",
         "|---|---|---|---|",

@@ -105,8 +105,12 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr().err.startswith("interrupted: what was made stays; the same command goes on from there")
 
 
-def test_the_status_of_a_cluster_that_does_not_run_says_how_to_start_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["status"]) == 1
+@pytest.mark.parametrize("asked", ["status", "preview"])
+def test_what_needs_a_cluster_that_does_not_run_says_how_to_start_it(
+    asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pulumi_cli, "found", lambda: CLI)
+    assert command.main([asked]) == 1
     assert capsys.readouterr().err == "error: the embedded cluster does not run; `python -m rehearsal up` starts it\n"
 
 
@@ -126,7 +130,11 @@ def running(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     pod: dict[str, Any] = {
         "metadata": {"namespace": "default", "name": "details-v1-a"},
         "spec": {
-            "containers": [{"name": "details", "image": "d:1", "env": []}, {"name": "istio-proxy", "image": "p:2"}]
+            "initContainers": [
+                {"name": "istio-init", "image": "p:2"},
+                {"name": "istio-proxy", "image": "p:2", "restartPolicy": "Always"},
+            ],
+            "containers": [{"name": "details", "image": "d:1", "env": []}],
         },
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }

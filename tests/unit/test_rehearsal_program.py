@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ config:
   text: {type: string, default: none}
   number: {type: integer, default: 4}
   object: {type: object, default: {}}
+  pulumi:disable-default-providers: {value: [kubernetes]}
 """
+OF_PULUMI = {"pulumi:disable-default-providers": '["kubernetes"]'}
 PROGRAM = """
 import pathlib
 import pulumi
@@ -83,11 +86,42 @@ def test_a_stacks_configuration_is_defaults_then_file_then_overrides(project: Pa
         "shop:number": "5",
         "shop:object": "{}",
         "shop:flag": "true",
+        **OF_PULUMI,
     }
 
 
 def test_an_empty_stack_file_leaves_the_defaults(project: Path) -> None:
-    assert stack_config("two", project=project) == {"shop:text": "none", "shop:number": "4", "shop:object": "{}"}
+    assert stack_config("two", project=project) == {
+        "shop:text": "none",
+        "shop:number": "4",
+        "shop:object": "{}",
+        **OF_PULUMI,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("config: [", "^Pulumi.two.yaml cannot be read: while parsing a flow node expected "),
+        ("\x07", "^Pulumi.two.yaml cannot be read: "),
+        ("- shop:text", r"^Pulumi.two.yaml has config \['shop:text'\]; accepted: keys with a namespace"),
+        ("config: 1", "^Pulumi.two.yaml has config 1; accepted: "),
+        ("config: {text: two}", "^Pulumi.two.yaml has config {'text': 'two'}; accepted: "),
+    ],
+)
+def test_a_stack_file_that_holds_no_configuration_is_refused_in_one_paragraph(
+    project: Path, content: str, message: str
+) -> None:
+    (project / "Pulumi.two.yaml").write_text(content)
+    with pytest.raises(RehearsalError, match=message) as refused:
+        stack_config("two", project=project)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["", "config:", "config: {}", "encryptionsalt: v1:x"])
+def test_a_stack_file_may_say_nothing(project: Path, content: str) -> None:
+    (project / "Pulumi.two.yaml").write_text(content)
+    assert stack_config("two", project=project)["shop:text"] == "none"
 
 
 def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None:
@@ -97,6 +131,20 @@ def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None
 
 def test_the_program_runs_in_its_folder_with_configuration_and_stack(recorder: Recorder, project: Path) -> None:
     assert recorder.outputs == {"one": {"printed": "", "data": {"a": "one"}, "stack": "one"}, "folder": str(project)}
+
+
+def test_no_event_loop_is_left_open(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
+    evaluate(Recorder(), "one", stack_config("one", project=project), project)
+    assert len(made) > 1
+    assert all(loop.is_closed() for loop in made)
 
 
 def test_the_folder_is_left_again(recorder: Recorder, project: Path) -> None:

@@ -1,6 +1,7 @@
 import fcntl
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,23 @@ def test_two_builds_at_once_are_one_build(go: FakeGo) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    assert go.calls.read_text() == "build\n"
+
+
+def test_who_waits_for_anothers_build_is_told_how_long(
+    go: FakeGo, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "REPORT_EVERY", 0.05)
+    said: list[str] = []
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=toolchain.ensure, args=(said.append,))
+        waiting.start()
+        while len(said) < 2:
+            time.sleep(0.01)
+    waiting.join()
+    assert said[:2] == ["Another build of the tools is under way: waiting for it", "  waiting, 0 s"]
     assert go.calls.read_text() == "build\n"
 
 

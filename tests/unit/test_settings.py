@@ -15,10 +15,15 @@ from rehearsal.program import PROJECT, stack_config
 from settings import Settings
 from tests.unit.loading import DEV, load, loaded
 
-DESCRIPTION = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
-KEYS = sorted(DESCRIPTION["config"])
+SCHEMA = {
+    key: entry
+    for key, entry in yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"].items()
+    if ":" not in key
+}
+KEYS = sorted(SCHEMA)
 STACKS = sorted(file.suffixes[0][1:] for file in PROJECT.glob("Pulumi.*.yaml"))
 UID = "0b5e8d2c-9a41-4d0f-8d1b-2f6f0a7c3e55"
+NAMESPACE = "a DNS-1123 label such as default, but not istio-system and not kube-*"
 OBJECT = "an object, such as {pilot: {autoscaleEnabled: false}}"
 
 
@@ -36,7 +41,7 @@ def test_every_key_of_pulumi_yaml_is_a_field_and_every_field_is_a_key() -> None:
 
 def test_every_key_has_a_type_a_default_and_a_description() -> None:
     whole = {"default", "description", "type"}
-    assert {key: whole - set(entry) for key, entry in DESCRIPTION["config"].items()} == {key: set() for key in KEYS}
+    assert {key: whole - set(entry) for key, entry in SCHEMA.items()} == {key: set() for key in KEYS}
 
 
 def test_the_defaults_are_the_tutorials() -> None:
@@ -144,8 +149,11 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("gatewayApiVersion", "v1.1", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
         ("gatewayApiChannel", "stable", "standard or experimental"),
         ("gatewayApiManifest", "two\nlines", "the path of a file or folder, or empty"),
-        ("namespace", "Default", "a DNS-1123 label such as default"),
-        ("namespace", "a" * 64, "a DNS-1123 label such as default"),
+        ("namespace", "Default", NAMESPACE),
+        ("namespace", "a" * 64, NAMESPACE),
+        ("namespace", "istio-system", NAMESPACE),
+        ("namespace", "kube-public", NAMESPACE),
+        ("replicas", "0", "a whole number of pods, 1 or more"),
         ("revision", "1.23.0", "a DNS-1123 label such as 1-23-0, or empty"),
         ("bookinfo", "yes", "true or false"),
         ("meshCheckHttp", "", "true or false"),

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from rehearsal.declared import settings_of
-from rehearsal.program import PROJECT
+from rehearsal.program import PROJECT, stack_config
 from versions import Version, incompatibilities
 
 GITHUB = PROJECT / ".github"
@@ -93,11 +94,16 @@ def test_the_versions_of_every_stack_go_together(stack: str) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("stack", ["ci", "staging", "prod"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_says_only_what_differs_from_the_defaults(stack: str) -> None:
     defaults = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     own = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
     assert not [key for key, value in own.items() if value == defaults[key.split(":")[1]]["default"]]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_lets_a_resource_go_to_whatever_context_is_current(stack: str) -> None:
+    assert stack_config(stack)["pulumi:disable-default-providers"] == '["kubernetes"]'
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
@@ -106,6 +112,22 @@ def test_a_shared_stack_is_protected_and_survives_the_loss_of_a_pod(stack: str) 
     assert settings["protect"] == "true"
     assert int(settings["replicas"]) >= 2
     assert settings["clusterMode"] == "existing"
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_shared_stack_takes_mutual_tls_only_and_states_what_istio_needs(stack: str) -> None:
+    settings = settings_of(stack)
+    values = json.loads(settings["istioValues"])
+    assert json.loads(settings["security"])["mtls"] == {"mode": "STRICT"}
+    for resources in (values["pilot"]["resources"], values["global"]["proxy"]["resources"]):
+        assert resources["requests"].keys() == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_shared_stack_runs_a_supported_istio_on_a_supported_kubernetes(stack: str) -> None:
+    settings = settings_of(stack)
+    assert Version.parse(settings["istioVersion"]) >= Version(1, 30)
+    assert Version.parse(settings["kubernetesVersion"]) >= Version(1, 32)
 
 
 def test_renovate_moves_what_goes_together_together() -> None:
