@@ -413,7 +413,7 @@ class Script(Cluster):
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
 
-    def run(self, seconds: float) -> None:
+    def run(self, seconds: int) -> None:
         check_mesh(replace(CHECK, timeout_seconds=seconds), self, lambda: self.clock, self.sleep)
 
 
@@ -426,8 +426,8 @@ def test_a_mesh_that_becomes_right_in_time_passes(capsys: pytest.CaptureFixture[
 
 def test_the_last_look_is_when_the_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
     cluster = Script(state(), state(), state(pod()))
-    cluster.run(0.75)
-    assert (cluster.clock, capsys.readouterr().out != "") == (0.75, True)
+    cluster.run(1)
+    assert (cluster.clock, capsys.readouterr().out != "") == (1, True)
 
 
 def test_progress_is_told_every_five_seconds_until_the_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
