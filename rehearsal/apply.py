@@ -24,6 +24,7 @@ class Api:
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
         self.kube = Kube(kubeconfig, context)
+        self.stopped: Callable[[], bool] = never  # whether waiting is to end, whatever it is for
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,15 +62,15 @@ class Api:
             return
         # Not in the foreground: the garbage collector looks for new kinds of objects twice a minute only.
         if self.kube.delete(f"{self._path(manifest)}?propagationPolicy=Background"):
-            wait_until(f"{described(manifest)} to be gone", lambda: self.get(manifest) is None)
+            gone = f"{described(manifest)} to be gone"
+            wait_until(gone, lambda: self.get(manifest) is None, stopped=self.stopped)
 
     def _path(self, manifest: Mapping[str, Any]) -> str:
         root, kind = _root_and_kind(manifest)
         if not self._serves(root, kind):
             group = root.split("/", 2)[2]
-            wait_until(
-                f"the API server to serve {kind} of {group}", lambda: self._serves(root, kind), DISCOVERY_SECONDS
-            )
+            served = f"the API server to serve {kind} of {group}"
+            wait_until(served, lambda: self._serves(root, kind), DISCOVERY_SECONDS, stopped=self.stopped)
         plural, namespaced = self._plurals[root, kind]
         metadata = manifest["metadata"]
         place = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
@@ -96,14 +97,23 @@ def described(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
-def wait_until(what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> None:
+def never() -> bool:
+    """Nothing stops a wait."""
+    return False
+
+
+def wait_until(
+    what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SECONDS, *, stopped: Callable[[], bool] = never
+) -> None:
     """Poll until ``done``.
 
     Raises:
-        RehearsalError: ``timeout`` seconds have passed; names what was waited for.
+        RehearsalError: ``timeout`` seconds have passed, or it is ``stopped`` before; names what was waited for.
     """
     deadline = time.monotonic() + timeout
     while not done():
+        if stopped():
+            raise RehearsalError(f"no longer waited for {what}")
         if time.monotonic() > deadline:
             raise RehearsalError(f"waited {timeout:.0f} s for {what}")
         time.sleep(POLL_SECONDS)

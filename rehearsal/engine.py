@@ -4,11 +4,13 @@ Pulumi's mocks plus apply, wait, show, for machines without the Pulumi CLI. It k
 server-side apply and helm do, and what is to be taken away is what the program declares.
 """
 
+import functools
+import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from kube import KubeError
 from rehearsal import apply
@@ -17,6 +19,8 @@ from rehearsal.program import COMMAND, PROJECT, Recorder, Registration, evaluate
 from rehearsal.view import View
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -28,14 +32,22 @@ class Applier(Recorder):
     view: View
     folder: Path
     failure: RehearsalError | None = None
+    interrupted: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.api.stopped = self.is_over
+
+    def is_over(self) -> bool:
+        """Whether nothing more is begun or waited for: something failed, or Ctrl-C was pressed."""
+        return self.interrupted or self.failure is not None
 
     def create(self, registration: Registration) -> dict[str, Any]:
         """Apply, install or run what is registered, and wait for it; after a failure nothing more is begun."""
         if not registration.custom or registration.token.startswith("pulumi:"):
             return dict(registration.inputs)
-        if self.failure:
-            raise self.failure
+        if self.is_over():
+            raise self.failure or RehearsalError("interrupted")
         self.view.begins(registration)
         try:
             outputs = self._make(registration.token, registration.inputs)
@@ -65,12 +77,40 @@ class Applier(Recorder):
             return apply.is_ready(manifest, live)
 
         try:
-            apply.wait_until(f"{apply.described(manifest)} to be ready", ready)
+            apply.wait_until(f"{apply.described(manifest)} to be ready", ready, stopped=self.is_over)
         except RehearsalError as error:
             raise RehearsalError(f"{error}: {apply.complaints(live)}") from error
         return live
 
 
+def _interruptible(run: Callable[Concatenate[Applier, P], T]) -> Callable[Concatenate[Applier, P], T]:
+    """A run that ends with KeyboardInterrupt after Ctrl-C, even where that exception was swallowed.
+
+    Pulumi's SDK does so: it catches whatever is raised while it looks for a resource's place in the source.
+    """
+
+    @functools.wraps(run)
+    def remembering(applier: Applier, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def interrupt(*_: object) -> None:
+            applier.interrupted = True
+            raise KeyboardInterrupt
+
+        # Only the main thread gets signals. And only Python's own handler makes way: a job in the background has none.
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return run(applier, *args, **kwargs)
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            return run(applier, *args, **kwargs)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if applier.interrupted:
+                raise KeyboardInterrupt
+
+    return remembering
+
+
+@_interruptible
 def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Bring the stack up and return its outputs.
 
@@ -86,6 +126,7 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
     return applier.outputs
 
 
+@_interruptible
 def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> None:
     """Take away what the stack declares, last first. What it only patched is given back.
 
@@ -96,6 +137,8 @@ def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = 
     recorder = Recorder()
     evaluate(recorder, stack, stack_config(stack, overrides, applier.folder), applier.folder)
     for registration in reversed(recorder.registrations):
+        if applier.is_over():
+            break  # the interruption that was swallowed is raised in the end
         if not registration.custom or registration.retain or registration.token.startswith("pulumi:"):
             continue
         applier.view.begins(registration)

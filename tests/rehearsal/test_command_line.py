@@ -56,6 +56,7 @@ def test_pods_made_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
     assert "istio-proxy" in done.stderr
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_during_up_leaves_nothing_that_the_next_up_trips_over(copy: Path) -> None:
     interrupted = subprocess.Popen(
         command("up", "--engine", "offline"), cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
