@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kube import APPLY, Kube
+from recover import running
 from rehearsal.errors import RehearsalError
 
 FIELD_MANAGER = "istio-minikube"
@@ -154,6 +155,7 @@ class Helm:
     """The helm command on the embedded cluster."""
 
     def __init__(self, binary: Path, kubeconfig: Path, context: str) -> None:
+        self._program = binary.name
         self._command = [str(binary), "--kubeconfig", str(kubeconfig), "--kube-context", context]
 
     def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,6 +171,11 @@ class Helm:
                 return dict(release)
         self._run(*upgrade, "--wait", "--timeout", f"{release.get('timeout') or TIMEOUT_SECONDS}s", stdin=values)
         return dict(release)
+
+    def is_at_work(self, release: Mapping[str, Any]) -> bool:
+        """Whether a helm, of anybody's, is installing or upgrading the release on this cluster."""
+        words = " ".join([*self._command[1:], "upgrade", "--install", release["name"]])
+        return bool(running(words, lambda program: program == self._program))
 
     def uninstall(self, release: Mapping[str, Any]) -> None:
         """Take a release away, if it is there, and wait until its objects are gone."""

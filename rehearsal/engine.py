@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import recover
 from kube import KubeError
 from rehearsal import apply
 from rehearsal.errors import RehearsalError
@@ -61,12 +62,25 @@ class Applier(Recorder):
 
     def _make(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         if token == RELEASE:
+            self._forget_unfinished(inputs)
             return self.helm.install(inputs)
         if token == COMMAND:
             return apply.run_command(inputs.get("create") or ":", inputs, self.folder)
         if token.startswith("kubernetes:"):
             return self._apply(inputs)
         raise RehearsalError("the rehearsal cannot make resources of this type; use the Pulumi CLI")
+
+    def _forget_unfinished(self, release: Mapping[str, Any]) -> None:
+        """Helm refuses a release that a killed engine has left pending; the helm of that engine may still end it."""
+        wanted = [recover.Release(namespace=release["namespace"], name=release["name"])]
+
+        def pending() -> list[recover.Revision]:
+            return recover.stale(recover.revisions(self.api.kube, wanted), begun=())
+
+        if pending():
+            what = f"the helm of an earlier run to end with release {release['name']}"
+            apply.wait_until(what, lambda: not self.helm.is_at_work(release), stopped=self.is_over)
+            recover.forget(self.api.kube, pending())
 
     def _apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         live = self.api.apply(manifest)

@@ -1,8 +1,5 @@
 """The program by the real Pulumi engine, on the embedded cluster."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 import pulumi_cli
@@ -12,16 +9,6 @@ from rehearsal.cluster import Cluster
 from tests.rehearsal.stack import CONTEXT, objects, settings_for
 
 pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
-    """The CLI with a state of the test's own; what it brought up is destroyed."""
-    binary = pulumi_cli.found()
-    assert binary
-    cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
-    yield cli
-    cli.destroy()
 
 
 def listing(cluster: Cluster) -> set[str]:

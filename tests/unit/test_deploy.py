@@ -4,7 +4,8 @@ from unittest.mock import Mock
 import pytest
 
 import deploy
-from rehearsal.program import PROJECT
+from commands import UserError
+from rehearsal.program import PROJECT, stack_config
 from tests.unit.fake_tools import Tool
 
 DEV, REHEARSAL = "dev", "rehearsal"
@@ -64,7 +65,31 @@ def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch:
     assert minikube.words == []
 
 
-@pytest.mark.parametrize(("command", "rehearsals"), [("up", "up"), ("drift", "drift"), ("destroy", "down")])
+def test_recover_is_given_the_stacks_configuration(
+    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovered = Mock()
+    monkeypatch.setattr("recover.recover", recovered)
+    assert main(monkeypatch, "recover", "--stack", "prod") == 0
+    (cli, settings, overrides), _ = recovered.call_args
+    assert (cli.binary, cli.stack, cli.state) == (pulumi.binary, "prod", deploy.STATE)
+    assert settings["context"] == stack_config("prod")["istio-minikube:context"]
+    assert overrides == {}
+    assert minikube.words == []
+
+
+def test_recovering_on_another_cluster_is_refused_without_a_traceback(
+    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("recover.recover", Mock(side_effect=UserError("set text")))
+    assert main(monkeypatch, "recover") == 1
+    assert capsys.readouterr().err == "error: set text\n"
+    assert (minikube.words, pulumi.words) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("command", "rehearsals"), [("up", "up"), ("drift", "drift"), ("recover", "recover"), ("destroy", "down")]
+)
 def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
     path: Path,
     rehearsed: Mock,

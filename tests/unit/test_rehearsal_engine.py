@@ -33,8 +33,8 @@ config = k8s.core.v1.ConfigMap("config", metadata={"name": "config"}, opts=pulum
     pulumi.ResourceOptions(depends_on=[patch])))
 kept = k8s.core.v1.Secret("kept", metadata={"name": "kept"}, opts=pulumi.ResourceOptions.merge(options,
     pulumi.ResourceOptions(retain_on_delete=True, depends_on=[config])))
-release = k8s.helm.v3.Release("release", name="istiod", chart="x.tgz", opts=pulumi.ResourceOptions.merge(options,
-    pulumi.ResourceOptions(depends_on=[kept])))
+release = k8s.helm.v3.Release("release", name="istiod", namespace="mesh", chart="x.tgz",
+    opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[kept])))
 check = local.Command("check", create="echo made", delete="touch gone",
     opts=pulumi.ResourceOptions(depends_on=[release]))
 none = local.Command("none", delete="touch gone-too", opts=pulumi.ResourceOptions(depends_on=[check]))
@@ -52,6 +52,7 @@ class FakeApi:
     applied: list[Mapping[str, Any]] = field(default_factory=list)
     refuses: str = ""
     stopped: Callable[[], bool] = apply.never
+    kube: Mock = field(default_factory=lambda: Mock(metadata=Mock(return_value=[])))
 
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         self.calls.append(("apply", manifest["metadata"]["name"]))
@@ -68,6 +69,11 @@ class FakeApi:
 class FakeHelm:
     calls: list[tuple[str, str]]
     fails: bool = False
+    others: list[bool] = field(default_factory=list)
+
+    def is_at_work(self, release: Mapping[str, Any]) -> bool:
+        self.calls.append(("wait for", release["name"]))
+        return self.others.pop()
 
     def install(self, release: Mapping[str, Any]) -> dict[str, Any]:
         self.calls.append(("install", release["name"]))
@@ -136,6 +142,34 @@ def test_a_failing_chart_stops_the_run_and_names_the_release(applier: Applier) -
     applier.helm = FakeHelm([], fails=True)  # type: ignore[assignment] # a fake
     with pytest.raises(RehearsalError, match=r"^release \(kubernetes:helm.sh/v3:Release\): helm upgrade says: no$"):
         engine.deploy(applier, "test")
+
+
+def helm_secret(status: str) -> dict[str, Any]:
+    return {"labels": {"owner": "helm", "name": "istiod", "version": "2", "status": status}}
+
+
+def test_a_release_that_was_left_pending_is_forgotten_once_no_helm_is_at_it(
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "POLL_SECONDS", 0)
+    applier.helm.others = [False, True]  # type: ignore[attr-defined] # a fake
+    api.kube.metadata.return_value = [helm_secret("pending-upgrade")]
+    api.kube.delete = lambda path: api.calls.append(("delete", path))
+    engine.deploy(applier, "test")
+    assert api.calls[3:] == [
+        ("wait for", "istiod"),
+        ("wait for", "istiod"),
+        ("delete", "/api/v1/namespaces/mesh/secrets/sh.helm.release.v1.istiod.v2"),
+        ("install", "istiod"),
+    ]
+
+
+def test_a_release_that_the_helm_of_an_earlier_run_still_ends_is_not_forgotten(applier: Applier, api: FakeApi) -> None:
+    applier.helm.others = [False]  # type: ignore[attr-defined] # a fake
+    api.kube.metadata.side_effect = [[helm_secret("pending-install")], [helm_secret("deployed")]]
+    engine.deploy(applier, "test")
+    assert api.calls[3:] == [("wait for", "istiod"), ("install", "istiod")]
+    assert not api.kube.delete.called
 
 
 def test_a_failing_command_stops_the_run_and_names_it(applier: Applier, project: Path) -> None:
