@@ -65,6 +65,10 @@ def test_a_provider_and_commands_alone_need_no_cluster() -> None:
     assert not State.of(export(provider, begun)).uses_cluster
 
 
+def test_what_was_only_begun_may_be_in_the_cluster() -> None:
+    assert State.of(export(pending=(release(BASE),))).uses_cluster
+
+
 def test_a_guard_that_was_begun_and_not_recorded_tells_no_cluster() -> None:
     unfinished = {key: value for key, value in guard("arrival-command", HERE).items() if key != "outputs"}
     assert State.of(export(unfinished)).cluster == ""
@@ -261,7 +265,11 @@ def test_a_cluster_that_does_not_run_must_be_started_first(
     assert len(pulumi.words) == 2
 
 
-def test_an_update_that_was_killed_before_there_was_a_cluster_is_recovered_without_one(cli: Cli, pulumi: Tool) -> None:
+def test_an_update_that_was_killed_before_there_was_a_cluster_is_recovered_without_one(
+    cli: Cli, pulumi: Tool, program: Any
+) -> None:
+    plugin = program("pulumi-resource-command")
     pulumi.answer("stack", '{"deployment": {}}')
     recover.recover(cli, {}, {})
+    assert plugin.wait(5) == -15
     assert [words.split(" --")[0] for words in pulumi.words[2:]] == ["cancel", "refresh"]
