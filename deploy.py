@@ -5,12 +5,15 @@ import shutil
 import sys
 from pathlib import Path
 
+import pulumi
+
 import pulumi_cli
 import recover
 import rehearsal.__main__ as rehearsal
 from commands import UserError
 from gateway_api import cache_folder
-from rehearsal.declared import settings_of
+from kube import KubeError
+from rehearsal.declared import releases_of, settings_of
 from rehearsal.errors import RehearsalError
 from rehearsal.program import stack_config
 
@@ -33,7 +36,7 @@ def main() -> int:
     options = arguments().parse_args()
     try:
         return run(options.command, options.stack, policies=options.policies, repair=options.repair)
-    except (RehearsalError, UserError, pulumi_cli.CliError) as error:
+    except (RehearsalError, KubeError, UserError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -63,7 +66,7 @@ def run(command: str, stack: str, *, policies: bool = False, repair: bool = Fals
     elif command == "preview":
         cli.preview()
     elif command == "recover":
-        recover.recover(cli, settings_of(stack), {})
+        recover.recover(cli, settings_of(stack), {}, releases_of(stack))
     else:
         cli.destroy()
     return 0

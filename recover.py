@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.cluster import must_be_known
+from components.ownership import LABEL
 from kube import KUBE_SYSTEM, Kube, KubeError
 from pulumi_cli import Cli, CliError
 
@@ -175,13 +176,25 @@ def _signal(pid: int, number: signal.Signals) -> None:
         return  # it has ended by itself meanwhile
 
 
-def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str]) -> None:
+def unrecorded(kube: Kube, stack: str, state: State, declared: Collection[Release]) -> frozenset[Release]:
+    """The releases that the stack began and its state does not have.
+
+    The state tells those that an update was killed at. Of those that failed, as when the API server went away, it tells
+    nothing: what the program declares, in a namespace that this stack has made, is the stack's.
+    """
+    spaces = {release.namespace: kube.find(f"/api/v1/namespaces/{release.namespace}") or {} for release in declared}
+    own = {name for name, space in spaces.items() if space.get("metadata", {}).get("labels", {}).get(LABEL) == stack}
+    return state.begun | {each for each in declared if each.namespace in own} - state.recorded
+
+
+def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str], declared: Collection[Release]) -> None:
     """Put the stack and its cluster right; the next ``up`` then brings the mesh back.
 
     Args:
         cli: the CLI on the stack.
         settings: the stack's configuration by bare key.
         overrides: what of it is not in the stack's file.
+        declared: the Helm releases of the program.
 
     Raises:
         CliError: an update of this stack runs, the cluster does not, or the CLI failed.
@@ -194,9 +207,20 @@ def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str])
     kube = _cluster(state, settings) if state.uses_cluster else None
     end_plugins(cli.mark)
     if kube:
-        forget(kube, stale(revisions(kube, state.recorded | state.begun), state.begun))
+        _put_helm_right(kube, cli.stack, state, declared)
     cli.recover()
     _say("The state is again what the cluster holds. Now run `up`, which takes over what is there and not recorded")
+
+
+def _put_helm_right(kube: Kube, stack: str, state: State, declared: Collection[Release]) -> None:
+    begun = unrecorded(kube, stack, state, declared)
+    found = revisions(kube, {*state.recorded, *begun, *declared})
+    forget(kube, stale([each for each in found if each.release in state.recorded | begun], begun))
+    for each in sorted({each.release for each in found} - state.recorded - begun):
+        _say(
+            f"Helm release {each} is there, and nothing tells that it is this stack's: it is left alone. If it is, "
+            f"`kubectl --namespace {each.namespace} delete secret --selector owner=helm,name={each.name}`"
+        )
 
 
 def _cluster(state: State, settings: Mapping[str, str]) -> Kube:

@@ -18,7 +18,7 @@ from commands import UserError
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
-from rehearsal.declared import settings_of
+from rehearsal.declared import releases_of, settings_of
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, Recorder
 from rehearsal.view import View
@@ -152,7 +152,7 @@ def recovered(options: argparse.Namespace, console: Console) -> None:
         return
     Cluster(ROOT, tools=toolchain.ensure()).start()
     overrides = _last_up().get("config", {})
-    recover.recover(_cli(chosen), settings_of(STACK, overrides), overrides)
+    recover.recover(_cli(chosen), settings_of(STACK, overrides), overrides, releases_of(STACK, overrides))
 
 
 def status(options: argparse.Namespace, console: Console) -> None:

@@ -17,7 +17,7 @@ from recover import Release, revisions
 from rehearsal import drift, process
 from rehearsal.apply import wait_until
 from rehearsal.cluster import Cluster
-from rehearsal.declared import settings_of
+from rehearsal.declared import releases_of, settings_of
 from tests.rehearsal import releases
 from tests.rehearsal.releases import ISTIOD
 from tests.rehearsal.stack import CONTEXT, settings_for
@@ -79,7 +79,7 @@ def signal_cli(cli: Cli, number: signal.Signals) -> None:
 
 def put_right(cli: Cli, config: Mapping[str, str]) -> dict[str, Any]:
     """``make recover``, then ``make up``."""
-    recover.recover(cli, settings_of(cli.stack, config), config)
+    recover.recover(cli, settings_of(cli.stack, config), config, releases_of(cli.stack, config))
     return cli.up(config)
 
 
@@ -112,14 +112,14 @@ def test_an_interrupted_update_goes_on(cli: Cli, cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("moment", ["istiod", "Bookinfo"])
-def test_the_api_server_may_die_under_an_update(cli: Cli, own_cluster: Cluster, moment: str) -> None:
+def test_the_api_server_may_die_under_an_update(own_cluster: Cluster, cli: Cli, moment: str) -> None:
     own_cluster.start()
     config = settings_for(own_cluster)
     server = process.recorded(own_cluster.root / "pids" / "kube-apiserver")
     assert server
     cut_off(cli, own_cluster, config, MOMENTS[moment], lambda: os.kill(server.pid, signal.SIGKILL))
     with pytest.raises(CliError, match=r"does not answer: .*; start the cluster, then recover again"):
-        recover.recover(cli, settings_of(cli.stack, config), config)
+        put_right(cli, config)
     own_cluster.start()
     assert_whole(put_right(cli, config))
 

@@ -1,10 +1,12 @@
 from pathlib import Path
 from unittest.mock import Mock
 
+import pulumi as pulumi_sdk
 import pytest
 
 import deploy
 from commands import UserError
+from kube import KubeError
 from rehearsal.program import PROJECT, stack_config
 from tests.unit.fake_tools import Tool
 
@@ -68,20 +70,26 @@ def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch:
 def test_recover_is_given_the_stacks_configuration(
     minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recovered = Mock()
-    monkeypatch.setattr("recover.recover", recovered)
+    monkeypatch.setattr("recover.recover", recovered := Mock())
+    monkeypatch.setattr("deploy.releases_of", lambda stack: {stack})
     assert main(monkeypatch, "recover", "--stack", "prod") == 0
-    (cli, settings, overrides), _ = recovered.call_args
+    (cli, settings, overrides, declared), _ = recovered.call_args
     assert (cli.binary, cli.stack, cli.state) == (pulumi.binary, "prod", deploy.STATE)
     assert settings["context"] == stack_config("prod")["istio-minikube:context"]
-    assert overrides == {}
+    assert (overrides, declared) == ({}, {"prod"})
     assert minikube.words == []
 
 
-def test_recovering_on_another_cluster_is_refused_without_a_traceback(
-    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("error", [UserError("set text"), KubeError("set text"), pulumi_sdk.RunError("set text")])
+def test_what_recovering_refuses_is_one_paragraph(
+    minikube: Tool,
+    pulumi: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
 ) -> None:
-    monkeypatch.setattr("recover.recover", Mock(side_effect=UserError("set text")))
+    monkeypatch.setattr("deploy.releases_of", lambda _: set())
+    monkeypatch.setattr("recover.recover", Mock(side_effect=error))
     assert main(monkeypatch, "recover") == 1
     assert capsys.readouterr().err == "error: set text\n"
     assert (minikube.words, pulumi.words) == ([], [])

@@ -175,7 +175,7 @@ def test_nothing_is_put_right_under_an_update_that_runs(cli: Cli, pulumi: Tool, 
     running = program("pulumi")
     message = rf"^an update of stack dev is under way \(process {running.pid}\): wait for it, or interrupt it$"
     with pytest.raises(CliError, match=message):
-        recover.recover(cli, {}, {})
+        recover.recover(cli, {}, {}, ())
     assert running.poll() is None
     assert pulumi.words == []
 
@@ -226,7 +226,7 @@ def test_helm_forgets_only_releases_of_the_stack_then_the_state_is_refreshed(
     cli: Cli, pulumi: Tool, cluster: FakeApi, settings: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     holds(pulumi)
-    recover.recover(cli, settings, {"namespace": "shop"})
+    recover.recover(cli, settings, {"namespace": "shop"}, ())
     assert deleted(cluster) == ["sh.helm.release.v1.istio-base.v2", "sh.helm.release.v1.istiod.v1"]
     assert [words.split(" --")[0] for words in pulumi.words] == ["stack select", "stack export", "cancel", "refresh"]
     assert "namespace: shop" in (cli.state / "Pulumi.dev.yaml").read_text()
@@ -237,12 +237,42 @@ def test_helm_forgets_only_releases_of_the_stack_then_the_state_is_refreshed(
     ]
 
 
+def test_a_release_whose_creation_failed_is_the_stacks_in_a_namespace_that_the_stack_made(
+    cli: Cli, pulumi: Tool, cluster: FakeApi, settings: dict[str, str]
+) -> None:
+    pulumi.answer("stack", json.dumps(export(guard("arrival-command", HERE), release(BASE))))
+    labels = {"istio-minikube/stack": "dev"}
+    cluster.answer("/api/v1/namespaces/istio-system", {"metadata": {"labels": labels}})
+    recover.recover(cli, settings, {}, {BASE, ISTIOD})
+    assert deleted(cluster) == ["sh.helm.release.v1.istio-base.v2", "sh.helm.release.v1.istiod.v1"]
+
+
+@pytest.mark.parametrize("space", [{}, {"labels": {"istio-minikube/stack": "prod"}}, None])
+def test_a_declared_release_in_a_namespace_of_somebody_elses_is_left_alone_and_named(
+    cli: Cli,
+    pulumi: Tool,
+    cluster: FakeApi,
+    settings: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    space: dict[str, Any] | None,
+) -> None:
+    pulumi.answer("stack", json.dumps(export(guard("arrival-command", HERE), release(BASE))))
+    if space is not None:
+        cluster.answer("/api/v1/namespaces/istio-system", {"metadata": space})
+    recover.recover(cli, settings, {}, {BASE, ISTIOD})
+    assert deleted(cluster) == ["sh.helm.release.v1.istio-base.v2"]
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "Helm release istio-system/istiod is there, and nothing tells that it is this stack's: it is left alone. If it "
+        "is, `kubectl --namespace istio-system delete secret --selector owner=helm,name=istiod`"
+    )
+
+
 def test_another_cluster_than_the_recorded_one_is_left_alone(
     cli: Cli, pulumi: Tool, cluster: FakeApi, settings: dict[str, str]
 ) -> None:
     holds(pulumi, THERE)
     with pytest.raises(UserError, match=f"now leads to cluster {HERE}, but .* brought up on cluster {THERE}"):
-        recover.recover(cli, settings, {})
+        recover.recover(cli, settings, {}, ())
     assert deleted(cluster) == []
     assert [words.split(" --")[0] for words in pulumi.words] == ["stack select", "stack export"]
 
@@ -251,7 +281,7 @@ def test_a_cluster_that_is_accepted_is_taken(
     cli: Cli, pulumi: Tool, cluster: FakeApi, settings: dict[str, str]
 ) -> None:
     holds(pulumi, THERE)
-    recover.recover(cli, {**settings, "acceptCluster": HERE}, {})
+    recover.recover(cli, {**settings, "acceptCluster": HERE}, {}, ())
     assert len(deleted(cluster)) == 2
 
 
@@ -260,7 +290,7 @@ def test_a_cluster_that_does_not_run_must_be_started_first(
 ) -> None:
     holds(pulumi)
     with pytest.raises(CliError, match=r"does not answer: .*; start the cluster, then recover again$"):
-        recover.recover(cli, {**settings, "context": "gone"}, {})
+        recover.recover(cli, {**settings, "context": "gone"}, {}, ())
     assert api.requests == []
     assert len(pulumi.words) == 2
 
@@ -270,6 +300,6 @@ def test_an_update_that_was_killed_before_there_was_a_cluster_is_recovered_witho
 ) -> None:
     plugin = program("pulumi-resource-command")
     pulumi.answer("stack", '{"deployment": {}}')
-    recover.recover(cli, {}, {})
+    recover.recover(cli, {}, {}, ())
     assert plugin.wait(5) == -15
     assert [words.split(" --")[0] for words in pulumi.words[2:]] == ["cancel", "refresh"]

@@ -137,13 +137,15 @@ def test_recovering_starts_the_cluster_and_takes_the_configuration_of_the_last_u
     monkeypatch.setattr("rehearsal.toolchain.ensure", lambda: Path("tools"))
     monkeypatch.setattr(command, "Cluster", cluster := Mock())
     monkeypatch.setattr("recover.recover", recovered := Mock())
+    monkeypatch.setattr(command, "releases_of", lambda stack, _: {stack})
     assert command.main(["recover"]) == 0
     cluster.assert_called_once_with(root, tools=Path("tools"))
     cluster.return_value.start.assert_called_once_with()
-    (cli, settings, overrides), _ = recovered.call_args
+    (cli, settings, overrides, declared), _ = recovered.call_args
     assert (cli.binary, cli.stack) == (CLI, "rehearsal")
     assert settings["namespace"] == "shop"
     assert overrides == {"namespace": "shop"}
+    assert declared == {"rehearsal"}
 
 
 def test_keys_for_one_run_are_pairs(capsys: pytest.CaptureFixture[str]) -> None:
