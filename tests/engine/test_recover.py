@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,14 @@ def test_the_api_server_may_die_under_an_update(own_cluster: Cluster, cli: Cli, 
     config = settings_for(own_cluster)
     server = process.recorded(own_cluster.root / "pids" / "kube-apiserver")
     assert server
-    cut_off(cli, own_cluster, config, MOMENTS[moment], lambda: os.kill(server.pid, signal.SIGKILL))
+
+    def die() -> None:
+        os.kill(server.pid, signal.SIGKILL)
+        if moment == "Bookinfo":  # the engine would go on waiting for the Deployments
+            time.sleep(5)
+            signal_cli(cli, signal.SIGINT)
+
+    cut_off(cli, own_cluster, config, MOMENTS[moment], die)
     with pytest.raises(CliError, match=r"does not answer: .*; start the cluster, then recover again"):
         put_right(cli, config)
     own_cluster.start()
