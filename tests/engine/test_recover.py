@@ -143,7 +143,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "ratings"},
-        "spec": {"ports": [{"name": "http", "port": 1}], "selector": {"app": "old"}},
+        "spec": {"ports": [{"name": "http", "port": 9080}], "selector": {"app": "old"}},
     }
     kube_of(cluster).request("PATCH", f"{RATINGS}?fieldManager=somebody", service, content_type=APPLY)
     with pytest.raises(CliError):
