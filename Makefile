@@ -6,7 +6,7 @@ STACK ?= dev
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help up preview drift vendor destroy status test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (ne
 
 drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
 	@$(PY) -m deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
+
+recover: $(READY) ## Put right what an up that was killed has left, or what was changed by hand; then run up
+	@$(PY) -m deploy recover --stack $(STACK)
 
 vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)
 	@$(PY) -m vendor --stack $(STACK) $(if $(UPDATE),--update)

@@ -1,13 +1,19 @@
-"""``make up``, ``preview``, ``drift`` and ``destroy``: a stack by the Pulumi CLI, or its rehearsal without minikube."""
+"""``make up``, ``preview``, ``drift``, ``recover``, ``destroy``: a stack by the CLI, or rehearsed without minikube."""
 
 import argparse
 import shutil
 import sys
 from pathlib import Path
 
+import pulumi
+
 import pulumi_cli
+import recover
 import rehearsal.__main__ as rehearsal
+from commands import UserError
 from gateway_api import cache_folder
+from kube import KubeError
+from rehearsal.declared import releases_of, settings_of
 from rehearsal.errors import RehearsalError
 from rehearsal.program import stack_config
 
@@ -18,7 +24,7 @@ DEFAULT_STACK = "dev"
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
-    parser.add_argument("command", choices=("up", "preview", "drift", "destroy"))
+    parser.add_argument("command", choices=("up", "preview", "drift", "recover", "destroy"))
     parser.add_argument("--policies", action="store_true", help="enforce the policy pack (`make policy-pack`)")
     parser.add_argument("--repair", action="store_true", help="with drift: put right what charts and Commands brought")
     parser.add_argument("--stack", default=DEFAULT_STACK, help="the stack (default: %(default)s)")
@@ -30,7 +36,7 @@ def main() -> int:
     options = arguments().parse_args()
     try:
         return run(options.command, options.stack, policies=options.policies, repair=options.repair)
-    except (RehearsalError, pulumi_cli.CliError) as error:
+    except (RehearsalError, KubeError, UserError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -65,6 +71,8 @@ def run(command: str, stack: str, *, policies: bool = False, repair: bool = Fals
         cli.up({})
     elif command == "preview":
         cli.preview()
+    elif command == "recover":
+        recover.recover(cli, settings_of(stack), {}, releases_of(stack))
     else:
         cli.destroy()
     return 0

@@ -13,6 +13,8 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parent
 PROJECT_NAME = "istio-minikube"
+# In the environment of the CLI, and so of whatever it starts.
+MARK = "ISTIO_MINIKUBE_STACK"
 
 
 class CliError(Exception):
@@ -46,6 +48,7 @@ class Cli:
         self.select(overrides)
         words = ("up", "--yes", "--skip-preview", *self._policy_words)
         self.run(*words, quiet=quiet, variables=self._upsert(overrides))
+        self._recovered.unlink(missing_ok=True)
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
@@ -62,6 +65,21 @@ class Cli:
         """``pulumi destroy``."""
         self.select()
         self.run("destroy", "--yes", "--skip-preview")
+        self._recovered.unlink(missing_ok=True)
+
+    def export(self) -> dict[str, Any]:
+        """``pulumi stack export``: the state, readable while the stack is locked, too."""
+        exported: dict[str, Any] = json.loads(self.run("stack", "export", quiet=True))
+        return exported
+
+    def recover(self) -> None:
+        """Unlock the stack, and make its state what the cluster is; the next ``up`` takes over what is there already.
+
+        ``pulumi refresh`` finds what was changed or deleted by hand, but nothing that the state does not have.
+        """
+        self.run("cancel", "--yes")
+        self.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+        self._recovered.touch()
 
     def select(self, overrides: Mapping[str, str] | None = None) -> None:
         """Make the stack if there is none yet, with configuration keys over its file."""
@@ -76,7 +94,7 @@ class Cli:
 
         ``variables`` are further ones of its environment.
         """
-        configured = [] if words[0] == "stack" else ["--config-file", str(self._config_file)]
+        configured = [] if words[0] in ("stack", "cancel") else ["--config-file", str(self._config_file)]
         return self._call([*words, *configured], self.project, quiet=quiet, variables=variables)
 
     def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
@@ -101,17 +119,29 @@ class Cli:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **passphrase,
             **os.environ,
+            **dict([self.mark.split("=", 1)]),
         }
 
+    @property
+    def mark(self) -> str:
+        """What the environment of a CLI on this stack, and of its plugins, holds: ``NAME=value``."""
+        return f"{MARK}={self.state / self.stack}"
+
     def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
-        """A stack that adopts a mesh takes over objects that are there; any other stack fails on them."""
+        """A stack that adopts a mesh, or has recovered, takes over objects that are there; any other fails on them."""
         configured = (yaml.safe_load((self.project / self._config_file.name).read_text()) or {}).get("config") or {}
         adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
-        return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if str(adopts).lower() == "true" else {}
+        upserts = self._recovered.exists() or str(adopts).lower() == "true"
+        return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if upserts else {}
 
     @property
     def _policy_words(self) -> tuple[str, ...]:
         return ("--policy-pack", str(PROJECT / "policy")) if self.policies else ()
+
+    @property
+    def _recovered(self) -> Path:
+        """Is there from ``recover`` until an ``up`` or ``destroy`` has gone through."""
+        return self.state / f"{self.stack}.recovered"
 
     @property
     def _config_file(self) -> Path:

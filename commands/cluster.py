@@ -16,8 +16,8 @@ from commands import UserError, run
 RECORDED = "PULUMI_COMMAND_STDOUT"
 
 
-def arrive(found: str, recorded: str, accepted: str, context: str) -> None:
-    """Print the identity of the cluster that was found, if it is the recorded one, or none is recorded, or is accepted.
+def must_be_known(found: str, recorded: str, accepted: str, context: str) -> None:
+    """Do nothing if the cluster that was found is the recorded one, or none is recorded, or it is accepted.
 
     Raises:
         UserError: it is another one; names both and what to do.
@@ -28,6 +28,11 @@ def arrive(found: str, recorded: str, accepted: str, context: str) -> None:
             f"nothing was touched. Set kubeconfig and context to that cluster or, if this one is to take its place, "
             f"set acceptCluster to {found}"
         )
+
+
+def arrive(found: str, recorded: str, accepted: str, context: str) -> None:
+    """Print the identity of the cluster that was found, if it is one that ``must_be_known`` lets through."""
+    must_be_known(found, recorded, accepted, context)
     print(found)
 
 

@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 import pulumi_cli
+import recover
+from commands import UserError
 from commands.mesh_check import containers
 from kube import Kube, KubeError
 from rehearsal import artifacts, compare, drift, engine, policies, readme, render, toolchain
 from rehearsal.cluster import Cluster
-from rehearsal.declared import settings_of
+from rehearsal.declared import releases_of, settings_of
 from rehearsal.errors import RehearsalError
 from rehearsal.program import LOG, PROJECT, Recorder
 from rehearsal.view import View
@@ -36,7 +38,8 @@ def arguments() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start the embedded cluster and bring the stack up on it")
     down = commands.add_parser("down", help="take the stack away and stop the cluster")
     down.add_argument("--keep-cluster", action="store_true", help="take only the stack away")
-    for parser_with_engine in (up, down):
+    recovering = commands.add_parser("recover", help="put right what an up that was killed has left, for the next up")
+    for parser_with_engine in (up, down, recovering):
         parser_with_engine.add_argument(
             "--engine",
             choices=("auto", "offline", "pulumi"),
@@ -94,7 +97,7 @@ def main(words: list[str] | None = None) -> int:
     LOG.propagate = False
     try:
         COMMANDS[options.command](options, console)
-    except (RehearsalError, KubeError, pulumi.RunError, pulumi_cli.CliError) as error:
+    except (RehearsalError, KubeError, UserError, pulumi.RunError, pulumi_cli.CliError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -143,6 +146,18 @@ def down(options: argparse.Namespace, console: Console) -> None:
         cluster.delete()
         shutil.rmtree(STATE, ignore_errors=True)
         console.print("The rehearsal is gone; nothing of it runs.")
+
+
+def recovered(options: argparse.Namespace, console: Console) -> None:
+    """Put right what an up that was killed has left; the offline engine, which keeps no state, does that itself."""
+    chosen = _engine(options.engine, console)
+    if not chosen:
+        said = "Nothing to do: the offline engine keeps no state, and `up` goes on from whatever it finds"
+        console.print(said, soft_wrap=True)
+        return
+    Cluster(ROOT, tools=toolchain.ensure()).start()
+    overrides = _last_up().get("config", {})
+    recover.recover(_cli(chosen), settings_of(STACK, overrides), overrides, releases_of(STACK, overrides))
 
 
 def status(options: argparse.Namespace, console: Console) -> None:
@@ -321,6 +336,7 @@ def _pair(text: str) -> tuple[str, str]:
 COMMANDS = {
     "up": up,
     "down": down,
+    "recover": recovered,
     "status": status,
     "render": rendered,
     "render-diff": changes,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kube import APPLY, Kube
+from recover import running
 from rehearsal.errors import RehearsalError
 
 FIELD_MANAGER = "istio-minikube"
@@ -30,6 +31,7 @@ class Api:
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
         self.kube = Kube(kubeconfig, context)
+        self.stopped: Callable[[], bool] = never  # whether waiting is to end, whatever it is for
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,15 +69,15 @@ class Api:
             return
         # Not in the foreground: the garbage collector looks for new kinds of objects twice a minute only.
         if self.kube.delete(f"{self._path(manifest)}?propagationPolicy=Background"):
-            wait_until(f"{described(manifest)} to be gone", lambda: self.get(manifest) is None)
+            gone = f"{described(manifest)} to be gone"
+            wait_until(gone, lambda: self.get(manifest) is None, stopped=self.stopped)
 
     def _path(self, manifest: Mapping[str, Any]) -> str:
         root, kind = _root_and_kind(manifest)
         if not self._serves(root, kind):
             group = root.split("/", 2)[2]
-            wait_until(
-                f"the API server to serve {kind} of {group}", lambda: self._serves(root, kind), DISCOVERY_SECONDS
-            )
+            served = f"the API server to serve {kind} of {group}"
+            wait_until(served, lambda: self._serves(root, kind), DISCOVERY_SECONDS, stopped=self.stopped)
         plural, namespaced = self._plurals[root, kind]
         metadata = manifest["metadata"]
         place = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
@@ -102,14 +104,23 @@ def described(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
-def wait_until(what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> None:
+def never() -> bool:
+    """Nothing stops a wait."""
+    return False
+
+
+def wait_until(
+    what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SECONDS, *, stopped: Callable[[], bool] = never
+) -> None:
     """Poll until ``done``.
 
     Raises:
-        RehearsalError: ``timeout`` seconds have passed; names what was waited for.
+        RehearsalError: ``timeout`` seconds have passed, or it is ``stopped`` before; names what was waited for.
     """
     deadline = time.monotonic() + timeout
     while not done():
+        if stopped():
+            raise RehearsalError(f"no longer waited for {what}")
         if time.monotonic() > deadline:
             raise RehearsalError(f"waited {timeout:.0f} s for {what}")
         time.sleep(POLL_SECONDS)
@@ -149,6 +160,7 @@ class Helm:
     """The helm command on the embedded cluster."""
 
     def __init__(self, binary: Path, kubeconfig: Path, context: str) -> None:
+        self._program = binary.name
         self._command = [str(binary), "--kubeconfig", str(kubeconfig), "--kube-context", context]
 
     def install(self, release: Mapping[str, Any]) -> str:
@@ -168,6 +180,11 @@ class Helm:
                 return manifest
         timeout = f"{release.get('timeout') or TIMEOUT_SECONDS}s"
         return str(json.loads(self._run(*upgrade, "--timeout", timeout, stdin=values))["manifest"])
+
+    def is_at_work(self, release: Mapping[str, Any]) -> bool:
+        """Whether a helm, of anybody's, is installing or upgrading the release on this cluster."""
+        words = " ".join([*self._command[1:], "upgrade", "--install", release["name"]])
+        return bool(running(words, lambda program: program == self._program))
 
     def uninstall(self, release: Mapping[str, Any]) -> None:
         """Take a release away, if it is there, and wait until its objects are gone."""

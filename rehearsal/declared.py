@@ -6,6 +6,7 @@ from unittest import mock
 
 import lookup
 import supply
+from recover import RELEASE, Release
 from rehearsal.program import Recorder, evaluate, stack_config
 
 PREFIX = "istio-minikube:"
@@ -33,3 +34,9 @@ def declared(stack: str, overrides: Mapping[str, str] | None = None) -> Recorder
             stand_ins.enter_context(mock.patch.object(supply, "as_locked", side_effect=lambda settings, _: settings))
         evaluate(recorder, stack, stack_config(stack, overrides))
     return recorder
+
+
+def releases_of(stack: str, overrides: Mapping[str, str] | None = None) -> frozenset[Release]:
+    """The Helm releases that the stack declares."""
+    found = [each.inputs for each in declared(stack, overrides).registrations if each.token == RELEASE]
+    return frozenset(Release(namespace=each["namespace"], name=each["name"]) for each in found)

@@ -4,22 +4,28 @@ Pulumi's mocks plus apply, wait, show, for machines without the Pulumi CLI. It k
 server-side apply and helm do, and what is to be taken away is what the program declares.
 """
 
+import functools
+import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import yaml
 
+import recover
 from kube import KubeError
 from rehearsal import apply
 from rehearsal.errors import RehearsalError
 from rehearsal.program import COMMAND, PROJECT, WORKERS, Recorder, Registration, evaluate, stack_config
 from rehearsal.render import LOADER, RELEASE, placed
 from rehearsal.view import View
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -31,24 +37,52 @@ class Applier(Recorder):
     view: View
     folder: Path
     failure: RehearsalError | None = None
+    interrupted: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.api.stopped = self.is_over
+
+    def is_over(self) -> bool:
+        """Whether nothing more is begun or waited for: something failed, or Ctrl-C was pressed."""
+        return self.interrupted or self.failure is not None
 
     def create(self, registration: Registration) -> dict[str, Any]:
         """Apply, install or run what is registered, and wait for it; after a failure nothing more is begun."""
         if not registration.custom or registration.token.startswith("pulumi:"):
             return dict(registration.inputs)
-        if self.failure:
-            raise self.failure
+        if self.is_over():
+            raise self.failure or RehearsalError("interrupted")
+        return self.shown(registration, self._make)
+
+    def shown(self, registration: Registration, work: Callable[[str, Mapping[str, Any]], T]) -> T:
+        """Do something with a resource's type and inputs while the view shows it; the run's first failure is kept."""
         self.view.begins(registration)
         try:
-            outputs = self._make(registration.token, registration.inputs)
+            result = work(registration.token, registration.inputs)
         except (RehearsalError, KubeError) as error:
             with self.lock:
                 self.failure = self.failure or RehearsalError(f"{registration.name} ({registration.token}): {error}")
             self.view.failed(registration)
             raise self.failure from error
         self.view.done(registration)
-        return outputs
+        return result
+
+    def remove(self, registration: Registration) -> None:
+        """Take away what is registered, and wait until it is gone."""
+        if registration.custom and not registration.retain and not registration.token.startswith("pulumi:"):
+            self.shown(registration, self._take_away)
+
+    def _take_away(self, token: str, inputs: Mapping[str, Any]) -> None:
+        if token == RELEASE:
+            self.helm.uninstall(inputs)
+        elif token == COMMAND and inputs.get("delete"):
+            apply.run_command(inputs["delete"], inputs, self.folder)
+        elif token.endswith("Patch"):
+            # Applying nothing gives up the fields that were applied.
+            self.api.apply({**inputs, "metadata": {"name": inputs["metadata"]["name"]}})
+        elif token.startswith("kubernetes:"):
+            self.api.delete(inputs)
 
     def _make(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         if token == RELEASE:
@@ -60,10 +94,23 @@ class Applier(Recorder):
         raise RehearsalError("the rehearsal cannot make resources of this type; use the Pulumi CLI")
 
     def _install(self, release: Mapping[str, Any]) -> dict[str, Any]:
+        self._forget_unfinished(release)
         for document in yaml.load_all(self.helm.install(release), LOADER):
             if document and document["kind"] in apply.WORKLOADS:
                 self._await(placed(document, release["namespace"]), {}, release.get("timeout"))
         return dict(release)
+
+    def _forget_unfinished(self, release: Mapping[str, Any]) -> None:
+        """Helm refuses a release that a killed engine has left pending; the helm of that engine may still end it."""
+        wanted = [recover.Release(namespace=release["namespace"], name=release["name"])]
+
+        def pending() -> list[recover.Revision]:
+            return recover.stale(recover.revisions(self.api.kube, wanted), begun=())
+
+        if pending():
+            what = f"the helm of an earlier run to end with release {release['name']}"
+            apply.wait_until(what, lambda: not self.helm.is_at_work(release), stopped=self.is_over)
+            recover.forget(self.api.kube, pending())
 
     def _apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return self._await(manifest, self.api.apply(manifest))
@@ -77,12 +124,41 @@ class Applier(Recorder):
             return apply.is_ready(manifest, live)
 
         try:
-            apply.wait_until(f"{apply.described(manifest)} to be ready", ready, timeout or apply.TIMEOUT_SECONDS)
+            what, limit = f"{apply.described(manifest)} to be ready", timeout or apply.TIMEOUT_SECONDS
+            apply.wait_until(what, ready, limit, stopped=self.is_over)
         except RehearsalError as error:
             raise RehearsalError(f"{error}: {apply.complaints(live)}") from error
         return live
 
 
+def _interruptible(run: Callable[Concatenate[Applier, P], T]) -> Callable[Concatenate[Applier, P], T]:
+    """A run that ends with KeyboardInterrupt after Ctrl-C, even where that exception was swallowed.
+
+    Pulumi's SDK does so: it catches whatever is raised while it looks for a resource's place in the source.
+    """
+
+    @functools.wraps(run)
+    def remembering(applier: Applier, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def interrupt(*_: object) -> None:
+            applier.interrupted = True
+            raise KeyboardInterrupt
+
+        # Only the main thread gets signals. And only Python's own handler makes way: a job in the background has none.
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return run(applier, *args, **kwargs)
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            return run(applier, *args, **kwargs)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if applier.interrupted:
+                raise KeyboardInterrupt
+
+    return remembering
+
+
+@_interruptible
 def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Bring the stack up and return its outputs.
 
@@ -98,6 +174,7 @@ def deploy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = N
     return applier.outputs
 
 
+@_interruptible
 def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = None) -> None:
     """Take away what the stack declares, each resource once what needs it has gone; patches are given back.
 
@@ -112,8 +189,9 @@ def destroy(applier: Applier, stack: str, overrides: Mapping[str, str] | None = 
     order.prepare()
     going: dict[Future[None], str] = {}
     with ThreadPoolExecutor(WORKERS) as pool:
-        while order.is_active():
-            going |= {pool.submit(_remove, applier, made[name]): name for name in order.get_ready()}
+        # An interruption that was swallowed is raised in the end.
+        while order.is_active() and not applier.is_over():
+            going |= {pool.submit(applier.remove, made[name]): name for name in order.get_ready()}
             for gone in wait(going, return_when=FIRST_COMPLETED).done:
                 gone.result()
                 order.done(going.pop(gone))
@@ -126,30 +204,6 @@ def _dependants(registrations: Sequence[Registration]) -> dict[str, set[str]]:
         for needed in {*registration.dependencies, registration.provider, registration.parent} - {""}:
             found[needed].add(registration.name)
     return found
-
-
-def _remove(applier: Applier, registration: Registration) -> None:
-    if not registration.custom or registration.retain or registration.token.startswith("pulumi:"):
-        return
-    applier.view.begins(registration)
-    try:
-        _take_away(applier, registration.token, registration.inputs)
-    except (RehearsalError, KubeError) as error:
-        applier.view.failed(registration)
-        raise RehearsalError(f"{registration.name} ({registration.token}): {error}") from error
-    applier.view.done(registration)
-
-
-def _take_away(applier: Applier, token: str, inputs: Mapping[str, Any]) -> None:
-    if token == RELEASE:
-        applier.helm.uninstall(inputs)
-    elif token == COMMAND and inputs.get("delete"):
-        apply.run_command(inputs["delete"], inputs, applier.folder)
-    elif token.endswith("Patch"):
-        # Applying nothing gives up the fields that were applied.
-        applier.api.apply({**inputs, "metadata": {"name": inputs["metadata"]["name"]}})
-    elif token.startswith("kubernetes:"):
-        applier.api.delete(inputs)
 
 
 def applier(kubeconfig: Path, context: str, helm: Path, view: View, folder: Path = PROJECT) -> Applier:

@@ -1,5 +1,21 @@
 """The embedded cluster's fixtures serve the engine tests too."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pulumi_cli
 from tests.rehearsal.conftest import cluster, own_cluster, tools
 
 __all__ = ["cluster", "own_cluster", "tools"]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
+    """The CLI with a state of the test's own; what it brought up is destroyed."""
+    binary = pulumi_cli.found()
+    assert binary
+    cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
+    yield cli
+    cli.destroy()

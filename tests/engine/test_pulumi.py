@@ -1,7 +1,6 @@
 """The program by the real Pulumi engine, on the embedded cluster."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,16 +26,6 @@ esac
 """
 
 pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
-    """The CLI with a state of the test's own; what it brought up is destroyed."""
-    binary = pulumi_cli.found()
-    assert binary
-    cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
-    yield cli
-    cli.destroy()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from rehearsal import artifacts, toolchain
 from rehearsal.cluster import Cluster
 from rehearsal.errors import Unreachable
 from tests.rehearsal.kube import Kube
+from tests.rehearsal.project import copy_to, rehearse
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,16 @@ def own_cluster(tools: Path, tmp_path: Path) -> Iterator[Cluster]:
     own = Cluster(tmp_path / "root", tools=tools)
     yield own
     own.stop()
+
+
+@pytest.fixture
+def copy(tools: Path, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 the binaries must be there
+    """A copy of the project; its rehearsal, on a cluster of its own, is gone in the end."""
+    copy_to(tmp_path)
+    yield tmp_path
+    # Without this the stack would be taken away first, from a cluster that goes with all that is in it.
+    (tmp_path / ".rehearsal" / "up.json").unlink(missing_ok=True)
+    rehearse(tmp_path, "down")
 
 
 @pytest.fixture(scope="session")

@@ -2,42 +2,15 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rehearsal import process
-from rehearsal.program import PROJECT
-
-PARTS = ("*.py", "Pulumi*.yaml", "components", "commands", "policy", "rehearsal", "tools")
-
-
-@pytest.fixture
-def copy(tools: Path, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 the binaries must be there
-    """A copy of the project; its rehearsal is taken down in the end."""
-    for part in PARTS:
-        for path in PROJECT.glob(part):
-            if path.is_dir():
-                shutil.copytree(path, tmp_path / path.name)
-            else:
-                shutil.copyfile(path, tmp_path / path.name)
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    yield tmp_path
-    rehearse(tmp_path, "down")
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "rehearsal", *words]
-
-
-def rehearse(project: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command(*words), cwd=project, capture_output=True, text=True, check=False, timeout=300)
+from tests.rehearsal.project import command, rehearse
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -56,6 +29,7 @@ def test_pods_made_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
     assert "istio-proxy" in done.stderr
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_during_up_leaves_nothing_that_the_next_up_trips_over(copy: Path) -> None:
     interrupted = subprocess.Popen(
         command("up", "--engine", "offline"), cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

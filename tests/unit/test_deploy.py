@@ -1,10 +1,13 @@
 from pathlib import Path
 from unittest.mock import Mock
 
+import pulumi as pulumi_sdk
 import pytest
 
 import deploy
-from rehearsal.program import PROJECT
+from commands import UserError
+from kube import KubeError
+from rehearsal.program import PROJECT, stack_config
 from tests.unit.fake_tools import Tool
 
 DEV, REHEARSAL = "dev", "rehearsal"
@@ -64,13 +67,46 @@ def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch:
     assert minikube.words == []
 
 
+def test_recover_is_given_the_stacks_configuration(
+    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recover.recover", recovered := Mock())
+    monkeypatch.setattr("deploy.releases_of", lambda stack: {stack})
+    assert main(monkeypatch, "recover", "--stack", "prod") == 0
+    (cli, settings, overrides, declared), _ = recovered.call_args
+    assert (cli.binary, cli.stack, cli.state) == (pulumi.binary, "prod", deploy.STATE)
+    assert settings["context"] == stack_config("prod")["istio-minikube:context"]
+    assert (overrides, declared) == ({}, {"prod"})
+    assert minikube.words == []
+
+
+@pytest.mark.parametrize("error", [UserError("set text"), KubeError("set text"), pulumi_sdk.RunError("set text")])
+def test_what_recovering_refuses_is_one_paragraph(
+    minikube: Tool,
+    pulumi: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    monkeypatch.setattr("deploy.releases_of", lambda _: set())
+    monkeypatch.setattr("recover.recover", Mock(side_effect=error))
+    assert main(monkeypatch, "recover") == 1
+    assert capsys.readouterr().err == "error: set text\n"
+    assert (minikube.words, pulumi.words) == ([], [])
+
+
 REHEARSING = "minikube is not on PATH: rehearsing on the embedded cluster instead of starting one\n"
 REHEARSED = "minikube is not on PATH: this is the rehearsal's embedded cluster\n"
 
 
 @pytest.mark.parametrize(
     ("command", "rehearsals", "why"),
-    [("up", "up", REHEARSING), ("drift", "drift", REHEARSED), ("destroy", "down", REHEARSED)],
+    [
+        ("up", "up", REHEARSING),
+        ("drift", "drift", REHEARSED),
+        ("recover", "recover", REHEARSED),
+        ("destroy", "down", REHEARSED),
+    ],
 )
 def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
     path: Path,

@@ -179,6 +179,55 @@ def test_an_override_that_is_no_yaml_is_refused(cli: Cli, pulumi: Tool) -> None:
     assert pulumi.words == []
 
 
+def test_recovering_unlocks_the_stack_and_refreshes_its_state(cli: Cli, pulumi: Tool, options: str) -> None:
+    cli.select()
+    cli.recover()
+    assert pulumi.words[1:] == [
+        "cancel --yes --stack dev --non-interactive",
+        f"refresh --yes --skip-preview --clear-pending-creates {options}",
+    ]
+
+
+UPSERT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
+
+
+@pytest.mark.parametrize("through", ["up", "destroy"])
+def test_after_recovering_objects_are_taken_over_until_a_command_has_gone_through(
+    cli: Cli, pulumi: Tool, through: str
+) -> None:
+    cli.select()
+    cli.recover()
+    command = {"up": lambda: cli.up({}), "destroy": cli.destroy}[through]
+    pulumi.answer(through, "", 255)
+    with pytest.raises(CliError):
+        command()
+    assert cli._upsert({}) == UPSERT
+    pulumi.answer(through, "")
+    command()
+    assert cli._upsert({}) == {}
+
+
+def test_a_stack_that_cannot_be_refreshed_has_not_recovered(cli: Cli, pulumi: Tool) -> None:
+    cli.select()
+    pulumi.answer("refresh", "", 255)
+    with pytest.raises(CliError):
+        cli.recover()
+    assert cli._upsert({}) == {}
+
+
+def test_the_state_is_read_as_it_is(cli: Cli, pulumi: Tool) -> None:
+    cli.select()
+    pulumi.answer("stack", '{"deployment": {}}')
+    assert cli.export() == {"deployment": {}}
+    assert pulumi.words[-1] == "stack export --stack dev --non-interactive"
+
+
+def test_what_the_cli_starts_can_be_told_from_other_stacks(cli: Cli, pulumi: Tool) -> None:
+    cli.preview()
+    assert cli.mark == f"ISTIO_MINIKUBE_STACK={cli.state}/dev"
+    assert pulumi.environment["ISTIO_MINIKUBE_STACK"] == f"{cli.state}/dev"
+
+
 def test_the_cli_on_path_is_found(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(pulumi.binary.parent))
     assert pulumi_cli.found() == pulumi.binary

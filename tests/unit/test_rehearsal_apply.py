@@ -118,6 +118,11 @@ def test_waiting_gives_up_and_says_for_what() -> None:
         wait_until("it", lambda: False, timeout=0)
 
 
+def test_waiting_that_is_stopped_ends_at_once_and_says_for_what() -> None:
+    with pytest.raises(RehearsalError, match=r"^no longer waited for it$"):
+        wait_until("it", lambda: False, stopped=lambda: True)
+
+
 @pytest.fixture
 def client(api: FakeApi) -> Api:
     api.answer("/api/v1", DISCOVERY)
@@ -187,6 +192,15 @@ def test_deleting_waits_until_the_object_is_gone(api: FakeApi, client: Api) -> N
         ("DELETE", f"{PATH}?propagationPolicy=Background"),
         ("GET", PATH),
     ]
+
+
+@pytest.mark.parametrize("thing", [MAP, {**MAP, "apiVersion": "group.io/v1"}], ids=["that lingers", "of no known kind"])
+def test_an_api_that_is_stopped_waits_for_nothing(api: FakeApi, client: Api, thing: dict[str, Any]) -> None:
+    api.answer(f"{PATH}?propagationPolicy=Background", {"kind": "Status"}, method="DELETE")
+    api.answer(PATH, MAP)
+    client.stopped = lambda: True
+    with pytest.raises(RehearsalError, match=r"^no longer waited for "):
+        (client.delete if thing is MAP else client.get)(thing)
 
 
 def test_deleting_what_is_not_there_is_done(client: Api, api: FakeApi) -> None:

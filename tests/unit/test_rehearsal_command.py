@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 import pulumi_cli
+from commands import UserError
 from kube import KubeError
 from rehearsal import __main__ as command
 from rehearsal.errors import RehearsalError
@@ -89,7 +90,13 @@ def test_an_engine_that_cannot_do_it_is_refused(
 
 @pytest.mark.parametrize(
     "error",
-    [RehearsalError("set text"), KubeError("set text"), pulumi.RunError("set text"), pulumi_cli.CliError("set text")],
+    [
+        RehearsalError("set text"),
+        KubeError("set text"),
+        UserError("set text"),
+        pulumi.RunError("set text"),
+        pulumi_cli.CliError("set text"),
+    ],
 )
 def test_what_a_person_can_put_right_is_one_paragraph_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
@@ -112,6 +119,37 @@ def test_what_needs_a_cluster_that_does_not_run_says_how_to_start_it(
     monkeypatch.setattr(pulumi_cli, "found", lambda: CLI)
     assert command.main([asked]) == 1
     assert capsys.readouterr().err == "error: the embedded cluster does not run; `python -m rehearsal up` starts it\n"
+
+
+def test_recovering_is_for_the_engine_that_keeps_a_state(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "up.json").write_text(json.dumps({"engine": "offline"}))
+    monkeypatch.setattr("recover.recover", recovered := Mock())
+    assert command.main(["recover"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Nothing to do: the offline engine keeps no state, and `up` goes on from whatever it finds"
+    )
+    assert not recovered.called
+
+
+def test_recovering_starts_the_cluster_and_takes_the_configuration_of_the_last_up(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "up.json").write_text(json.dumps({"engine": "pulumi", "config": {"namespace": "shop"}}))
+    monkeypatch.setattr(pulumi_cli, "found", lambda: CLI)
+    monkeypatch.setattr("rehearsal.toolchain.ensure", lambda: Path("tools"))
+    monkeypatch.setattr(command, "Cluster", cluster := Mock())
+    monkeypatch.setattr("recover.recover", recovered := Mock())
+    monkeypatch.setattr(command, "releases_of", lambda stack, _: {stack})
+    assert command.main(["recover"]) == 0
+    cluster.assert_called_once_with(root, tools=Path("tools"))
+    cluster.return_value.start.assert_called_once_with()
+    (cli, settings, overrides, declared), _ = recovered.call_args
+    assert (cli.binary, cli.stack) == (CLI, "rehearsal")
+    assert settings["namespace"] == "shop"
+    assert overrides == {"namespace": "shop"}
+    assert declared == {"rehearsal"}
 
 
 def test_keys_for_one_run_are_pairs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,10 @@
 import io
+import os
+import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +61,8 @@ class FakeApi:
     calls: list[tuple[str, str]] = field(default_factory=list)
     applied: list[Mapping[str, Any]] = field(default_factory=list)
     refuses: str = ""
+    stopped: Callable[[], bool] = apply.never
+    kube: Mock = field(default_factory=lambda: Mock(metadata=Mock(return_value=[])))
 
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         self.calls.append(("apply", manifest["metadata"]["name"]))
@@ -79,6 +85,11 @@ class FakeApi:
 class FakeHelm:
     calls: list[tuple[str, str]]
     fails: bool = False
+    others: list[bool] = field(default_factory=list)
+
+    def is_at_work(self, release: Mapping[str, Any]) -> bool:
+        self.calls.append(("wait for", release["name"]))
+        return self.others.pop()
 
     def install(self, release: Mapping[str, Any]) -> str:
         self.calls.append(("install", release["name"]))
@@ -148,6 +159,34 @@ def test_a_failing_chart_stops_the_run_and_names_the_release(applier: Applier) -
     applier.helm = FakeHelm([], fails=True)  # type: ignore[assignment] # a fake
     with pytest.raises(RehearsalError, match=r"^release \(kubernetes:helm.sh/v3:Release\): helm upgrade says: no$"):
         engine.deploy(applier, "test")
+
+
+def helm_secret(status: str) -> dict[str, Any]:
+    return {"labels": {"owner": "helm", "name": "istiod", "version": "2", "status": status}}
+
+
+def test_a_release_that_was_left_pending_is_forgotten_once_no_helm_is_at_it(
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "POLL_SECONDS", 0)
+    applier.helm.others = [False, True]  # type: ignore[attr-defined] # a fake
+    api.kube.metadata.return_value = [helm_secret("pending-upgrade")]
+    api.kube.delete = lambda path: api.calls.append(("delete", path))
+    engine.deploy(applier, "test")
+    assert api.calls[3:7] == [
+        ("wait for", "istiod"),
+        ("wait for", "istiod"),
+        ("delete", "/api/v1/namespaces/istio-system/secrets/sh.helm.release.v1.istiod.v2"),
+        ("install", "istiod"),
+    ]
+
+
+def test_a_release_that_the_helm_of_an_earlier_run_still_ends_is_not_forgotten(applier: Applier, api: FakeApi) -> None:
+    applier.helm.others = [False]  # type: ignore[attr-defined] # a fake
+    api.kube.metadata.side_effect = [[helm_secret("pending-install")], [helm_secret("deployed")]]
+    engine.deploy(applier, "test")
+    assert api.calls[3:5] == [("wait for", "istiod"), ("install", "istiod")]
+    assert not api.kube.delete.called
 
 
 def test_a_failing_command_stops_the_run_and_names_it(applier: Applier, project: Path) -> None:
@@ -294,3 +333,88 @@ def test_an_applier_is_made_for_one_context(applier: Applier, tmp_path: Path) ->
         assert made.api.kube.where == server.where
     assert isinstance(made.helm, apply.Helm)
     assert (made.view, made.folder) == (applier.view, tmp_path)
+
+
+# What the SDK does with every exception of the thread that Ctrl-C is raised in, while it looks for the source's lines.
+SWALLOWED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except BaseException:
+    pass
+"""
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("run", [engine.deploy, engine.destroy])
+def test_ctrl_c_that_something_swallows_ends_the_run_all_the_same(
+    applier: Applier, api: FakeApi, project: Path, run: Callable[[Applier, str], object]
+) -> None:
+    (project / "__main__.py").write_text(SWALLOWED + PROGRAM)
+    with pytest.raises(KeyboardInterrupt):
+        run(applier, "test")
+    assert api.calls == []
+    assert list(project.glob("gone*")) == []
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_ends_the_waiting_and_is_what_the_run_ends_with(
+    applier: Applier, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return manifest
+
+    monkeypatch.setattr(apply, "is_ready", lambda *_: False)
+    api.get = Mock(side_effect=look)  # type: ignore[method-assign]
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        engine.deploy(applier, "test")
+    assert time.monotonic() - began < 5
+    assert api.calls == [("apply", "default")]
+
+
+def test_ctrl_c_that_is_ignored_as_in_a_background_job_stays_ignored(applier: Applier, project: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        (project / "__main__.py").write_text(SWALLOWED + PROGRAM)
+        assert engine.deploy(applier, "test") == {"printed": "made", "uid": "1a2b"}
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_in_another_thread_leaves_signals_alone(applier: Applier) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(engine.deploy, applier, "test").result() == {"printed": "made", "uid": "1a2b"}
+
+
+def test_a_failure_ends_what_is_waited_for_beside_it_and_is_the_one_that_is_told(
+    applier: Applier, api: FakeApi, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = threading.Event()
+    maps = "\n".join(f"k8s.core.v1.ConfigMap('{name}', metadata={{'name': '{name}'}})" for name in ("slow", "bad"))
+    (project / "__main__.py").write_text(f"import pulumi_kubernetes as k8s\n{maps}")
+
+    def put(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        if manifest["metadata"]["name"] == "bad":
+            waits.wait(5)
+            raise RefusedError("no", 403)
+        return manifest
+
+    def look(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        waits.set()
+        return manifest
+
+    monkeypatch.setattr(apply, "is_ready", lambda *_: False)
+    api.apply, api.get = put, look  # type: ignore[method-assign, assignment]
+    began = time.monotonic()
+    with pytest.raises(RehearsalError, match=r"^bad \(kubernetes:core/v1:ConfigMap\): no$"):
+        engine.deploy(applier, "test")
+    assert time.monotonic() - began < 5
+
+
+def test_the_api_waits_no_longer_than_the_run(applier: Applier, api: FakeApi) -> None:
+    assert not api.stopped()
+    applier.failure = RehearsalError("no")
+    assert api.stopped()

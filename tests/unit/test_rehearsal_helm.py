@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -123,6 +124,26 @@ def test_a_release_is_left_alone_only_if_it_is_whole_and_would_come_out_the_same
 def test_a_release_is_taken_away_if_it_is_there(fake: FakeHelm, helm: Helm) -> None:
     helm.uninstall(RELEASE)
     assert fake.calls == [" ".join([*CONTEXT, "uninstall", *PLACE, "--wait", "--ignore-not-found"])]
+
+
+def test_a_helm_at_work_on_a_release_is_told_from_those_on_others(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def listed(*_: object, **__: object) -> Any:
+        return Mock(stdout=f"  12 {tmp_path}/{asked[-1]} --timeout 600s HOME=/root\n")
+
+    monkeypatch.setattr("subprocess.run", listed)
+    for words, at_work in {
+        "helm --kubeconfig k --kube-context c upgrade --install istiod --namespace istio-system": True,
+        "helm --kubeconfig k --kube-context c upgrade --install istiod-1-24-6 --namespace istio-system": False,
+        "helm --kubeconfig other --kube-context c upgrade --install istiod --namespace istio-system": False,
+        "helm --kubeconfig k --kube-context c list --namespace istio-system": False,
+        "grep helm --kubeconfig k --kube-context c upgrade --install istiod": False,
+    }.items():
+        asked.append(words)
+        assert helm.is_at_work(RELEASE) is at_work
 
 
 def test_helms_own_words_are_given(fake: FakeHelm, helm: Helm) -> None:
