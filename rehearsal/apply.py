@@ -163,17 +163,15 @@ class Helm:
         self._program = binary.name
         self._command = [str(binary), "--kubeconfig", str(kubeconfig), "--kube-context", context]
 
-    def install(self, release: Mapping[str, Any]) -> str:
-        """Install or upgrade a release; one that would come out the same is left alone. Its manifest.
+    def install(self, release: Mapping[str, Any], *, deployed: bool) -> str:
+        """Install or upgrade a release; one that is ``deployed`` and would come out the same is left alone.
 
-        It is for the caller to wait for what is in there: helm's own --wait looks every two seconds only.
+        Its manifest; it is for the caller to wait for what is in there: helm's own --wait looks every two seconds only.
         """
         place = [release["name"], "--namespace", release["namespace"]]
         values = json.dumps(release.get("values") or {})
         upgrade = ["upgrade", "--install", *place, *_chart(release), "--values", "-", "--output", "json"]
-        deployed = json.loads(self._run("list", "--namespace", release["namespace"], "--output", "json"))
-        state = {entry["name"]: entry["status"] for entry in deployed}.get(release["name"])
-        if state == "deployed":
+        if deployed:
             planned = json.loads(self._run(*upgrade, "--dry-run=server", stdin=values))
             manifest = self._run("get", "manifest", *place)
             if planned["manifest"].strip() == manifest.strip():

@@ -94,23 +94,31 @@ class Applier(Recorder):
         raise RehearsalError("the rehearsal cannot make resources of this type; use the Pulumi CLI")
 
     def _install(self, release: Mapping[str, Any]) -> dict[str, Any]:
-        self._forget_unfinished(release)
-        for document in yaml.load_all(self.helm.install(release), LOADER):
+        manifest = self.helm.install(release, deployed=self._is_deployed(release))
+        for document in yaml.load_all(manifest, LOADER):
             if document and document["kind"] in apply.WORKLOADS:
                 self._await(placed(document, release["namespace"]), {}, release.get("timeout"))
         return dict(release)
 
-    def _forget_unfinished(self, release: Mapping[str, Any]) -> None:
-        """Helm refuses a release that a killed engine has left pending; the helm of that engine may still end it."""
-        wanted = [recover.Release(namespace=release["namespace"], name=release["name"])]
+    def _is_deployed(self, release: Mapping[str, Any]) -> bool:
+        """Whether Helm has brought the release to its end; what a killed engine has left pending, Helm forgets first.
+
+        It refuses such a release; but the helm of that engine may still end it.
+        """
+        wanted = recover.Release(namespace=release["namespace"], name=release["name"])
 
         def pending() -> list[recover.Revision]:
-            return recover.stale(recover.revisions(self.api.kube, wanted), begun=())
+            return recover.stale(found(), begun=())
+
+        def found() -> list[recover.Revision]:
+            return recover.revisions(self.api.kube, [wanted])
 
         if pending():
-            what = f"the helm of an earlier run to end with release {release['name']}"
+            what = f"the helm of an earlier run to end with release {wanted.name}"
             apply.wait_until(what, lambda: not self.helm.is_at_work(release), stopped=self.is_over)
             recover.forget(self.api.kube, pending())
+        last = max(found(), key=lambda revision: revision.number, default=None)
+        return last is not None and last.status == "deployed"
 
     def _apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return self._await(manifest, self.api.apply(manifest))

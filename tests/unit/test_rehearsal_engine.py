@@ -86,13 +86,15 @@ class FakeHelm:
     calls: list[tuple[str, str]]
     fails: bool = False
     others: list[bool] = field(default_factory=list)
+    deployed: bool | None = None
 
     def is_at_work(self, release: Mapping[str, Any]) -> bool:
         self.calls.append(("wait for", release["name"]))
         return self.others.pop()
 
-    def install(self, release: Mapping[str, Any]) -> str:
+    def install(self, release: Mapping[str, Any], *, deployed: bool) -> str:
         self.calls.append(("install", release["name"]))
+        self.deployed = deployed
         if self.fails:
             raise RehearsalError("helm upgrade says: no")
         return MANIFEST
@@ -183,10 +185,28 @@ def test_a_release_that_was_left_pending_is_forgotten_once_no_helm_is_at_it(
 
 def test_a_release_that_the_helm_of_an_earlier_run_still_ends_is_not_forgotten(applier: Applier, api: FakeApi) -> None:
     applier.helm.others = [False]  # type: ignore[attr-defined] # a fake
-    api.kube.metadata.side_effect = [[helm_secret("pending-install")], [helm_secret("deployed")]]
+    api.kube.metadata.side_effect = [[helm_secret("pending-install")], *[[helm_secret("deployed")]] * 2]
     engine.deploy(applier, "test")
     assert api.calls[3:5] == [("wait for", "istiod"), ("install", "istiod")]
     assert not api.kube.delete.called
+
+
+@pytest.mark.parametrize(
+    ("secrets", "deployed"),
+    [
+        ([], False),
+        ([("1", "superseded"), ("10", "deployed"), ("9", "failed")], True),
+        ([("2", "deployed"), ("10", "failed")], False),
+    ],
+)
+def test_helm_is_told_whether_the_last_revision_is_whole(
+    applier: Applier, api: FakeApi, secrets: list[tuple[str, str]], deployed: bool
+) -> None:
+    api.kube.metadata.return_value = [
+        {"labels": {**helm_secret(status)["labels"], "version": number}} for number, status in secrets
+    ]
+    engine.deploy(applier, "test")
+    assert applier.helm.deployed is deployed  # type: ignore[attr-defined] # a fake
 
 
 def test_a_failing_command_stops_the_run_and_names_it(applier: Applier, project: Path) -> None:
