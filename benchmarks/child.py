@@ -23,7 +23,7 @@ def main() -> None:
     """Do it, then print what it took: seconds by the clock, ``cpu`` seconds of the processor, and peak MiB."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.child", description=__doc__.split("\n")[0])
     parser.add_argument("work", choices=("evaluate", "up", "down"))
-    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--project", type=lambda folder: Path(folder).absolute(), required=True)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--kubeconfig", type=Path, default=Path("none"))
     parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE")
