@@ -11,7 +11,7 @@ import components as mesh
 from components.ambient_data_plane import PROFILE as AMBIENT
 from components.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
-from components.images import istiod_image_values, pinned
+from components.images import pinned
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import merged
 from components.objects import kubectl
@@ -126,11 +126,8 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
-            values=merged(
-                ambient_profile
-                | merged(settings.observability.istiod_values, istiod_image_values(settings.image_digests)),
-                settings.istio_values,
-            ),
+            values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
+            image_digests=settings.image_digests,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
@@ -159,6 +156,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             istiods=istiods,
             platform="minikube" if settings.cluster_mode == "minikube" else "",
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+            image_digests=settings.image_digests,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(

@@ -82,7 +82,8 @@ def _jwt(value: Value) -> Jwt:
     return Jwt(
         issuer=issuer,
         jwks_uri=keys["jwksUri"].text(r"https?://[^\s/]\S*", "an address from http:// or https://", default=""),
-        jwks=dumps(jwks) if jwks else "",
+        # In one order: the Pulumi CLI sorts keys that the stack's file has in another.
+        jwks=dumps(jwks, sort_keys=True) if jwks else "",
         audiences=tuple(item.text(r"\S+", "an audience") for item in keys["audiences"].items("a list of audiences")),
     )
 

@@ -89,6 +89,7 @@ class Settings:
         istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
         revisions = control_planes.read_revisions(keys["revisions"])
         tags = control_planes.read_tags(keys["tags"], revisions)
+        data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
@@ -133,7 +134,7 @@ class Settings:
                 tags,
                 frozenset({ISTIO_NAMESPACE, namespace, *(service.namespace for service in services)}),
             ),
-            data_plane=cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient")),
+            data_plane=data_plane,
             bookinfo=bookinfo,
             mesh_check_http=keys["meshCheckHttp"].boolean(),
             protect=keys["protect"].boolean(),
@@ -146,7 +147,11 @@ class Settings:
             security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_digests=images_config.read(
-                keys["imageDigests"], istio_version=istio_version, bookinfo=bookinfo, services=services
+                keys["imageDigests"],
+                istio_versions=list(revisions.values()) or [istio_version],
+                ambient=data_plane == "ambient",
+                bookinfo=bookinfo,
+                services=services,
             ),
         )
         keys.refuse_others()

@@ -42,6 +42,10 @@ LISTS = (
 # istioctl's default revision tag: the chart base has the validator, and no chart the injector.
 DEFAULT_VALIDATOR = "istiod-default-validator"
 DEFAULT_INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-revision-tag-default"
+# The chart's own, which istioctl keeps from matching anything while that tag is there, and Helm does not set free:
+# DeactivateIstioInjectionWebhook in istioctl/pkg/tag/util.go of istio/istio, 1.23.0 to 1.30.3.
+INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-sidecar-injector"
+DEACTIVATED = "istio.io/deactivated"
 INGRESS = "istio-ingressgateway"
 
 
@@ -65,11 +69,23 @@ def begin(kube: Kube, base: str, istiod: str) -> None:
 
 
 def finish(kube: Kube) -> None:
-    """Remove the injector of istioctl's default tag, which stands in for the release's own until that is restored."""
+    """Let the release's own injector work, and remove that of istioctl's default tag, which stands in for it."""
     found = kube.find(DEFAULT_INJECTOR)
     if found and MANAGED in found["metadata"].get("labels", {}):
+        # In this order: at no time does a pod miss its sidecar.
+        _activate(kube)
         kube.delete(DEFAULT_INJECTOR)
         say(f"removed: {DEFAULT_INJECTOR.split('/', 3)[-1]}")
+
+
+def _activate(kube: Kube) -> None:
+    injector = kube.find(INJECTOR) or {"webhooks": []}
+    selectors = [
+        webhook.get(which, {}) for webhook in injector["webhooks"] for which in ("namespaceSelector", "objectSelector")
+    ]
+    if [selector for selector in selectors if selector.get("matchLabels", {}).pop(DEACTIVATED, None)]:
+        kube.request("PATCH", INJECTOR, {"webhooks": injector["webhooks"]}, content_type=MERGE)
+        say(f"works again: {INJECTOR.split('/', 3)[-1]}")
 
 
 def _make_way(kube: Kube, path: str) -> None:

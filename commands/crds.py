@@ -20,6 +20,8 @@ from kube import MERGE, Kube, KubeError
 
 OWNER = "istio-minikube/stack"  # components/ownership.py writes the same label
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+# In every namespace, of one label: the root certificate and, from Istio 1.27 on, the list of what was revoked.
+CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 ISTIOD_GONE_SECONDS = 60
 CRD_GONE_SECONDS = 60
 
@@ -103,7 +105,7 @@ def _custom_resources(kube: Kube, crd: str) -> list[str]:
 def _remove_leftovers(kube: Kube, namespace: str) -> None:
     """Remove what istiod itself made and leaves behind, unless another istiod runs that would need it.
 
-    That is: a ConfigMap with its root certificate in every namespace, GatewayClasses, and in its own namespace the
+    That is: ConfigMaps of its certificate authority in every namespace, GatewayClasses, and in its own namespace the
     locks of its leader elections and the certificate authority's Secret.
     Source: istiod's namespacecontroller, gatewayclass controller, leaderelection and CA, of istio/istio.
     """
@@ -114,7 +116,7 @@ def _remove_leftovers(kube: Kube, namespace: str) -> None:
     paths = [
         f"/api/v1/namespaces/{item['namespace']}/configmaps/{item['name']}"
         for item in kube.metadata("/api/v1/configmaps?labelSelector=istio.io%2Fconfig%3Dtrue")
-        if item["name"] == "istio-ca-root-cert"
+        if item["name"] in CA_CONFIG_MAPS
     ]
     paths += [
         f"/api/v1/namespaces/{namespace}/configmaps/{item['name']}"

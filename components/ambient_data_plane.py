@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.images import chart_image_values
 from components.istio_base import TIMEOUT_SECONDS, chart_source, merged
 
 PROFILE = {"profile": "ambient"}
@@ -26,6 +27,7 @@ class AmbientDataPlaneArgs:
         platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
             and CNI plugins; empty for any other.
         values: values of both charts: the ``global`` ones that istiod's chart is given too.
+        image_digests: digests that images are pinned to, by image.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
     https://istio.io/latest/docs/ambient/install/platform-prerequisites/
@@ -37,6 +39,7 @@ class AmbientDataPlaneArgs:
     istiods: Sequence[pulumi.Resource]
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    image_digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +62,10 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     f"{name}-{chart}",
                     name=release,
                     namespace=args.namespace,
-                    values=chart_values(args.platform, args.values),
+                    values=merged(
+                        chart_image_values(chart, args.version, args.image_digests),
+                        chart_values(args.platform, args.values),
+                    ),
                     timeout=TIMEOUT_SECONDS,
                     **chart_source(args.chart_repository, chart, args.version),
                     # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.

@@ -11,6 +11,8 @@ GROUP = "gateway.networking.k8s.io"
 API_VERSION = f"{GROUP}/v1"
 GATEWAY_CLASS = "istio"
 SERVICE_TYPE = "networking.istio.io/service-type"
+# Not said, as `istioctl analyze` of Istio 1.23 warns of that annotation, which istiod copies to pods and Services.
+ISTIOS_OWN_TYPE = "LoadBalancer"
 WAIT_FOR = "pulumi.com/waitFor"
 # Without TLS and with it: what the Gateway listens on, and what a person forwards it to.
 HTTP_PORT, HTTP_LOCAL_PORT = 80, 8080
@@ -60,8 +62,9 @@ class ExposureArgs:
 
 def gateway_annotations(service_type: str) -> dict[str, str]:
     """Annotations that tell Istio the Service's type, and Pulumi which condition to wait for."""
-    condition = "Accepted" if service_type == "LoadBalancer" else "Programmed"
-    return {SERVICE_TYPE: service_type, WAIT_FOR: f"condition={condition}"}
+    if service_type == ISTIOS_OWN_TYPE:
+        return {WAIT_FOR: "condition=Accepted"}
+    return {SERVICE_TYPE: service_type, WAIT_FOR: "condition=Programmed"}
 
 
 def gateway_spec(tls_secret: pulumi.Input[str] | None = None) -> dict[str, Any]:

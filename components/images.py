@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Istio's images by name, and where its istiod chart takes each from; a name with a slash is taken as it stands.
-# Source: templates/deployment.yaml and files/*.yaml of the chart, 1.23 to 1.30.
-ISTIO_IMAGES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "pilot": (("pilot", "image"),),
-    "proxyv2": (("global", "proxy", "image"), ("global", "proxy_init", "image")),
+# Istio's images by the chart that runs them, and where the chart takes each from; a name with a slash is taken as it
+# stands. Source: templates and files/*.yaml of the charts, 1.23 to 1.30.
+ISTIO_IMAGES: Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "istiod": {
+        "pilot": (("pilot", "image"),),
+        "proxyv2": (("global", "proxy", "image"), ("global", "proxy_init", "image")),
+    },
+    "cni": {"install-cni": (("image",),)},
+    "ztunnel": {"ztunnel": (("image",),)},
 }
 
 
@@ -16,12 +20,18 @@ def pinned(image: str, digests: Mapping[str, str]) -> str:
     return f"{image}@{digests[image]}" if image in digests else image
 
 
-def istiod_image_values(digests: Mapping[str, str]) -> dict[str, Any]:
-    """What the istiod chart must be told so that istiod, sidecars and gateways are the pinned ones."""
+def name_and_version(image: str) -> tuple[str, str]:
+    """An image's last name and its tag's version: ``pilot``, ``1.23.0`` of r.example/pilot:1.23.0-distroless."""
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    return name, tag.partition("-")[0]
+
+
+def chart_image_values(chart: str, version: str, digests: Mapping[str, str]) -> dict[str, Any]:
+    """What one of Istio's charts of a version must be told so that what it runs, and injects, are the pinned images."""
     values: dict[str, Any] = {}
     for image in digests:
-        name = image.rpartition("/")[2].partition(":")[0]
-        for path in ISTIO_IMAGES.get(name, ()):
+        name, its_version = name_and_version(image)
+        for path in ISTIO_IMAGES[chart].get(name, ()) if its_version == version else ():
             node = values
             for key in path[:-1]:
                 node = node.setdefault(key, {})

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
+from components.images import chart_image_values
 from components.objects import apart, name_of
 from components.ownership import Owner
 
@@ -32,6 +33,7 @@ class IstioBaseArgs:
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
+        image_digests: digests that images are pinned to, by image; each istiod's own version counts.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
             those that run already first. ``version`` is then of the CRDs.
@@ -49,6 +51,7 @@ class IstioBaseArgs:
     foreign_crds: Collection[str] = ()
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    image_digests: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
     default_revision: str = ""
@@ -181,11 +184,12 @@ class IstioBase(pulumi.ComponentResource):
         self.istiods = {}
         for revision, version in self._versions.items():
             named = f"{alone}-{revision or 'default'}"
+            pins = chart_image_values("istiod", version, args.image_digests)
             self.istiods[revision] = k8s.helm.v3.Release(
                 named if args.revisions else alone,
                 name=istiod_release(revision),
                 namespace=self.namespace,
-                values=istiod_values(revision, values, args.replicas),
+                values=istiod_values(revision, merged(pins, values), args.replicas),
                 timeout=TIMEOUT_SECONDS,
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(

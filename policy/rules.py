@@ -102,8 +102,11 @@ def images_from_allowed_registries(resource: Resource) -> Iterator[str]:
 def no_load_balancer(resource: Resource) -> Iterator[str]:
     """No Service of type LoadBalancer, asked for directly or of Istio: nothing gives it an address there."""
     wanted = resource.spec.get("type") if resource.kind == "Service" else None
-    asked = (resource.metadata.get("annotations") or {}).get("networking.istio.io/service-type")
-    if "LoadBalancer" in (wanted, asked):
+    if resource.kind == "Gateway" and resource.spec.get("gatewayClassName") == "istio":
+        # A load balancer is what Istio makes of a Gateway that does not say another type.
+        annotations = resource.metadata.get("annotations") or {}
+        wanted = annotations.get("networking.istio.io/service-type", "LoadBalancer")
+    if wanted == "LoadBalancer":
         yield "is a LoadBalancer, which gets no address here; set ingressServiceType to NodePort or ClusterIP"
 
 

@@ -17,7 +17,6 @@ from rehearsal.view import View
 RESTLESS = {
     "stages",
     "events",
-    "leases",
     "endpoints",
     "endpointslices",
     "nodes",
@@ -25,6 +24,8 @@ RESTLESS = {
     "ipaddresses",
     "apiservices",
 }
+# Whose leases are renewed all the time: the cluster's own.
+CLUSTERS_OWN = {"kube-system", "kube-node-lease"}
 CONTEXT = "rehearsal"
 
 
@@ -74,6 +75,8 @@ def objects(kube: Kube) -> dict[str, dict[str, Any]]:
         for resource in (kube.find(root) or {"resources": []})["resources"]:
             if "/" not in resource["name"] and "list" in resource["verbs"] and resource["name"] not in RESTLESS:
                 for metadata in kube.metadata(f"{root}/{resource['name']}"):
+                    if resource["name"] == "leases" and metadata["namespace"] in CLUSTERS_OWN:
+                        continue
                     found[f"{resource['name']} {metadata.get('namespace', '')}/{metadata['name']}"] = metadata
     return found
 

@@ -239,15 +239,16 @@ def test_from_1_27_on_the_sidecar_is_an_init_container_that_keeps_running(
     helm: Helm, kube: Kube, namespace: str
 ) -> None:
     helm.install("istiod-native", "istiod", "1.27.0", revision="native")
-    plain = admitted(kube, namespace)
-    pod = admitted(kube, namespace, initContainers=[{"name": "first", "image": "example/init:1"}])
-    helm.run("uninstall", "istiod-native", "--wait")
-    assert [(each.name, each.restart_policy) for each in plain.spec.init_containers] == [("istio-proxy", "Always")]
-    assert [(each.name, each.restart_policy) for each in pod.spec.init_containers] == [
-        ("istio-proxy", "Always"),
-        ("first", None),
+    pods = [
+        admitted(kube, namespace, initContainers=[{"name": "first", "image": "example/init:1"}]),
+        admitted(kube, namespace),
     ]
-    assert [each.name for each in pod.spec.containers] == ["app"]
+    helm.run("uninstall", "istiod-native", "--wait")
+    assert [[(each.name, each.restart_policy) for each in pod.spec.init_containers] for pod in pods] == [
+        [("istio-proxy", "Always"), ("first", None)],
+        [("istio-proxy", "Always")],
+    ]
+    assert [[each.name for each in pod.spec.containers] for pod in pods] == [["app"]] * 2
 
 
 @pytest.mark.parametrize("path", ["pilot.", ""])

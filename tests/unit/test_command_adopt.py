@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from commands.adopt import DEFAULT_INJECTOR, LISTS, MANAGED, main
+from commands.adopt import DEFAULT_INJECTOR, INJECTOR, LISTS, MANAGED, main
 from tests.unit.fake_api import FakeApi
 
 SELECTOR = "?labelSelector=operator.istio.io%2Fmanaged"
@@ -91,6 +91,31 @@ def test_only_the_revision_that_is_asked_for_is_handed_over(mesh: FakeApi) -> No
 def test_the_default_tags_injector_is_removed_in_the_end_if_it_is_istioctls(mesh: FakeApi) -> None:
     mesh.answer(DEFAULT_INJECTOR, made("istio-revision-tag-default", "Pilot"))
     mesh.answer(DEFAULT_INJECTOR, {"kind": "any"}, method="DELETE")
+    assert ran(mesh, "finish") == 0
+    assert list(changed(mesh)) == [f"DELETE {DEFAULT_INJECTOR}"]
+
+
+def selecting(**deactivated: str) -> dict[str, Any]:
+    """The chart's injector, as its webhooks select namespaces and pods."""
+    label = {"matchLabels": {**deactivated, "a": "b"}}
+    expressions = {"matchExpressions": [{"key": "istio-injection", "operator": "Exists"}]}
+    webhooks = [{"name": name, "namespaceSelector": label, "objectSelector": expressions | label} for name in "xy"]
+    return {"webhooks": webhooks}
+
+
+def test_before_that_the_injector_that_istioctl_has_deactivated_works_again(mesh: FakeApi) -> None:
+    mesh.answer(DEFAULT_INJECTOR, made("istio-revision-tag-default", "Pilot"))
+    mesh.answer(DEFAULT_INJECTOR, {"kind": "any"}, method="DELETE")
+    mesh.answer(INJECTOR, selecting(**{"istio.io/deactivated": "never-match"}))
+    mesh.answer(INJECTOR, {"kind": "any"}, method="PATCH")
+    assert ran(mesh, "finish") == 0
+    assert list(changed(mesh).items()) == [(f"PATCH {INJECTOR}", selecting()), (f"DELETE {DEFAULT_INJECTOR}", None)]
+
+
+def test_an_injector_that_works_is_left_as_it_is(mesh: FakeApi) -> None:
+    mesh.answer(DEFAULT_INJECTOR, made("istio-revision-tag-default", "Pilot"))
+    mesh.answer(DEFAULT_INJECTOR, {"kind": "any"}, method="DELETE")
+    mesh.answer(INJECTOR, selecting())
     assert ran(mesh, "finish") == 0
     assert list(changed(mesh)) == [f"DELETE {DEFAULT_INJECTOR}"]
 

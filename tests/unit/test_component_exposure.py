@@ -46,7 +46,6 @@ def test_the_gateway_takes_http_for_routes_of_its_own_namespace(mesh: Mesh) -> N
             "name": "front",
             "namespace": "shop",
             "annotations": {
-                "networking.istio.io/service-type": "LoadBalancer",
                 "pulumi.com/waitFor": "condition=Accepted",
             },
         },

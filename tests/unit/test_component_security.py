@@ -91,8 +91,8 @@ def test_without_configuration_nothing_is_wanted_and_nothing_declared() -> None:
             SecurityConfig(jwt=Jwt(issuer=JWT.issuer, jwks_uri=JWT.jwks_uri, audiences=("a", "b"))),
         ),
         (
-            {"jwt": {"issuer": "me", "jwks": {"keys": [{"kty": "RSA"}]}}},
-            SecurityConfig(jwt=Jwt(issuer="me", jwks='{"keys": [{"kty": "RSA"}]}')),
+            {"jwt": {"issuer": "me", "jwks": {"keys": [{"kty": "RSA", "e": "AQAB"}]}}},
+            SecurityConfig(jwt=Jwt(issuer="me", jwks='{"keys": [{"e": "AQAB", "kty": "RSA"}]}')),
         ),
         ({"tls": {"selfSigned": True}}, SecurityConfig(tls=SelfSigned(host="localhost"))),
         ({"tls": {"selfSigned": True, "host": "a.example"}}, SecurityConfig(tls=SelfSigned(host="a.example"))),

@@ -1,15 +1,17 @@
+import json
 import re
 
 import pulumi
 import pytest
 
-from components.images import istiod_image_values, pinned
+from components.images import chart_image_values, pinned
 from tests.unit.conftest import Run
 from tests.unit.loading import loaded
 
 DIGEST = f"sha256:{'a' * 64}"
 PILOT, PROXY = "docker.io/istio/pilot:1.23.0", "docker.io/istio/proxyv2:1.23.0"
 RATINGS = "docker.io/istio/examples-bookinfo-ratings-v1:1.20.1"
+ISTIODS = ("istio-istiod-default", "istio-istiod-1-24-6")
 ORDERS = '[{"name": "orders", "image": "registry.example/orders:1.4", "port": 80}]'
 
 
@@ -23,11 +25,29 @@ def test_an_image_with_a_digest_keeps_its_tag_and_others_stay_as_they_are() -> N
 
 
 def test_istios_images_are_told_to_its_chart() -> None:
-    assert istiod_image_values({PILOT: DIGEST, PROXY: DIGEST, RATINGS: DIGEST}) == {
+    assert chart_image_values("istiod", "1.23.0", {PILOT: DIGEST, PROXY: DIGEST, RATINGS: DIGEST}) == {
         "pilot": {"image": f"{PILOT}@{DIGEST}"},
         "global": {"proxy": {"image": f"{PROXY}@{DIGEST}"}, "proxy_init": {"image": f"{PROXY}@{DIGEST}"}},
     }
-    assert istiod_image_values({}) == {}
+    assert chart_image_values("istiod", "1.23.0", {}) == {}
+
+
+def test_control_planes_side_by_side_are_each_pinned_to_their_own_versions_images(run: Run) -> None:
+    newer = "docker.io/istio/pilot:1.24.6-distroless"
+    revisions = [{"name": "default", "version": "1.23.0"}, {"name": "1-24-6", "version": "1.24.6"}]
+    mesh = run(revisions=json.dumps(revisions), imageDigests=digests(PILOT, newer), compatibility="warn")
+    pins = {name: mesh.inputs(name)["values"]["pilot"].get("image") for name in ISTIODS}
+    assert pins == {"istio-istiod-default": f"{PILOT}@{DIGEST}", "istio-istiod-1-24-6": f"{newer}@{DIGEST}"}
+
+
+def test_ambients_node_agents_can_be_pinned_and_only_where_they_are(run: Run) -> None:
+    cni, ztunnel = "docker.io/istio/install-cni:1.24.6", "docker.io/istio/ztunnel:1.24.6"
+    pinned_ones = {"istioVersion": "1.24.6", "compatibility": "warn", "imageDigests": digests(cni, ztunnel)}
+    mesh = run(dataPlane="ambient", **pinned_ones)
+    pins = {name: mesh.inputs(name)["values"]["image"] for name in ("ambient-cni", "ambient-ztunnel")}
+    assert pins == {"ambient-cni": f"{cni}@{DIGEST}", "ambient-ztunnel": f"{ztunnel}@{DIGEST}"}
+    with pytest.raises(pulumi.RunError, match=f"it has no {cni}$"):
+        loaded(**pinned_ones)
 
 
 def test_pinned_images_reach_istio_bookinfo_and_services(run: Run) -> None:

@@ -28,6 +28,7 @@ def part_of(component: str, **more: Any) -> Resource:
 REQUESTS = {"requests": {"cpu": "1", "memory": "1Gi"}}
 GATEWAY = {"inject.istio.io/templates": "gateway"}
 INJECTED = {"labels": {"istio-injection": "enabled"}}
+SERVICE_TYPE = "networking.istio.io/service-type"
 NAMESPACE = {"kind": "Namespace", "metadata": INJECTED}
 
 PASS = [
@@ -39,6 +40,8 @@ PASS = [
     ("images-from-allowed-registries", workload(image="auto", annotations=GATEWAY)),
     ("no-load-balancer", an_object("Service", type="NodePort")),
     ("no-load-balancer", an_object("Service")),
+    ("no-load-balancer", an_object("Gateway", {"annotations": {SERVICE_TYPE: "NodePort"}}, gatewayClassName="istio")),
+    ("no-load-balancer", an_object("Gateway", gatewayClassName="istio-waypoint")),
     ("injected-only-through-component", part_of("InjectedNamespace", manifest=NAMESPACE)),
     ("injected-only-through-component", an_object("Namespace", {"labels": {"istio-injection": "disabled"}})),
     ("requests-stated", workload(image="a:1", resources=REQUESTS)),
@@ -60,9 +63,10 @@ FAIL = [
     ("no-load-balancer", an_object("Service", type="LoadBalancer"), "LoadBalancer"),
     (
         "no-load-balancer",
-        an_object("Gateway", {"annotations": {"networking.istio.io/service-type": "LoadBalancer"}}),
+        an_object("Gateway", {"annotations": {SERVICE_TYPE: "LoadBalancer"}}, gatewayClassName="istio"),
         "LoadBalancer",
     ),
+    ("no-load-balancer", an_object("Gateway", gatewayClassName="istio"), "LoadBalancer"),
     ("injected-only-through-component", an_object("Namespace", INJECTED), "outside InjectedNamespace"),
     ("injected-only-through-component", an_object("Namespace", {"labels": {"istio.io/rev": "x"}}), "outside"),
     ("injected-only-through-component", part_of("Bookinfo", manifest=NAMESPACE), "outside"),
