@@ -18,4 +18,5 @@ def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
     assert binary
     cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
     yield cli
-    cli.destroy()
+    # By the configuration of the test's last run.
+    cli.run("destroy", "--yes", "--skip-preview")

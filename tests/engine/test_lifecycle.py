@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,6 @@ RATINGS = "/apis/apps/v1/namespaces/default/deployments/ratings-v1"
 BUDGET = "/apis/policy/v1/namespaces/istio-system/poddisruptionbudgets/istiod"
 SMALL = {"bookinfo": "false"}
 NOT_THE_PROJECT = (".*", "__pycache__", "tests", "vendor")
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
-    """The CLI with a state of the test's own; what it brought up is destroyed."""
-    binary = pulumi_cli.found()
-    assert binary
-    cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
-    yield cli
-    cli.run("destroy", "--yes", "--skip-preview")
 
 
 def kube(cluster: Cluster) -> Kube:
