@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components import MeshCheckArgs
 from rehearsal.cluster import Cluster
 from rehearsal.errors import RehearsalError
 from tests.rehearsal.stack import Stack, as_config, objects
@@ -37,7 +38,10 @@ def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_p
 
 
 def test_a_pod_that_cni_has_not_redirected_fails_the_update(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.mesh_check.MeshCheckArgs.timeout", 1)
+    # Not the class's attribute: a dataclass has bound its defaults.
+    defaults = MeshCheckArgs.__init__.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "timeout", 1)
     stack.up(**AMBIENT)
     (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods")
     path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
