@@ -52,6 +52,20 @@ def test_a_file_gives_all_its_objects(manifest: Path, cache: Path, tmp_path: Pat
     assert names(load_manifest(str(file), "v1.1.0", "standard", cache)) == [GATEWAYS, ROUTES]
 
 
+def test_a_file_is_parsed_once(manifest: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_manifest(str(manifest), "v1.1.0", "standard", cache)
+    monkeypatch.setattr("yaml.load_all", Mock(side_effect=AssertionError("parsed again")))
+    assert load_manifest(str(manifest), "v1.1.0", "standard", cache) == first
+    (manifest / "gateways.yaml").write_bytes((manifest / "gateways.yaml").read_bytes() + b"# another file\n")
+    with pytest.raises(AssertionError, match="parsed again"):
+        load_manifest(str(manifest), "v1.1.0", "standard", cache)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(manifest: Path, cache: Path) -> None:
+    cache.write_text("no folder")
+    assert names(load_manifest(str(manifest), "v1.1.0", "standard", cache)) == [GATEWAYS, ROUTES]
+
+
 def test_a_kustomization_and_other_files_in_the_folder_are_no_objects(
     manifest: Path, cache: Path, tmp_path: Path
 ) -> None:
