@@ -25,7 +25,7 @@ def main() -> int:
     """Run what the command line names; 1 where a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each comparison (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each comparison (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where to write the results as JSON")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):

@@ -1,7 +1,10 @@
 """The whole program as stack dev, before there is any cluster."""
 
+import gc
+
 import pytest
 
+from tests.unit.conftest import Run
 from tests.unit.recording import Mesh
 
 PROVIDER = "pulumi:providers:kubernetes"
@@ -120,3 +123,13 @@ def test_the_outputs_are_the_version_the_namespaces_the_pods_and_how_to_get_ther
             "gateway": "kubectl --context minikube --namespace default get gateway bookinfo-gateway",
         },
     }
+
+
+def test_what_is_imported_is_frozen_once_and_garbage_is_collected_from_then_on(run: Run) -> None:
+    run(bookinfo="false")
+    frozen = gc.get_freeze_count()
+    assert frozen > 0
+    run(bookinfo="false")
+    # Fewer where something frozen has lost its last reference; never more.
+    assert 0 < gc.get_freeze_count() <= frozen
+    assert gc.isenabled()
