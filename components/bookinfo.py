@@ -144,13 +144,13 @@ def deployment_spec(
 class Bookinfo(pulumi.ComponentResource):
     """The Bookinfo sample: details, ratings, reviews v1 to v3 and productpage, each pod with a sidecar."""
 
-    services: dict[str, pulumi.Output[str]]
+    services: dict[str, k8s.core.v1.Service]
     deployments: dict[str, k8s.apps.v1.Deployment]
 
     def __init__(self, name: str, args: BookinfoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Bookinfo", name, None, opts)
-        services = [
-            typed(
+        self.services = {
+            service: typed(
                 k8s.core.v1.Service,
                 f"{name}-{service}",
                 parent=self,
@@ -163,7 +163,7 @@ class Bookinfo(pulumi.ComponentResource):
                 spec=service_spec(service),
             )
             for service in SERVICES
-        ]
+        }
         accounts = {
             service: typed(
                 k8s.core.v1.ServiceAccount,
@@ -190,5 +190,4 @@ class Bookinfo(pulumi.ComponentResource):
             )
             for workload in WORKLOADS
         }
-        self.services = dict(zip(SERVICES, map(name_of, services), strict=True))
-        self.register_outputs({"services": self.services, "deployments": sorted(self.deployments)})
+        self.register_outputs({"services": sorted(self.services), "deployments": sorted(self.deployments)})

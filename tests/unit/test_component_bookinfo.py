@@ -125,6 +125,6 @@ def test_services_and_accounts_wait_for_the_namespace_only(mesh: Mesh, name: str
 
 def test_its_outputs_are_its_services_and_deployments(mesh: Mesh) -> None:
     assert mesh.registered["bookinfo"] == {
-        "services": {service: service for service in SERVICES},
+        "services": sorted(SERVICES),
         "deployments": sorted(DEPLOYMENTS),
     }
