@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from commands import UserError, run, say
-from kube import MERGE, Kube, KubeError
+from kube import MERGE, Kube, KubeError, RefusedError
 
 OWNER = "istio-minikube/stack"  # components/ownership.py writes the same label
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -24,6 +25,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 ISTIOD_GONE_SECONDS = 60
 CRD_GONE_SECONDS = 60
+SERVED_SECONDS = 30
 
 
 def helm_marks(release: str) -> dict[str, dict[str, str]]:
@@ -98,8 +100,20 @@ def _custom_resources(kube: Kube, crd: str) -> list[str]:
     """The custom resources of a CRD, as Kind NAMESPACE/NAME."""
     spec = kube.get(f"{CRDS}/{crd}")["spec"]
     version = next(version["name"] for version in spec["versions"] if version["served"])
-    items = kube.metadata(f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")
+    items = _listed(kube, f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")
     return [f"{spec['names']['kind']} {'/'.join(filter(None, (i.get('namespace'), i['name'])))}" for i in items]
+
+
+def _listed(kube: Kube, path: str) -> list[dict[str, Any]]:
+    """What there is under a path that the API server may not serve yet: its CRD has just come, or the server has."""
+    deadline = time.monotonic() + SERVED_SECONDS
+    while True:
+        try:
+            return kube.metadata(path)
+        except RefusedError as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
 
 
 def _remove_leftovers(kube: Kube, namespace: str) -> None:

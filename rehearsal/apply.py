@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from rehearsal.errors import RehearsalError
 
 FIELD_MANAGER = "istio-minikube"
 POLL_SECONDS = 0.1
+WORDS = 1000
 TIMEOUT_SECONDS = 300
 # A CRD that was just established takes the API server a moment to serve.
 DISCOVERY_SECONDS = 10
@@ -191,7 +193,9 @@ class Helm:
     def _run(self, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run([*self._command, *arguments], input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RehearsalError(f"helm {arguments[0]} says: {done.stderr.strip()}")
+            # Helm's words are several lines, and kilobytes where they hold an object.
+            words = textwrap.shorten(done.stderr, WORDS, placeholder=" ...")
+            raise RehearsalError(f"helm {arguments[0]} says: {words}")
         return done.stdout
 
 

@@ -143,6 +143,12 @@ def test_a_helm_at_work_on_a_release_is_told_from_those_on_others(
 
 
 def test_helms_own_words_are_given(fake: FakeHelm, helm: Helm) -> None:
-    fake.answer("fails", "Error: no such chart\n")
+    fake.answer("fails", "Error: no such\n\tchart\n")
     with pytest.raises(RehearsalError, match=r"^helm uninstall says: Error: no such chart$"):
+        helm.uninstall(RELEASE)
+
+
+def test_of_an_object_in_helms_words_only_the_beginning_is_given(fake: FakeHelm, helm: Helm) -> None:
+    fake.answer("fails", "Error: " + "much " * 1000)
+    with pytest.raises(RehearsalError, match=r"^helm uninstall says: Error: (much ){100,200}\.\.\.$"):
         helm.uninstall(RELEASE)
