@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,14 +58,13 @@ def test_what_the_engine_made_has_no_drift_and_what_was_changed_is_put_right(
 
 
 @pytest.fixture
-def project(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, cluster: Cluster) -> Path:
     """A copy of this project, whose rehearsal is the tests' cluster."""
     copy = tmp_path / "project"
     shutil.copytree(pulumi_cli.PROJECT, copy, ignore=shutil.ignore_patterns(*NOT_THE_PROJECT))
     (copy / ".venv").symlink_to(pulumi_cli.PROJECT / ".venv")
     (copy / ".rehearsal").symlink_to(cluster.root)
     settings_for(cluster)
-    monkeypatch.setattr(pulumi_cli, "PROJECT", copy)
     return copy
 
 
@@ -73,6 +73,7 @@ def test_a_locked_stack_is_installed_from_its_vendored_files_and_another_file_is
 ) -> None:
     subprocess.run([sys.executable, "-m", "vendor", "--stack", "rehearsal"], cwd=project, check=True)
     assert (project / LOCK).is_file()
+    cli = replace(cli, project=project)
     # Nothing answers there, and nobody asks.
     nowhere = {"istioChartRepository": "https://127.0.0.1:1/charts", "gatewayApiManifest": "/nowhere"}
     cli.up(SMALL | nowhere)
@@ -90,6 +91,8 @@ def test_a_locked_stack_is_installed_from_its_vendored_files_and_another_file_is
     )
     assert set(objects(kube(cluster))) == before
     chart.write_bytes(locked)
+    # Where its kubeconfig is.
+    cli.run("destroy", "--yes", "--skip-preview", quiet=True)
 
 
 @pytest.fixture
