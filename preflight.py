@@ -18,6 +18,7 @@ import versions
 from components.addons import REQUESTS
 from components.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.istio_base import istiod_release
+from gateway_api import CRD
 from lookup import Cluster, Crd
 from settings import Settings
 from versions import Version
@@ -72,8 +73,7 @@ class Plan:
         return [
             document
             for document in release()
-            if document["kind"] == "CustomResourceDefinition"
-            and document["metadata"]["name"] not in self.foreign_gateway_api
+            if document["kind"] == CRD and document["metadata"]["name"] not in self.foreign_gateway_api
         ]
 
 

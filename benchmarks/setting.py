@@ -29,7 +29,7 @@ class Cost(NamedTuple):
     mib: float
 
 
-def quietly(*command: str, folder: Path = PROJECT, given: str = "", environment: dict[str, str] | None = None) -> str:
+def quietly(*command: str, folder: Path = PROJECT, environment: dict[str, str] | None = None) -> str:
     """Run a command and return what it printed.
 
     Raises:
@@ -37,7 +37,7 @@ def quietly(*command: str, folder: Path = PROJECT, given: str = "", environment:
     """
     try:
         return subprocess.run(
-            command, cwd=folder, input=given, env=environment, capture_output=True, text=True, check=True
+            command, cwd=folder, stdin=subprocess.DEVNULL, env=environment, capture_output=True, text=True, check=True
         ).stdout
     except subprocess.CalledProcessError as error:
         print(error.stdout, error.stderr, sep="\n", file=sys.stderr)

@@ -40,11 +40,11 @@ def bundle(source: str, version: str, channel: str, names: Sequence[str], stack:
     except pulumi.RunError as error:
         raise UserError(str(error)) from error
     found = [document for document in release if document["metadata"]["name"] in names]
-    previewed = os.environ["BUNDLE"]
-    if digest(found) not in previewed:
+    seen, previewed = digest(found), os.environ["BUNDLE"]
+    if seen not in previewed:
         raise UserError(
             f"the Gateway API's CRDs in {source or 'the cache'} have changed since they were previewed: they are "
-            f"{digest(found)}, and {previewed} was announced. Run the same command again to see and apply what is there"
+            f"{seen}, and {previewed} was announced. Run the same command again to see and apply what is there"
         )
     return [{**document, "metadata": labelled(document["metadata"], {OWNER: stack})} for document in found]
 

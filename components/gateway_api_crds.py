@@ -69,10 +69,11 @@ class GatewayApiCrds(pulumi.ComponentResource):
             bundle["names"] = ",".join(document["metadata"]["name"] for document in crds)
             if args.source:
                 bundle["source"] = args.source
+            bring = args.owner.bundle_command(**bundle)
             brought = local.Command(
                 f"{name}-crds",
-                create=args.owner.bundle_command(**bundle),
-                update=args.owner.bundle_command(**bundle),
+                create=bring,
+                update=bring,
                 # Deleted by this alone: a CRD takes its custom resources with it, and they may be somebody else's.
                 delete=args.owner.remove_command(",".join(GROUPS)),
                 environment={
