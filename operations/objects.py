@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.chart_values import told
 from components.commands import UserError
 from components.kube import APPLY, Kube
 from operations.recover import running
@@ -171,7 +172,7 @@ class Helm:
         Its manifest; it is for the caller to wait for what is in there: helm's own --wait looks every two seconds only.
         """
         place = [release["name"], "--namespace", release["namespace"]]
-        values = json.dumps(release.get("values") or {})
+        values = json.dumps(told(release))
         upgrade = ["upgrade", "--install", *place, *_chart(release), "--values", "-", "--output", "json"]
         if deployed:
             planned = json.loads(self._run(*upgrade, "--dry-run=server", stdin=values))

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from components.chart_values import told
 from components.commands import UserError
 from components.objects import SHOWS_OBJECTS
 from embedded import artifacts, toolchain
@@ -115,7 +116,7 @@ def chart_objects(
         *("--namespace", inputs["namespace"], "--kube-version", kubernetes, "--include-crds", "--values", "-"),
         *flags,
     ]
-    values = json.dumps(inputs.get("values") or {})
+    values = json.dumps(told(inputs))
     done = subprocess.run(command, cwd=PROJECT, input=values, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(

@@ -8,11 +8,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.images import pinned
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from components.mesh.istio_base import merged
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.objects import kubectl
 from components.observability.observability import ObservabilityConfig

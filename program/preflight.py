@@ -227,11 +227,13 @@ def _istiod_requests(values: Mapping[str, Any]) -> tuple[float, float]:
     """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says."""
     node: Any = values
     for key in ("pilot", "resources", "requests"):
-        node = node.get(key, {}) if isinstance(node, Mapping) else {}
-    requests = node if isinstance(node, Mapping) else {}
+        node = node.get(key, {}) if isinstance(node, Mapping) else node
+    requests = node if isinstance(node, Mapping) else dict.fromkeys(("cpu", "memory"))
     try:
         cpu, memory = (
-            parse_quantity(requests.get(key, default)) for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
+            # null drops the chart's request.
+            parse_quantity(0 if requests.get(key, default) is None else requests.get(key, default))
+            for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
         )
     except ValueError as error:
         raise pulumi.RunError(

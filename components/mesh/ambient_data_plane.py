@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..chart_values import merged, release_values
 from ..images import chart_image_values
-from .istio_base import TIMEOUT_SECONDS, chart_source, merged
+from .istio_base import TIMEOUT_SECONDS, chart_source
 
 PROFILE = {"profile": "ambient"}
 # Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
@@ -62,11 +63,14 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     f"{name}-{chart}",
                     name=release,
                     namespace=args.namespace,
-                    values=merged(
-                        chart_image_values(chart, args.version, args.image_digests),
-                        chart_values(args.platform, args.values),
-                    ),
                     timeout=TIMEOUT_SECONDS,
+                    **release_values(
+                        merged(
+                            chart_image_values(chart, args.version, args.image_digests),
+                            chart_values(args.platform, args.values),
+                        ),
+                        args.version,
+                    ),
                     **chart_source(args.chart_repository, chart, args.version),
                     # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.istiods, *self.releases]),

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
+from ..chart_values import merged, release_values
 from ..images import chart_image_values
 from ..objects import apart, name_of
 from ..ownership import Owner
@@ -32,7 +33,7 @@ class IstioBaseArgs:
         namespace_exists: the namespace istio-system is somebody else's and is used as it is.
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
-        values: values of the istiod chart, merged over this component's.
+        values: values of the istiod chart, merged over this component's; None drops a default of the chart.
         image_digests: digests that images are pinned to, by image; each istiod's own version counts.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
@@ -68,15 +69,6 @@ def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
     if "://" in repository:
         return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
     return {"chart": f"{repository.rstrip('/')}/{chart}-{version}.tgz", "version": version}
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``over`` laid on it, key by key as Helm merges values; anything but a mapping is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return result
 
 
 def istiod_release(revision: str) -> str:
@@ -189,8 +181,8 @@ class IstioBase(pulumi.ComponentResource):
                 named if args.revisions else alone,
                 name=istiod_release(revision),
                 namespace=self.namespace,
-                values=istiod_values(revision, merged(pins, values), args.replicas),
                 timeout=TIMEOUT_SECONDS,
+                **release_values(istiod_values(revision, merged(pins, values), args.replicas), version),
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(
                     parent=self,

@@ -3,9 +3,11 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components import IstioBase, IstioBaseArgs
-from components.mesh.istio_base import chart_source, istiod_values, merged
+from components.chart_values import merged, release_values, told
+from components.mesh.istio_base import chart_source, istiod_values
 from components.ownership import Owner
 from components.python import program
 from tests.unit.conftest import Compose
@@ -231,3 +233,41 @@ def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose:
     assert "istio-adoption" in mesh.named("istio-base").dependencies
     assert "istio-istiod" in mesh.named("istio-adopted").dependencies
     assert mesh.inputs("istio-istiod")["namespace"] == "istio-system"
+
+
+NO_LIMIT = {"global": {"proxy": {"resources": {"limits": {"cpu": None}}}}}
+DEFAULTS = "_internal_defaults_do_not_set"
+
+
+def test_a_null_reaches_helm_in_a_file_and_drops_the_charts_default(compose: Compose) -> None:
+    kept = {"global": {"proxy": {"resources": {"limits": {"memory": "2Gi"}}}}}
+    mesh = compose(lambda: declared(values=merged(kept, NO_LIMIT)))
+    inputs = mesh.inputs("istio-istiod")
+    assert inputs["values"] == merged({"global": {"istioNamespace": "istio-system"}}, kept)
+    (file,) = inputs["valueYamlFiles"]
+    assert yaml.safe_load(file.text) == {DEFAULTS: NO_LIMIT}
+    assert told(inputs) == merged(inputs["values"], {DEFAULTS: NO_LIMIT})
+
+
+def test_without_a_null_a_release_has_the_inputs_that_it_always_had(mesh: Mesh) -> None:
+    assert "valueYamlFiles" not in mesh.inputs("istio-istiod")
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [("1.23.6", ("pilot", "resources")), ("1.24.0", ("resources",)), ("1.30.3", ("resources",))],
+)
+def test_a_null_of_istiods_own_stands_where_the_chart_of_its_version_has_the_default(
+    version: str, path: tuple[str, ...]
+) -> None:
+    inputs = release_values({"pilot": {"resources": None, "replicaCount": 2}}, version)
+    node = yaml.safe_load(inputs["value_yaml_files"][0].text)[DEFAULTS]
+    for key in path:
+        assert set(node) == {key}
+        node = node[key]
+    assert node is None
+    assert inputs["values"] == {"pilot": {"replicaCount": 2}}
+
+
+def test_an_empty_object_is_not_a_null() -> None:
+    assert release_values({"pilot": {"env": {}}}, "1.23.0") == {"values": {"pilot": {"env": {}}}}
