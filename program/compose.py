@@ -12,6 +12,7 @@ from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.images import pinned
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
+from components.mesh.ambient_data_plane import RELEASES as AMBIENT_RELEASES
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.objects import kubectl
@@ -127,6 +128,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
             values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
+            secret_values="istioValues" in settings.secrets,
             image_digests=settings.image_digests,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
@@ -156,6 +158,9 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             istiods=istiods,
             platform="minikube" if settings.cluster_mode == "minikube" else "",
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+            cni_values=settings.cni_values,
+            ztunnel_values=settings.ztunnel_values,
+            secret_charts=[chart for chart in AMBIENT_RELEASES if {"istioValues", f"{chart}Values"} & settings.secrets],
             image_digests=settings.image_digests,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))

@@ -18,6 +18,8 @@ from components.mesh.istio_base import istiod_release
 from components.observability.addons import REQUESTS
 from components.versions import Version
 from program import supply
+from program.config.charts import unknown_mesh_fields
+from program.config.values import MASK
 from program.lookup import Cluster, Crd
 from program.rules import ambient as ambient_rules
 from program.rules import revisions as revision_rules
@@ -32,7 +34,7 @@ NEEDED_GATEWAY_API = frozenset(
 # minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
-ISTIOD = ("500m", "2048Mi")
+ISTIOD = {"cpu": "500m", "memory": "2048Mi"}
 # ztunnel and istio-cni on the one node, beside the waypoint.
 AMBIENT = (0.3, 612)
 MINIKUBE_SYSTEM = (0.75, 170)
@@ -85,6 +87,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     """
     ambient_rules.refuse_misfits(settings)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
+    warnings += _ignored_values(settings)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
@@ -197,6 +200,12 @@ def _unchecked_page(settings: Settings) -> list[str]:
     return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
 
 
+def _ignored_values(settings: Settings) -> list[str]:
+    """A warning of fields that istiod does not know: it ignores what is mistyped, or newer than it is."""
+    found = unknown_mesh_fields(settings.istio_values)
+    return [f"{', '.join(found)}: Istio's MeshConfig has no such field, and istiod ignores it"] if found else []
+
+
 def _capacity(settings: Settings) -> list[str]:
     """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
     if settings.cluster_mode != "minikube":
@@ -224,18 +233,17 @@ def _capacity(settings: Settings) -> list[str]:
 
 
 def _istiod_requests(values: Mapping[str, Any]) -> tuple[float, float]:
-    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says."""
+    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says; null is none."""
     node: Any = values
     for key in ("pilot", "resources", "requests"):
         node = node.get(key, {}) if isinstance(node, Mapping) else node
     requests = node if isinstance(node, Mapping) else dict.fromkeys(("cpu", "memory"))
     try:
         cpu, memory = (
-            # null drops the chart's request.
-            parse_quantity(0 if requests.get(key, default) is None else requests.get(key, default))
-            for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
+            parse_quantity({None: 0, MASK: default}.get(quantity, quantity))
+            for quantity, default in ((requests.get(key, default), default) for key, default in ISTIOD.items())
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise pulumi.RunError(
             f"istioValues.pilot.resources.requests is {dict(requests)!r}; accepted: Kubernetes quantities such as "
             f"cpu: 500m and memory: 2Gi ({error})"

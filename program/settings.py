@@ -13,6 +13,7 @@ from components.security.security import SecurityConfig
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import control_planes
+from program.config import charts as charts_config
 from program.config import images as images_config
 from program.config import observability as observability_config
 from program.config import security as security_config
@@ -27,6 +28,8 @@ ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 DataPlane = Literal["sidecar", "ambient"]
+# What any other key says decides names and structure, which stand in clear in the state, the cluster and messages.
+SECRET_KEYS = ("istioValues", "cniValues", "ztunnelValues")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class Settings:
 
     Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
+    ``secrets`` names the keys, of ``SECRET_KEYS``, whose values are secrets, or hold one.
     """
 
     cluster_mode: ClusterMode
@@ -51,6 +55,8 @@ class Settings:
     istio_version: str
     istio_chart_repository: str
     istio_values: Mapping[str, Any]
+    cni_values: Mapping[str, Any]
+    ztunnel_values: Mapping[str, Any]
     ingress_service_type: ServiceType
     replicas: int
     gateway_api_version: str
@@ -72,6 +78,7 @@ class Settings:
     security: SecurityConfig
     observability: ObservabilityConfig
     image_digests: Mapping[str, str]
+    secrets: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls) -> Self:
@@ -90,7 +97,7 @@ class Settings:
         revisions = control_planes.read_revisions(keys["revisions"])
         tags = control_planes.read_tags(keys["tags"], revisions)
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
-        istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
+        istio_values = charts_config.read_istiod(keys["istioValues"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
             kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
@@ -117,6 +124,8 @@ class Settings:
                 "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz",
             ),
             istio_values=istio_values,
+            cni_values=charts_config.read_agent(keys["cniValues"], "cni", ambient=data_plane == "ambient"),
+            ztunnel_values=charts_config.read_agent(keys["ztunnelValues"], "ztunnel", ambient=data_plane == "ambient"),
             ingress_service_type=cast(
                 ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
             ),
@@ -153,6 +162,7 @@ class Settings:
                 bookinfo=bookinfo,
                 services=services,
             ),
+            secrets=keys.secrets,
         )
         keys.refuse_others()
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
@@ -193,17 +203,25 @@ class _Keys:
     def __init__(self, config: pulumi.Config) -> None:
         self._config = config
         self._read: set[str] = set()
+        self.secrets: frozenset[str] = frozenset()
 
     def __getitem__(self, key: str) -> Value:
         self._read.add(key)
         path = f"{self._config.name}:{key}"
-        value = self._config.get(key)
+        value = runtime_config.get_config(path)
         if value is None:
             raise pulumi.RunError(
                 f"config key {path} is not set and Pulumi.yaml gives no default; "
                 "restore Pulumi.yaml's config section, or set the key"
             )
-        return Value(path, value)
+        secret = runtime_config.is_config_secret(path)
+        if secret and key not in SECRET_KEYS:
+            raise Value(path, value, secret).error(
+                "the value without --secret, as what it decides stands in clear in the state and in the cluster; "
+                f"secrets are kept in {', '.join(SECRET_KEYS)}"
+            )
+        self.secrets |= {key} if secret else set()
+        return Value(path, value, secret)
 
     def refuse_others(self) -> None:
         """Refuse keys of this project that nothing reads: a mistyped key must not pass for a default."""
@@ -211,4 +229,6 @@ class _Keys:
         present = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
         for path in sorted(path for path in present if path.startswith(prefix)):
             if path.removeprefix(prefix) not in self._read:
-                raise Value(path, present[path]).error(f"one of these keys: {', '.join(sorted(self._read))}")
+                raise Value(path, present[path], runtime_config.is_config_secret(path)).error(
+                    f"one of these keys: {', '.join(sorted(self._read))}"
+                )

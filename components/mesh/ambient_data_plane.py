@@ -1,6 +1,6 @@
 """Istio's ambient data plane: what takes pods into the mesh without a sidecar."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,9 @@ class AmbientDataPlaneArgs:
         platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
             and CNI plugins; empty for any other.
         values: values of both charts: the ``global`` ones that istiod's chart is given too.
+        cni_values: values of istio-cni's chart, over those.
+        ztunnel_values: values of ztunnel's chart, over those.
+        secret_charts: the charts, of ``RELEASES``, whose values are to be encrypted in the state and never shown.
         image_digests: digests that images are pinned to, by image.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
@@ -40,6 +43,9 @@ class AmbientDataPlaneArgs:
     istiods: Sequence[pulumi.Resource]
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    cni_values: Mapping[str, Any] = field(default_factory=dict)
+    ztunnel_values: Mapping[str, Any] = field(default_factory=dict)
+    secret_charts: Collection[str] = ()
     image_digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -56,6 +62,7 @@ class AmbientDataPlane(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AmbientDataPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:AmbientDataPlane", name, None, opts)
+        own = {"cni": args.cni_values, "ztunnel": args.ztunnel_values}
         self.releases = []
         for chart, release in RELEASES.items():
             self.releases.append(
@@ -67,9 +74,10 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     **release_values(
                         merged(
                             chart_image_values(chart, args.version, args.image_digests),
-                            chart_values(args.platform, args.values),
+                            chart_values(args.platform, merged(args.values, own[chart])),
                         ),
                         args.version,
+                        secret=chart in args.secret_charts,
                     ),
                     **chart_source(args.chart_repository, chart, args.version),
                     # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.

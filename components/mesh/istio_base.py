@@ -34,6 +34,7 @@ class IstioBaseArgs:
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's; None drops a default of the chart.
+        secret_values: whether ``values`` are to be encrypted in the state and never shown.
         image_digests: digests that images are pinned to, by image; each istiod's own version counts.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
@@ -52,6 +53,7 @@ class IstioBaseArgs:
     foreign_crds: Collection[str] = ()
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    secret_values: bool = False
     image_digests: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
@@ -182,7 +184,9 @@ class IstioBase(pulumi.ComponentResource):
                 name=istiod_release(revision),
                 namespace=self.namespace,
                 timeout=TIMEOUT_SECONDS,
-                **release_values(istiod_values(revision, merged(pins, values), args.replicas), version),
+                **release_values(
+                    istiod_values(revision, merged(pins, values), args.replicas), version, secret=args.secret_values
+                ),
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(
                     parent=self,
