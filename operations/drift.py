@@ -12,10 +12,13 @@ from typing import Any
 
 from components.kube import Kube, RefusedError
 from components.ownership import LABEL
+from operations import pulumi_cli
 from operations.declared import settings_of
-from operations.evaluate import COMMAND, Recorder, evaluate, stack_config
+from operations.evaluate import COMMAND, PROJECT, Recorder, evaluate, stack_config
 from operations.objects import Api, described
-from operations.render import RELEASE, Rendered, chart_objects, command_objects
+from operations.pulumi_cli import Cli
+from operations.render import EMBEDDED, RELEASE, Rendered, chart_objects, command_objects
+from operations.stack_secrets import Config, decrypted, secret_texts, without
 
 WORKERS = 8
 SHOWN = 100
@@ -64,17 +67,28 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     """
     settings = settings_of(stack, overrides)
     recorder = Recorder()
-    evaluate(recorder, stack, stack_config(stack, overrides))
+    config = stack_config(stack, overrides)
+    known = _decrypted(stack, config)
+    evaluate(recorder, stack, known)
+    secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
     items = list(_objects(recorder, api.kube, helm, settings))
 
     def compare(item: Rendered) -> Difference | None:
-        return difference(api, item, stack, autoscaled)
+        return difference(api, item, stack, autoscaled, secrets)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         found = [each for each in pool.map(compare, items) if each]
     return api, len(items), found
+
+
+def _decrypted(stack: str, config: Config) -> Config:
+    # Each stack has its state where `up` has it.
+    state = PROJECT / (".embedded/pulumi" if stack == EMBEDDED else ".pulumi-state")
+    binary = pulumi_cli.found()
+    environment = Cli(binary=binary, stack=stack, state=state).environment() if binary else {}
+    return decrypted(stack, config, binary, PROJECT, environment)
 
 
 def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
@@ -89,8 +103,10 @@ def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
     return repaired
 
 
-def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled]) -> Difference | None:
-    """How the live object differs; None where it does not, or is somebody else's."""
+def difference(
+    api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled], secrets: Sequence[str] = ()
+) -> Difference | None:
+    """How the live object differs, with ``secrets`` masked; None where it does not, or is somebody else's."""
     wanted = ours(item, autoscaled)
     live = api.find(wanted)
     if live is None:
@@ -99,9 +115,10 @@ def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Auto
     if hidden(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
         return None  # those that were there before stay as they are
     try:
-        lines = _told(changes(live, api.dry_run(wanted)))
+        lines = _told(changes(live, api.dry_run(wanted)), secrets)
     except RefusedError as refusal:
-        lines = [*_told(changes(live, wanted, partly=True)), f"cannot be put back as it is: {refusal}"]
+        said = without(str(refusal), secrets)
+        lines = [*_told(changes(live, wanted, partly=True), secrets), f"cannot be put back as it is: {said}"]
     return Difference(item=item, lines=tuple(lines)) if lines else None
 
 
@@ -189,8 +206,8 @@ def _are_named(entries: Any) -> bool:
     return isinstance(entries, list) and all(isinstance(entry, Mapping) and "name" in entry for entry in entries)
 
 
-def _told(found: Iterable[tuple[str, Any, Any]]) -> list[str]:
-    return [f"{path}: {_said(live)}, should be {_said(wanted)}" for path, live, wanted in found]
+def _told(found: Iterable[tuple[str, Any, Any]], secrets: Sequence[str]) -> list[str]:
+    return [f"{path}: {_said(live, secrets)}, should be {_said(wanted, secrets)}" for path, live, wanted in found]
 
 
 def _joined(path: str, key: str) -> str:
@@ -199,6 +216,6 @@ def _joined(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _said(value: Any) -> str:
-    text = value if value == ABSENT else repr(value)
+def _said(value: Any, secrets: Sequence[str]) -> str:
+    text = value if value == ABSENT else without(repr(value), secrets)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

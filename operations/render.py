@@ -108,7 +108,7 @@ def chart_objects(
     Raises:
         UserError: helm refuses; its own words and what to set.
     """
-    inputs = shown(release)
+    inputs = release.inputs  # secrets are masked in the stack's configuration, each where it stands
     repository = (inputs.get("repositoryOpts") or {}).get("repo")
     command = [
         *(str(helm), "template", inputs["name"], inputs["chart"], "--version", inputs["version"]),

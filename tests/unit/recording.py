@@ -80,13 +80,15 @@ def composed(declare: Callable[[], object], answers: Mapping[str, Mapping[str, A
     return mesh
 
 
-def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
-    """What the whole program registers for a stack, in front of ``cluster``."""
+def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster, *secrets: str) -> Mesh:
+    """What the whole program registers for a stack, in front of ``cluster``; ``secrets`` are keys of secret values."""
     mesh = Mesh()
+    configured = stack_config(stack, config)
+    configured.secrets |= {f"{PROJECT_NAME}:{key}" for key in secrets}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
         patch.setattr("program.lookup.look_up", lambda *_: cluster)
-        evaluate(mesh, stack, stack_config(stack, config))
+        evaluate(mesh, stack, configured)
     return mesh
 
 
