@@ -3,7 +3,6 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -52,9 +51,3 @@ def name_of(resource: Any) -> pulumi.Output[str]:
 def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Annotations of a pod template that change with what puts pods into the mesh, so that they roll and get it."""
     return {"istio-minikube/data-plane": data_plane}
-
-
-def kubectl(kubeconfig: str, context: str) -> str:
-    """How a person calls kubectl on one context of a kubeconfig; the default file need not be said."""
-    file = "" if kubeconfig == "~/.kube/config" else f" --kubeconfig {shlex.quote(kubeconfig)}"
-    return f"kubectl{file} --context {shlex.quote(context)}"

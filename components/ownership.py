@@ -1,8 +1,11 @@
 """How a later run, and destroy, know what this stack brought to a cluster that others may use too."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import pulumi
 
 from .python import program
 
@@ -24,6 +27,13 @@ class Owner:
     stack: str
     kubeconfig: str
     context: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", self.stack):
+            raise pulumi.RunError(
+                f"the stack is named {self.stack}, which is the value of label {LABEL}; accepted: up to 63 letters, "
+                "digits, dashes, dots and underscores, a letter or digit first and last"
+            )
 
     @property
     def labels(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ The API server itself says what would change: each object is applied to it as a 
 with the live object. So defaults, normalised quantities and fields that others added are no differences.
 """
 
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.kube import Kube, RefusedError
+from components.kubeconfig import helm_words
 from components.ownership import LABEL
 from operations import pulumi_cli
 from operations.declared import settings_of
@@ -73,7 +75,8 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
-    items = list(_objects(recorder, api.kube, helm, settings))
+    with tempfile.TemporaryDirectory() as folder:
+        items = list(_objects(recorder, api.kube, helm, settings, Path(folder)))
 
     def compare(item: Rendered) -> Difference | None:
         return difference(api, item, stack, autoscaled, secrets)
@@ -161,14 +164,15 @@ def changes(live: Any, wanted: Any, path: str = "", *, partly: bool = False) -> 
         yield path, live, wanted
 
 
-def _objects(recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str]) -> Iterator[Rendered]:
+def _objects(
+    recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str], folder: Path
+) -> Iterator[Rendered]:
     """Every object of the program, charts rendered as helm would for this very cluster."""
     version = kube.get("/version")["gitVersion"]
     groups = [v["groupVersion"] for group in kube.get("/apis")["groups"] for v in group["versions"]]
-    place = ("--kubeconfig", str(Path(settings["kubeconfig"]).expanduser()), "--kube-context", settings["context"])
     # dry-run=server: a chart may look up what is there, such as a password that it once made.
     flags = (
-        *place,
+        *helm_words(settings["kubeconfig"], settings["context"], folder),
         "--dry-run=server",
         "--is-upgrade",
         "--no-hooks",

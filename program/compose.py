@@ -11,11 +11,11 @@ import components as mesh
 from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.images import pinned
+from components.kubeconfig import kubectl, provider_arguments
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
 from components.mesh.ambient_data_plane import RELEASES as AMBIENT_RELEASES
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.waypoint import NAME as WAYPOINT
-from components.objects import kubectl
 from components.observability.observability import ObservabilityConfig
 from components.ownership import Owner
 from components.security.security import SecurityConfig
@@ -82,8 +82,7 @@ def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
     # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
     return k8s.Provider(
         "cluster",
-        kubeconfig=settings.kubeconfig,
-        context=settings.context,
+        **provider_arguments(settings.kubeconfig, settings.context),
         cluster_identifier=settings.context,
         # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
         enable_patch_force=True,

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
@@ -100,7 +101,10 @@ class Settings:
         istio_values = charts_config.read_istiod(keys["istioValues"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
-            kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
+            kubeconfig=keys["kubeconfig"].text(
+                r"\S.*",
+                f"the path of a kubeconfig file, such as ~/.kube/config, {FROM_ENVIRONMENT} or {IN_CLUSTER}",
+            ),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
                 context.text(r"\S.*", "the name of a context in the kubeconfig")
@@ -167,6 +171,12 @@ class Settings:
         keys.refuse_others()
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
             raise keys["context"].error(f"one of allowedContexts: {', '.join(settings.allowed_contexts)}")
+        if settings.kubeconfig == IN_CLUSTER and settings.context != IN_CLUSTER:
+            raise keys["context"].error(f"{IN_CLUSTER}, as kubeconfig is that and knows no other")
+        if settings.kubeconfig in (FROM_ENVIRONMENT, IN_CLUSTER) and settings.cluster_mode == "minikube":
+            raise keys["kubeconfig"].error(
+                "the path of one file with clusterMode minikube, which writes its context there"
+            )
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
             raise keys["context"].error(
                 f"{settings.minikube_profile!r}, as with clusterMode minikube a context is named after its profile"

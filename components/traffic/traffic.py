@@ -165,6 +165,11 @@ def kinds(traffic: Traffic) -> tuple[Kind, ...]:
     return ("DestinationRule",) if traffic.has_policy else ()
 
 
+def version_service_name(service: str, subset: str) -> str:
+    """The name of the Service in front of one subset."""
+    return f"{service}-{subset}"
+
+
 def rules(traffic: Traffic) -> list[Rule]:
     """The routes by the headers they ask for, those that ask for most first, as in the Gateway API.
 

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..objects import SKIP_AWAIT, typed
-from .traffic import Kind, Rule, Traffic, kinds, rules
+from .traffic import Kind, Rule, Traffic, kinds, rules, version_service_name
 
 VERSION_LABEL = "version"
 API_VERSIONS: dict[Kind, str] = {
@@ -64,10 +64,14 @@ def _http_route_rule(traffic: Traffic, rule: Rule) -> dict[str, Any]:
         headers = [{"type": "Exact", "name": name, "value": value} for name, value in rule.headers.items()]
         result["matches"] = [{"headers": headers}]
     if traffic.mirror:
-        backend = {"name": f"{traffic.service}-{traffic.mirror.subset}", "port": traffic.port}
+        backend = {"name": version_service_name(traffic.service, traffic.mirror.subset), "port": traffic.port}
         result["filters"] = [{"type": "RequestMirror", "requestMirror": {"backendRef": backend}}]
     result["backendRefs"] = [
-        {"name": f"{traffic.service}-{share.subset}", "port": traffic.port, **_weight(rule, share.weight)}
+        {
+            "name": version_service_name(traffic.service, share.subset),
+            "port": traffic.port,
+            **_weight(rule, share.weight),
+        }
         for share in rule.shares
     ] or [{"name": traffic.service, "port": traffic.port}]
     return result
@@ -198,7 +202,7 @@ class TrafficPolicy(pulumi.ComponentResource):
             f"{name}-{subset}",
             parent=self,
             metadata={
-                "name": f"{args.traffic.service}-{subset}",
+                "name": version_service_name(args.traffic.service, subset),
                 "namespace": args.namespace,
                 "annotations": SKIP_AWAIT,
             },

@@ -13,10 +13,12 @@ from components.traffic.traffic import (
     Retries,
     Route,
     Traffic,
+    kinds,
+    version_service_name,
 )
 from components.workloads.bookinfo import PORT, SERVICES, WORKLOADS
 from program.config.scenarios import SCENARIOS
-from program.config.values import Value
+from program.config.values import NAME_LENGTH, Value
 
 # Istio compares header names in lower case: https://istio.io/latest/docs/reference/config/networking/virtual-service/
 HEADER = r"[a-z0-9][-a-z0-9_.]*"
@@ -93,7 +95,7 @@ def _read_foreign(service: str, value: Value, known: Iterable[str]) -> Traffic:
             "any other needs its port, and for routes its subsets, too"
         )
     subsets = [subset.dns_label() for subset in keys["subsets"].items("a list of values of the label version")]
-    name = Value(value.path, service).dns_label()
+    name = Value(value.path, service).service_name()
     return _read(keys, Host(service=name, port=keys["port"].port(), subsets=tuple(subsets)))
 
 
@@ -119,7 +121,20 @@ def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
         locality_failover=_locality_failover(keys["localityFailover"]),
     )
     _refuse_contradictions(traffic, keys)
+    _refuse_long_names(traffic, keys)
     return traffic
+
+
+def _refuse_long_names(traffic: Traffic, keys: Mapping[str, Value]) -> None:
+    """Each subset of an HTTPRoute gets a Service of its own."""
+    names = [version_service_name(traffic.service, subset) for subset in traffic.subsets]
+    longest = max(names, key=len, default="")
+    if "HTTPRoute" in kinds(traffic) and len(longest) > NAME_LENGTH:
+        steering = next(keys[key] for key in ("routes", "canary", "mirror") if keys[key].is_set)
+        raise steering.error(
+            f"nothing while the Service of a subset would be named {longest}, of {len(longest)} characters: Kubernetes "
+            f"takes {NAME_LENGTH}: choose a shorter name of the service or the version"
+        )
 
 
 def _refuse_contradictions(traffic: Traffic, keys: Mapping[str, Value]) -> None:

@@ -9,6 +9,11 @@ from typing import Any
 import pulumi
 
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+# What the API server takes as the name of a Service, which is a name in the DNS too.
+SERVICE_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+NAME_LENGTH = 63
+LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+LABEL_KEY = rf"({DNS_LABEL}(\.{DNS_LABEL})*/)?{LABEL_VALUE[:-1]}"
 # A namespace that may be in the mesh, and how it is described: the control planes' own may not.
 INJECTABLE = (
     rf"(?!istio-system$|kube-){DNS_LABEL}",
@@ -63,8 +68,12 @@ class Value:
         return self.text("|".join(map(re.escape, choices)), accepted or " or ".join(choices), default=default)
 
     def dns_label(self, *, default: str | None = None) -> str:
-        """A name that Kubernetes takes for a Service or a namespace."""
+        """A name that Kubernetes takes for a namespace, or as a label's value."""
         return self.text(DNS_LABEL, "a DNS-1123 label such as reviews", default=default)
+
+    def service_name(self) -> str:
+        """A name that Kubernetes takes for a Service."""
+        return self.text(SERVICE_NAME, "a DNS-1035 label such as reviews, which begins with a letter")
 
     def duration(self, *, default: str | None = None) -> str:
         """A length of time above zero; in whole numbers, so half a second is ``500ms``."""

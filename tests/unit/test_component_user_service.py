@@ -77,8 +77,8 @@ def test_an_image_with_a_tag_or_a_digest_will_do(image: str) -> None:
 @pytest.mark.parametrize(
     ("path", "change", "seen", "accepted"),
     [
-        ("name", {"name": None}, None, "a DNS-1123 label"),
-        ("name", {"name": "Orders"}, "Orders", "a DNS-1123 label"),
+        ("name", {"name": None}, None, "a DNS-1035 label"),
+        ("name", {"name": "Orders"}, "Orders", "a DNS-1035 label"),
         (
             "name",
             {"name": "reviews"},

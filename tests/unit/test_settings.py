@@ -129,7 +129,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
     ("key", "value", "accepted"),
     [
         ("clusterMode", "kind", "minikube or existing"),
-        ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
+        ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config, $KUBECONFIG or in-cluster"),
         ("context", " ", "the name of a context in the kubeconfig"),
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
         ("allowedContexts", "minikube", "a list of contexts"),
@@ -157,7 +157,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("namespace", "istio-system", NAMESPACE),
         ("namespace", "kube-public", NAMESPACE),
         ("replicas", "0", "a whole number of pods, 1 or more"),
-        ("revision", "1.23.0", "a DNS-1123 label such as 1-23-0, or empty"),
+        ("revision", "1.23.0", "a DNS-1123 label of up to 46 characters such as 1-23-0, or empty"),
         ("bookinfo", "yes", "true or false"),
         ("meshCheckHttp", "", "true or false"),
         ("compatibility", "ignore", "enforce or warn"),
