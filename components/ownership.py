@@ -63,9 +63,14 @@ class Owner:
         """
         return f"{self._command('remove', group)}{f' --istiod={istiod}' if istiod else ''}"
 
-    def adopt_command(self, *, base: str, istiod: str) -> str:
-        """The shell command that hands istioctl's objects over to two releases, each NAMESPACE/NAME."""
-        return f"{ADOPT} begin {self._place} {shlex.join([f'--base={base}', f'--istiod={istiod}'])}"
+    def adopt_command(self, *, base: str, istiod: str, forget: Iterable[str] = ()) -> str:
+        """The shell command that hands a mesh over to two releases, each NAMESPACE/NAME.
+
+        ``forget`` names releases in the same namespace that Helm forgets, so that the stack's can have their names.
+        """
+        names = ",".join(sorted(forget))
+        words = [f"--base={base}", f"--istiod={istiod}", *([f"--forget={names}"] if names else [])]
+        return f"{ADOPT} begin {self._place} {shlex.join(words)}"
 
     @property
     def adopted_command(self) -> str:

@@ -134,6 +134,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             default_revision=planes.default,
             replicas=settings.replicas,
             adopt=settings.adopt,
+            adopted_releases=planned.adopted_releases,
         ),
         shared,
     )

@@ -9,15 +9,16 @@ from typing import Any
 
 import pulumi
 
+from components.commands.adopt import release_of
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.mesh.injected_namespace import REVISION
 from components.ownership import Owner
 from components.versions import Version
+from program import traces
 from program.settings import Settings
+from program.traces import Traces
 
-# Source: Helm's pkg/action/validate.go.
-HELM_RELEASE = "meta.helm.sh/release-name"
 STATUS = "sidecar.istio.io/status"
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
@@ -47,6 +48,7 @@ class Cluster:
         own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
         revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
             one without a name); read only where there is an istiod.
+        traces: what else there is of Istio.
     """
 
     identity: str = ""
@@ -58,6 +60,7 @@ class Cluster:
     unreleased: frozenset[str] = frozenset()
     own_istiods: frozenset[str] = frozenset()
     revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    traces: Traces = field(default_factory=Traces)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -110,11 +113,10 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         },
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},
-        unreleased=frozenset(
-            name for name, istiod in istiods.items() if HELM_RELEASE not in istiod["metadata"].get("annotations", {})
-        ),
+        unreleased=frozenset(name for name, istiod in istiods.items() if not release_of(istiod["metadata"])),
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
+        traces=traces.read(kube, istiods),
     )
 
 

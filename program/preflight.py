@@ -22,6 +22,7 @@ from program.config.charts import unknown_mesh_fields
 from program.config.values import MASK
 from program.lookup import Cluster, Crd
 from program.rules import ambient as ambient_rules
+from program.rules import meshes as mesh_rules
 from program.rules import revisions as revision_rules
 from program.settings import Settings
 
@@ -51,6 +52,7 @@ class Plan:
         service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
+        adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
         warnings: sentences for the user.
     """
 
@@ -60,6 +62,7 @@ class Plan:
     service_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
     foreign_istio_crds: frozenset[str]
+    adopted_releases: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
@@ -92,6 +95,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
     _refuse_unadopted(settings, cluster)
+    mesh_rules.refuse_others(settings, cluster)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
         _refuse_unfit_bundle(settings, foreign)
@@ -109,6 +113,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         foreign_istio_crds=frozenset(
             name for name, ours in cluster.istio_crds.items() if not ours and not settings.adopt
         ),
+        adopted_releases=tuple(mesh_rules.foreign_releases(settings, cluster)),
         warnings=tuple(warnings),
     )
 

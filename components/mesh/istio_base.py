@@ -41,7 +41,8 @@ class IstioBaseArgs:
             those that run already first. ``version`` is then of the CRDs.
         default_revision: of ``revisions``, the one that validates what names none; empty for nobody.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
-        adopt: the releases take over what `istioctl install` made, which goes on running.
+        adopt: the releases take over what `istioctl install` or `helm install` made, which goes on running.
+        adopted_releases: with ``adopt``, the names of Helm releases in istio-system that are taken over.
 
     Source: https://istio.io/latest/docs/setup/install/helm/ and https://istio.io/latest/docs/setup/upgrade/helm/
     """
@@ -60,6 +61,7 @@ class IstioBaseArgs:
     default_revision: str = ""
     replicas: int = 1
     adopt: bool = False
+    adopted_releases: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -114,7 +116,9 @@ class IstioBase(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:IstioBase", name, None, opts)
         self._versions = dict(args.revisions) or {args.revision: args.version}
         # Whose an istiod is decides whether it counts as removed when the configuration lists it no longer.
-        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
+        # And a mesh in somebody else's namespace, with CRDs that were there before, would carry no mark at all.
+        marked = args.revisions or args.namespace_exists
+        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if marked else {}
         values = merged(labelled, args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         if not args.namespace_exists:
@@ -128,8 +132,11 @@ class IstioBase(pulumi.ComponentResource):
             releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
             adoption = local.Command(
                 f"{name}-adoption",
-                create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+                create=args.owner.adopt_command(
+                    **{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}, forget=args.adopted_releases
+                ),
+                # Once: what it would have Helm forget is the stack's own from then on.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires), ignore_changes=["create"]),
             )
             # Whoever puts something into the namespace waits until istioctl's is handed over.
             self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))

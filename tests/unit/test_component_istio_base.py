@@ -271,3 +271,9 @@ def test_a_null_of_istiods_own_stands_where_the_chart_of_its_version_has_the_def
 
 def test_an_empty_object_is_not_a_null() -> None:
     assert release_values({"pilot": {"env": {}}}, "1.23.0") == {"values": {"pilot": {"env": {}}}}
+
+
+def test_an_istiod_in_somebody_elses_namespace_is_marked_as_this_stacks(compose: Compose, mesh: Mesh) -> None:
+    values = compose(lambda: declared(namespace_exists=True)).inputs("istio-istiod")["values"]
+    assert values["pilot"] == {"deploymentLabels": OWNER.labels}
+    assert "pilot" not in mesh.inputs("istio-istiod")["values"]

@@ -12,6 +12,7 @@ from components.ownership import Owner
 from components.versions import Version
 from program.lookup import Cluster, Crd, look_up
 from program.settings import Settings
+from program.traces import LISTS, Traces
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_preflight import SETTINGS
 
@@ -20,6 +21,7 @@ OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
 ISTIODS = "/apis/apps/v1/deployments?labelSelector=app%3Distiod"
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
+RELEASES = "/api/v1/namespaces/istio-system/secrets?labelSelector=owner%3Dhelm"
 SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
@@ -41,6 +43,8 @@ def server(api: FakeApi) -> FakeApi:
     api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
     api.answer(ISTIODS, items({}))
     api.answer(PODS, items({}))
+    for path in (RELEASES, *LISTS):
+        api.answer(path, items({}))
     return api
 
 
@@ -271,3 +275,24 @@ def test_an_istiod_that_helm_did_not_make_is_told_apart(server: FakeApi, existin
     helms["metadata"]["annotations"] = {"meta.helm.sh/release-name": "istiod"}
     server.answer(ISTIODS, {"items": [istiod("istio-system", "pilot:1.23.0"), helms]})
     assert look_up(existing, OWNER).unreleased == {"istio-system/istiod"}
+
+
+def marks(release: str, namespace: str) -> dict[str, Any]:
+    return {"annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}}
+
+
+def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings) -> None:
+    sail = istiod("istio-system", "pilot:1.24.0")
+    sail["metadata"]["ownerReferences"] = [{"kind": "IstioRevision", "name": "default"}]
+    server.answer(ISTIODS, {"items": [sail]})
+    server.answer(RELEASES, items({"sh.helm.release.v1.istiod.v1": {"labels": {"name": "istiod"}}}))
+    server.answer(LISTS[0], items({"istiod-clusterrole-istio-system": marks("mesh", "istio"), "admin": {}}))
+    server.answer(LISTS[2], items({"istio-sidecar-injector": {}}))
+    assert look_up(existing, OWNER).traces == Traces(
+        releases=frozenset({"istiod"}),
+        sail={"istio-system/istiod": "IstioRevision default"},
+        strays={
+            f"{LISTS[0]}/istiod-clusterrole-istio-system": "istio/mesh",
+            f"{LISTS[2]}/istio-sidecar-injector": "",
+        },
+    )
