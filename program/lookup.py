@@ -19,6 +19,9 @@ from program import traces
 from program.settings import Settings
 from program.traces import Traces
 
+# The field managers of Pulumi's provider, and of this project's commands.
+MANAGERS = ("pulumi", "istio-minikube")
+WATCHED = (".istio.io", *(f".{group}" for group in GROUPS))
 STATUS = "sidecar.istio.io/status"
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
@@ -49,6 +52,8 @@ class Cluster:
         revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
             one without a name); read only where there is an istiod.
         traces: what else there is of Istio.
+        foreign_labels: the labels of each namespace that others than Pulumi have set.
+        terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
 
     identity: str = ""
@@ -61,6 +66,8 @@ class Cluster:
     own_istiods: frozenset[str] = frozenset()
     revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
     traces: Traces = field(default_factory=Traces)
+    foreign_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    terminating: frozenset[str] = frozenset()
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -117,7 +124,25 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, istiods),
+        foreign_labels={name: _foreign_labels(metadata) for name, metadata in namespaces.items()},
+        terminating=frozenset(
+            [f"namespace/{name}" for name, metadata in namespaces.items() if "deletionTimestamp" in metadata]
+            + [
+                f"customresourcedefinition/{metadata['name']}"
+                for metadata in crds
+                if "deletionTimestamp" in metadata and metadata["name"].endswith(WATCHED)
+            ]
+        ),
     )
+
+
+def _foreign_labels(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The labels that nobody of this project's has set."""
+    ours: set[str] = set()
+    for entry in metadata.get("managedFields") or ():
+        if entry["manager"].startswith(MANAGERS):
+            ours |= set(entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {}))
+    return {key: value for key, value in metadata.get("labels", {}).items() if f"f:{key}" not in ours}
 
 
 def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from program.config.values import MASK
 from program.lookup import Cluster, Crd
 from program.rules import ambient as ambient_rules
 from program.rules import meshes as mesh_rules
+from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
 from program.settings import Settings
 
@@ -89,6 +90,8 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         pulumi.RunError: they do not fit; says what to change.
     """
     ambient_rules.refuse_misfits(settings)
+    namespace_rules.refuse_terminating(settings, cluster)
+    namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     warnings += _ignored_values(settings)
     revision_rules.refuse_new_first(settings.control_planes, cluster)

@@ -39,7 +39,7 @@ def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> Se
         authorization=keys["authorization"].boolean(default=False),
         jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
         tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
-        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=_uses_cni(istio_values)),
+        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
 
@@ -135,7 +135,7 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     return levels
 
 
-def _uses_cni(istio_values: Mapping[str, Any]) -> bool:
+def uses_cni(istio_values: Mapping[str, Any]) -> bool:
     """Whether istiod leaves a pod's network to the CNI plugin, so that the pod needs no privilege of its own."""
     pilot = istio_values.get("pilot")
     cni = pilot.get("cni") if isinstance(pilot, Mapping) else None

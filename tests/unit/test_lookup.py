@@ -100,6 +100,12 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
         istiods={"istio-system/istiod": Version(1, 23)},
         unreleased=frozenset({"istio-system/istiod"}),
+        foreign_labels={
+            "kube-system": {},
+            "default": {},
+            "istio-system": {**OWNER.labels, "more": "x"},
+            "shop": others["labels"],
+        },
     )
 
 
@@ -296,3 +302,28 @@ def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings
             f"{LISTS[2]}/istio-sidecar-injector": "",
         },
     )
+
+
+def managed(manager: str, *labels: str) -> dict[str, Any]:
+    return {"manager": manager, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{label}": {} for label in labels}}}}
+
+
+def test_a_label_that_pulumi_or_a_command_of_ours_has_set_is_not_somebody_elses(
+    server: FakeApi, existing: Settings
+) -> None:
+    labels = {"istio-injection": "enabled", "a": "1", "b": "2", "c": "3"}
+    fields = [
+        managed("pulumi-kubernetes-1a2b", "istio-injection"),
+        managed("istio-minikube", "a"),
+        managed("kubectl-label", "b"),
+        {"manager": "pulumi-kubernetes-3c4d"},
+    ]
+    server.answer(NAMESPACES, items({**SYSTEM, "shop": {"labels": labels, "managedFields": fields}}))
+    assert look_up(existing, OWNER).foreign_labels["shop"] == {"b": "2", "c": "3"}
+
+
+def test_what_is_being_deleted_is_told(server: FakeApi, existing: Settings) -> None:
+    going = {"deletionTimestamp": "2026-11-26T06:00:00Z"}
+    server.answer(NAMESPACES, items({**SYSTEM, "shop": going}))
+    server.answer(CRDS, items({"a.istio.io": going, "b.istio.io": {}, "c.example": going}))
+    assert look_up(existing, OWNER).terminating == {"namespace/shop", "customresourcedefinition/a.istio.io"}
