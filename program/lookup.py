@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from components.commands.adopt import release_of
-from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
+from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS, POLICY
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.mesh.injected_namespace import REVISION
 from components.ownership import Owner
@@ -23,12 +23,13 @@ from program.traces import Traces
 MANAGERS = ("pulumi", "istio-minikube")
 WATCHED = (".istio.io", *(f".{group}" for group in GROUPS))
 STATUS = "sidecar.istio.io/status"
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crd:
-    """A Gateway API CRD in the cluster. Bundle version and channel are empty where it does not say."""
+    """A Gateway API CRD in the cluster, or the policy beside them; bundle version and channel may be empty."""
 
     bundle_version: str
     channel: str
@@ -53,6 +54,7 @@ class Cluster:
             one without a name); read only where there is an istiod.
         traces: what else there is of Istio.
         foreign_labels: the labels of each namespace that others than Pulumi have set.
+        gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
 
@@ -68,6 +70,7 @@ class Cluster:
     traces: Traces = field(default_factory=Traces)
     foreign_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     terminating: frozenset[str] = frozenset()
+    gateway_api_policy: Crd | None = None
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -96,10 +99,15 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
 
 
 def _read(kube: Kube, owner: Owner) -> Cluster:
+    def bundled(metadata: Mapping[str, Any]) -> Crd:
+        marks = metadata.get("annotations", {})
+        return Crd(bundle_version=marks.get(BUNDLE_VERSION, ""), channel=marks.get(CHANNEL, ""), ours=is_ours(metadata))
+
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    policy = kube.find(f"{POLICIES}/{POLICY}")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
     istiods = {
         f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
@@ -110,11 +118,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
         gateway_api={
-            metadata["name"]: Crd(
-                bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
-                channel=metadata.get("annotations", {}).get(CHANNEL, ""),
-                ours=is_ours(metadata),
-            )
+            metadata["name"]: bundled(metadata)
             for metadata in crds
             if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
         },
@@ -124,6 +128,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, istiods),
+        gateway_api_policy=bundled(policy["metadata"]) if policy else None,
         foreign_labels={name: _foreign_labels(metadata) for name, metadata in namespaces.items()},
         terminating=frozenset(
             [f"namespace/{name}" for name, metadata in namespaces.items() if "deletionTimestamp" in metadata]

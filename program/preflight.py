@@ -20,18 +20,15 @@ from components.versions import Version
 from program import supply
 from program.config.charts import unknown_mesh_fields
 from program.config.values import MASK
-from program.lookup import Cluster, Crd
+from program.lookup import Cluster
 from program.rules import ambient as ambient_rules
+from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
 from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
 from program.settings import Settings
 
 MIB = 2**20
-# What Istio and this program cannot do without.
-NEEDED_GATEWAY_API = frozenset(
-    f"{plural}.gateway.networking.k8s.io" for plural in ("gatewayclasses", "gateways", "httproutes", "referencegrants")
-)
 # Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
 # minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
 PROXY = (0.1, 128)
@@ -73,7 +70,7 @@ class Plan:
         """
         if not self.foreign_gateway_api:
             return list(release())
-        if not self.own_gateway_api and self.foreign_gateway_api >= NEEDED_GATEWAY_API:
+        if not self.own_gateway_api and self.foreign_gateway_api >= gateway_api_rules.NEEDED:
             return []
         # Somebody else's bundle, and what it lacks: an earlier destroy keeps only the CRDs that others use.
         return [
@@ -99,9 +96,8 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     _refuse_missing_charts(settings)
     _refuse_unadopted(settings, cluster)
     mesh_rules.refuse_others(settings, cluster)
-    foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
-    if foreign:
-        _refuse_unfit_bundle(settings, foreign)
+    warnings += gateway_api_rules.refuse_unfit(settings, cluster)
+    foreign = gateway_api_rules.foreign(cluster)
     own = frozenset(cluster.gateway_api) - frozenset(foreign)
     return Plan(
         foreign_gateway_api=frozenset(foreign),
@@ -179,26 +175,6 @@ def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
         "run `make up`; destroy will then remove it. Else remove it with `istioctl uninstall --purge`, or use another "
         "cluster"
     )
-
-
-def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None:
-    """The Gateway API's CRDs are somebody else's: they are left alone, so they must do as they are."""
-    bundles = sorted({(crd.bundle_version, crd.channel) for crd in foreign.values()})
-    shown = ", ".join(f"{version or 'no version'} ({channel or 'no channel'})" for version, channel in bundles)
-    wanted = f"{settings.gateway_api_version} ({settings.gateway_api_channel})"
-    advice = (
-        "This stack did not install them and leaves them alone: have their owner upgrade them, or set "
-        "gatewayApiVersion and gatewayApiChannel to what is there"
-    )
-    if len(bundles) > 1:
-        raise pulumi.RunError(
-            f"the cluster's Gateway API CRDs are of several bundles: {shown}; wanted: {wanted}. {advice}"
-        )
-    ((version, channel),) = bundles
-    if not version or Version.parse(version) < settings.gateway_api:
-        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, older than the wanted {wanted}. {advice}")
-    if settings.gateway_api_channel == "experimental" and channel != "experimental":
-        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
 
 
 def _unchecked_page(settings: Settings) -> list[str]:
