@@ -18,7 +18,7 @@ def chosen(stack: str) -> str:
     """The stack that is named; where none is, dev with minikube on PATH and embedded without. Says which and why.
 
     Raises:
-        UserError: the stack is one of the last version's, or needs minikube, which is not on PATH.
+        UserError: the stack is one of the last version's.
     """
     has_minikube = shutil.which("minikube") is not None
     if not stack:
@@ -30,8 +30,6 @@ def chosen(stack: str) -> str:
             "COMMAND` is `make COMMAND`; end what is left of the old one with its own `make destroy`, or by deleting "
             "its folder"
         )
-    if settings_of(stack)["clusterMode"] == "minikube" and not has_minikube:
-        raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
     return stack
 
 
@@ -41,9 +39,12 @@ def prepare(stack: str, overrides: Mapping[str, str] | None = None) -> None:
     A stack on any other cluster needs nothing here.
 
     Raises:
+        UserError: the stack needs minikube, which is not on PATH.
         EmbeddedError: something cannot be built, downloaded or written; says why.
     """
     settings = settings_of(stack, overrides)
+    if settings["clusterMode"] == "minikube" and shutil.which("minikube") is None:
+        raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
     if settings["clusterMode"] != "embedded":
         return
     root = (PROJECT / settings["kubeconfig"]).parent

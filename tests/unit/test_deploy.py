@@ -93,15 +93,21 @@ def test_a_stack_that_is_named_is_taken_without_a_word(stack: str, capsys: pytes
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        ("dev", "stack dev starts minikube, which is not on PATH; install it, or use STACK=embedded"),
         ("rehearsal", "stack rehearsal is called embedded now, its folder .rehearsal is .embedded, and "),
         ("moon", "there is no stack 'moon' here; accepted: "),
     ],
 )
-def test_a_stack_that_cannot_be_brought_up_here_is_refused(stack: str, message: str) -> None:
+def test_a_stack_that_is_none_of_these_is_refused(stack: str, message: str) -> None:
     with pytest.raises(UserError) as refused:
-        stacks.chosen(stack)
+        stacks.prepare(stacks.chosen(stack))
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.usefixtures("path")
+def test_a_stack_that_starts_minikube_is_refused_without_it() -> None:
+    with pytest.raises(UserError) as refused:
+        stacks.prepare("dev")
+    assert str(refused.value) == ("stack dev starts minikube, which is not on PATH; install it, or use STACK=embedded")
 
 
 def test_a_stack_on_another_cluster_needs_no_preparation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
