@@ -30,7 +30,12 @@ def in_cluster_document() -> dict[str, Any]:
 
 
 def files(kubeconfig: str) -> list[Path]:
-    """The files that ``kubeconfig`` stands for, whether they exist or not; for kubectl, the first has precedence."""
+    """The files that ``kubeconfig`` stands for, whether they exist or not; for kubectl, the first has precedence.
+
+    A pod's own account is in none.
+    """
+    if kubeconfig == IN_CLUSTER:
+        return []
     listed = kubeconfig
     if kubeconfig == FROM_ENVIRONMENT:
         listed = os.environ.get("KUBECONFIG") or DEFAULT

@@ -24,7 +24,7 @@ from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
 
-ClusterMode = Literal["minikube", "existing"]
+ClusterMode = Literal["minikube", "embedded", "existing"]
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
@@ -100,7 +100,7 @@ class Settings:
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
         istio_values = charts_config.read_istiod(keys["istioValues"])
         settings = cls(
-            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
+            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
             kubeconfig=keys["kubeconfig"].text(
                 r"\S.*",
                 f"the path of a kubeconfig file, such as ~/.kube/config, {FROM_ENVIRONMENT} or {IN_CLUSTER}",
