@@ -35,6 +35,7 @@ def compose(settings: Settings, found: Cluster) -> None:
     planned = plan(settings, found)
     for warning in planned.warnings:
         pulumi.warn(warning)
+    settings = replace(settings, traffic=planned.traffic)
     base = ground(settings, planned, owner_of(settings), arrive(settings, found))
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}
     for place, created in applications.services(base).items():

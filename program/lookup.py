@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -15,6 +15,7 @@ from components.kube import Kube, KubeError, MissingContextError, UnreachableErr
 from components.mesh.injected_namespace import REVISION
 from components.ownership import Owner
 from components.versions import Version
+from components.workloads.bookinfo import SERVICES
 from program import traces
 from program.settings import Settings
 from program.traces import Traces
@@ -55,6 +56,7 @@ class Cluster:
         traces: what else there is of Istio.
         foreign_labels: the labels of each namespace that others than Pulumi have set.
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
+        services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
 
@@ -71,6 +73,7 @@ class Cluster:
     foreign_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     terminating: frozenset[str] = frozenset()
     gateway_api_policy: Crd | None = None
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -84,7 +87,8 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     starts_cluster = settings.cluster_mode != "existing"
     profile = settings.minikube_profile
     try:
-        return _read(Kube(settings.kubeconfig, settings.context), owner)
+        kube = Kube(settings.kubeconfig, settings.context)
+        return replace(_read(kube, owner), services=_services(kube, settings))
     except MissingContextError as error:
         if starts_cluster:
             return Cluster()
@@ -141,6 +145,14 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
             ]
         ),
     )
+
+
+def _services(kube: Kube, settings: Settings) -> dict[str, Mapping[str, Any]]:
+    """The Services of others that the stack's traffic goes to, as far as they are there."""
+    deployed = SERVICES if settings.bookinfo else ()
+    names = [traffic.service for traffic in settings.traffic if traffic.service not in deployed]
+    found = {name: kube.find(f"/api/v1/namespaces/{settings.namespace}/services/{name}") for name in names}
+    return {name: service["spec"] for name, service in found.items() if service}
 
 
 def _foreign_labels(metadata: Mapping[str, Any]) -> dict[str, str]:

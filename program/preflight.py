@@ -16,6 +16,7 @@ from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
 from components.observability.addons import REQUESTS
+from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import supply
 from program.config.charts import unknown_mesh_fields
@@ -26,6 +27,7 @@ from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
 from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
+from program.rules import traffic as traffic_rules
 from program.settings import Settings
 
 MIB = 2**20
@@ -52,6 +54,7 @@ class Plan:
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
         warnings: sentences for the user.
+        traffic: the stack's traffic, completed by what is in the cluster.
     """
 
     foreign_gateway_api: frozenset[str]
@@ -62,6 +65,7 @@ class Plan:
     foreign_istio_crds: frozenset[str]
     adopted_releases: tuple[str, ...]
     warnings: tuple[str, ...]
+    traffic: tuple[Traffic, ...] = ()
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
         """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
@@ -114,6 +118,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         ),
         adopted_releases=tuple(mesh_rules.foreign_releases(settings, cluster)),
         warnings=tuple(warnings),
+        traffic=traffic_rules.completed(settings, cluster),
     )
 
 

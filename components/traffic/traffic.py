@@ -101,6 +101,10 @@ class Traffic:
     Attributes:
         service: the Service's name.
         port: its port.
+        target_port: where its pods listen, a number or a container port's name; empty for the same.
+        port_name: the port's name, which tells Istio the protocol.
+        app_protocol: the protocol itself, where the port says it; empty for none.
+        selector: labels of its pods; empty for its name as the label ``app``.
         subsets: values of the label ``version`` of its pods; each names a subset.
         routes: where requests go; anywhere where empty.
         timeout: a duration after which a request is answered 504; empty for none.
@@ -113,6 +117,10 @@ class Traffic:
 
     service: str
     port: int
+    target_port: int | str = ""
+    port_name: str = "http"
+    app_protocol: str = ""
+    selector: Mapping[str, str] = field(default_factory=dict)
     subsets: Sequence[str] = ()
     routes: Sequence[Route] = ()
     timeout: str = ""

@@ -43,9 +43,10 @@ def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
 
 def version_service(traffic: Traffic, subset: str) -> dict[str, Any]:
     """The spec of the Service in front of one subset: an HTTPRoute's backends are Services."""
+    port = _set(targetPort=traffic.target_port, appProtocol=traffic.app_protocol)
     return {
-        "ports": [{"port": traffic.port, "name": "http"}],
-        "selector": {"app": traffic.service, VERSION_LABEL: subset},
+        "ports": [{"port": traffic.port, "name": traffic.port_name, **port}],
+        "selector": {**(traffic.selector or {"app": traffic.service}), VERSION_LABEL: subset},
     }
 
 
