@@ -13,7 +13,7 @@ from components.mesh.waypoint import NAME as WAYPOINT
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, SHOWN
 from program.foundation import Ground
 
 Deployments = dict[str, k8s.apps.v1.Deployment]
@@ -44,7 +44,7 @@ def bookinfo(base: Ground) -> Deployments:
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
             route="bookinfo",
-            service="productpage",
+            service=SHOWN,
             port=PORT,
             paths=PAGE_PATHS,
             requires=base.requires,
@@ -92,7 +92,12 @@ def traffic(base: Ground) -> None:
     steered += [(service.namespace, service.traffic) for service in base.settings.services]
     for place, each in steered:
         if mesh.kinds(each):
-            args = mesh.TrafficPolicyArgs(namespace=base.namespaces[place], traffic=each, requires=base.requires)
+            args = mesh.TrafficPolicyArgs(
+                namespace=base.namespaces[place],
+                traffic=each,
+                requires=base.requires,
+                gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
+            )
             base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
 
 
@@ -146,10 +151,12 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
     """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
     settings = base.settings
     product_page = mesh.Page(
-        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+        service=SHOWN, namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
     )
     page = settings.security.page_to_check(product_page, BOOKINFO_GATEWAY)
     pages = [page] if page and settings.mesh_check_http and settings.bookinfo else []
+    if page != product_page and settings.page_is_faulty:
+        pages = []
     components = [
         mesh.MeshCheck(
             "mesh-check" if place == settings.namespace else f"mesh-check-{place}",

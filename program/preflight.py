@@ -183,10 +183,17 @@ def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
 
 
 def _unchecked_page(settings: Settings) -> list[str]:
-    """A warning where the mesh's check would like to ask for a page and has no token for it."""
-    if not (settings.security.jwt and settings.mesh_check_http):
+    """A warning where the mesh's check would like to ask for a page and cannot."""
+    if not settings.mesh_check_http:
         return []
-    return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+    if settings.security.jwt:
+        return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+    if settings.security.refuses_strangers and settings.page_is_faulty:
+        return [
+            "Bookinfo's page is not asked for when the mesh is checked: only the Gateway may ask for it, where "
+            "traffic.productpage.fault makes it fail"
+        ]
+    return []
 
 
 def _ignored_values(settings: Settings) -> list[str]:

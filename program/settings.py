@@ -13,6 +13,7 @@ from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.traffic.traffic import Traffic
 from components.versions import Version
+from components.workloads.bookinfo import SHOWN
 from program import control_planes
 from program.config import charts as charts_config
 from program.config import images as images_config
@@ -195,6 +196,11 @@ class Settings:
             namespaces=self.namespace_revisions,
             side_by_side=bool(self.revisions),
         )
+
+    @property
+    def page_is_faulty(self) -> bool:
+        """Whether Bookinfo's page fails, or is late, on purpose for whoever asks for it through the Gateway."""
+        return any(each.service == SHOWN and each.fault and not each.fault.headers for each in self.traffic)
 
     @property
     def istio(self) -> Version:

@@ -14,6 +14,8 @@ PORT = 9080
 REGISTRY = "docker.io/istio"
 # The images' own release, which Istio's sample of release 1.23 names.
 IMAGE_TAG = "1.20.1"
+# The service that the Gateway leads to.
+SHOWN = "productpage"
 GATEWAY = "bookinfo-gateway"
 PAGE_TITLE = "Simple Bookstore App"
 PAGE_PATHS = (
