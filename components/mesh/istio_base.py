@@ -97,9 +97,10 @@ def istiod_values(revision: str, values: Mapping[str, Any], replicas: int = 1) -
 
 
 def base_values(args: IstioBaseArgs) -> dict[str, Any]:
-    """Values of the base chart, whose own default revision is the istiod without a name."""
+    """Values of the base chart, whose own default revision, which validates, is the istiod without a name."""
     ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
-    return {**ours, "defaultRevision": args.default_revision} if args.revisions else ours
+    default = args.default_revision if args.revisions else args.revision
+    return {**ours, "defaultRevision": default} if args.revisions or default else ours
 
 
 class IstioBase(pulumi.ComponentResource):

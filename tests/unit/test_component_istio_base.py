@@ -277,3 +277,17 @@ def test_an_istiod_in_somebody_elses_namespace_is_marked_as_this_stacks(compose:
     values = compose(lambda: declared(namespace_exists=True)).inputs("istio-istiod")["values"]
     assert values["pilot"] == {"deploymentLabels": OWNER.labels}
     assert "pilot" not in mesh.inputs("istio-istiod")["values"]
+
+
+@pytest.mark.parametrize(
+    ("args", "default"),
+    [
+        ({}, None),
+        ({"revision": "1-23-0"}, "1-23-0"),
+        ({"revisions": {"": "1.23.0", "b": "1.24.6"}, "default_revision": "default"}, "default"),
+        ({"revision": "stable", "revisions": {"b": "1.24.6"}, "default_revision": ""}, ""),
+    ],
+)
+def test_the_validator_leads_to_an_istiod_that_is_there(compose: Compose, args: dict[str, Any], default: Any) -> None:
+    values = compose(lambda: declared(**args)).inputs("istio-base")["values"]
+    assert values.get("defaultRevision") == default
