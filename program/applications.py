@@ -120,6 +120,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
             requires=base.control_planes,
+            dns=base.dns,
         ),
         base.opts,
     )

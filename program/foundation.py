@@ -30,6 +30,7 @@ class Ground:
         namespaces: every injected namespace, by name; as an output once it is labelled.
         waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
+        dns: addresses of the cluster's DNS.
         made: every component, for whoever must be the last.
     """
 
@@ -42,6 +43,7 @@ class Ground:
     namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
     waypoints: Sequence[pulumi.Resource]
+    dns: Sequence[str] = ()
     made: list[pulumi.Resource] = field(default_factory=list)
 
 
@@ -162,5 +164,6 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         namespaces=namespaces,
         requires=[gateway_api, *istiods],
         waypoints=waypoints,
+        dns=planned.dns,
         made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
     )

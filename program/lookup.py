@@ -57,6 +57,7 @@ class Cluster:
         foreign_labels: the labels of each namespace that others than Pulumi have set.
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
         services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
+        dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
 
@@ -74,6 +75,7 @@ class Cluster:
     terminating: frozenset[str] = frozenset()
     gateway_api_policy: Crd | None = None
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -113,6 +115,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    dns = kube.find("/api/v1/namespaces/kube-system/services/kube-dns")
     policy = kube.find(f"{POLICIES}/{POLICY}")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
     istiods = {
@@ -134,6 +137,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, istiods),
+        dns=tuple(dns["spec"].get("clusterIPs") or ()) if dns else (),
         gateway_api_policy=bundled(policy["metadata"]) if policy else None,
         foreign_labels={name: _foreign_labels(metadata) for name, metadata in namespaces.items()},
         terminating=frozenset(

@@ -54,6 +54,7 @@ class Plan:
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
         warnings: sentences for the user.
+        dns: addresses of the cluster's DNS.
         traffic: the stack's traffic, completed by what is in the cluster.
     """
 
@@ -66,6 +67,7 @@ class Plan:
     adopted_releases: tuple[str, ...]
     warnings: tuple[str, ...]
     traffic: tuple[Traffic, ...] = ()
+    dns: tuple[str, ...] = ()
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
         """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
@@ -118,6 +120,8 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         ),
         adopted_releases=tuple(mesh_rules.foreign_releases(settings, cluster)),
         warnings=tuple(warnings),
+        # A cluster that the stack starts itself has no cache on its nodes, and need not be there yet.
+        dns=cluster.dns if settings.cluster_mode == "existing" else (),
         traffic=traffic_rules.completed(settings, cluster),
     )
 

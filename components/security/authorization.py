@@ -39,9 +39,9 @@ class AuthorizationArgs:
 
     Attributes:
         namespace: the injected namespace.
-        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
-        deny_by_default: whether what no policy allows is forbidden in that namespace.
-        gateway: a Gateway of that namespace that stays open to the outside; empty for none.
+        namespaces: every namespace of the stack, by name; outputs, so that it is there before its policies.
+        deny_by_default: whether what no policy allows is forbidden in these namespaces.
+        gateway: a Gateway of the injected namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
@@ -101,13 +101,17 @@ class Authorization(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:Authorization", name, None, opts)
 
         def policy(
-            object_name: str, place: str, spec: dict[str, Any], requires: Sequence[pulumi.Resource] = ()
+            object_name: str,
+            place: str,
+            spec: dict[str, Any],
+            requires: Sequence[pulumi.Resource] = (),
+            kubernetes_name: str = "",
         ) -> pulumi.Resource:
             return k8s.apiextensions.CustomResource(
                 f"{name}-{object_name}",
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
-                metadata={"name": object_name, "namespace": args.namespaces[place]},
+                metadata={"name": kubernetes_name or object_name, "namespace": args.namespaces[place]},
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
@@ -117,5 +121,7 @@ class Authorization(pulumi.ComponentResource):
             allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
-            policy(DENY_ALL, args.namespace, {}, allowing)
+            for place in args.namespaces:
+                denied = DENY_ALL if place == args.namespace else f"{DENY_ALL}-{place}"
+                policy(denied, place, {}, allowing, kubernetes_name=DENY_ALL)
         self.register_outputs({})

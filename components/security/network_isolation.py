@@ -13,6 +13,11 @@ from ..objects import typed
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 DNS_PORTS = ((53, "UDP"), (53, "TCP"))
+DNS_PODS = ("kube-dns", "node-local-dns")
+# Where a cache on each node listens, and Cloud DNS for GKE:
+# https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/ and
+# https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy#network-policy-and-nodelocal-dnscache
+NODE_LOCAL = ("169.254.20.10/32", "169.254.169.254/32")
 ISTIOD_PORT = 15012
 TRACES_PORT = 4317
 # Merged metrics, health, Envoy's metrics: asked for by the kubelet and by Prometheus, from wherever they run.
@@ -28,6 +33,8 @@ class NetworkIsolationArgs:
         gateway: a Gateway of that namespace that stays open to the outside; empty for none.
         gateway_port: the port that its pods listen on.
         caller_namespaces: other namespaces whose pods may call.
+        called_namespaces: other namespaces whose pods may be called.
+        dns: addresses of the cluster's DNS, which a cache on the node answers at in the place of its pods.
         egress: CIDRs that pods may connect to, such as the API server's or a database's.
 
     Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/ and, for the ports,
@@ -38,6 +45,8 @@ class NetworkIsolationArgs:
     gateway: str = ""
     gateway_port: int = 80
     caller_namespaces: Sequence[str] = ()
+    called_namespaces: Sequence[str] = ()
+    dns: Sequence[str] = ()
     egress: Sequence[str] = ()
 
 
@@ -49,6 +58,10 @@ def _namespace(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}}
 
 
+def _block(cidr: str) -> dict[str, Any]:
+    return {"ipBlock": {"cidr": cidr}}
+
+
 def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
     """Of all pods: their own namespace, DNS, istiod, traces and what is listed; the sidecars' ports to anybody.
 
@@ -56,7 +69,9 @@ def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
     API server only if their own program does.
     """
     same: Mapping[str, Any] = {"podSelector": {}}
-    dns = {**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    pods = {"matchExpressions": [{"key": "k8s-app", "operator": "In", "values": list(DNS_PODS)}]}
+    blocks = [_block(f"{address}/{128 if ':' in address else 32}") for address in args.dns]
+    dns = [{**_namespace("kube-system"), "podSelector": pods}, *map(_block, NODE_LOCAL), *blocks]
     return {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
@@ -65,8 +80,8 @@ def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
             {"ports": _ports(*((port, "TCP") for port in SIDECAR_PORTS))},
         ],
         "egress": [
-            {"to": [same, *({"ipBlock": {"cidr": cidr}} for cidr in args.egress)]},
-            {"to": [dns], "ports": _ports(*DNS_PORTS)},
+            {"to": [same, *map(_namespace, args.called_namespaces), *map(_block, args.egress)]},
+            {"to": dns, "ports": _ports(*DNS_PORTS)},
             {"to": [_namespace(ISTIO_NAMESPACE)], "ports": _ports((ISTIOD_PORT, "TCP"), (TRACES_PORT, "TCP"))},
         ],
     }

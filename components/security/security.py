@@ -80,6 +80,7 @@ class SecurityArgs:
         gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
         allows: calls that user services allow.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
+        dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
 
     config: SecurityConfig
@@ -88,6 +89,7 @@ class SecurityArgs:
     gateway: str
     allows: Sequence[Allow]
     requires: Sequence[pulumi.Resource]
+    dns: Sequence[str] = ()
 
 
 class Security(pulumi.ComponentResource):
@@ -102,7 +104,12 @@ class Security(pulumi.ComponentResource):
         if config.mutual_tls:
             PeerAuthentications(
                 f"{name}-mtls",
-                PeerAuthenticationsArgs(namespace=namespace, mutual_tls=config.mutual_tls, requires=args.requires),
+                PeerAuthenticationsArgs(
+                    namespace=namespace,
+                    others={place: each for place, each in args.namespaces.items() if place != args.namespace},
+                    mutual_tls=config.mutual_tls,
+                    requires=args.requires,
+                ),
                 here,
             )
         if config.authorization or allows:
@@ -130,27 +137,34 @@ class Security(pulumi.ComponentResource):
                 ),
                 here,
             )
-        if config.network_policies:
+        for place, output in args.namespaces.items() if config.network_policies else ():
+            main = place == args.namespace
             NetworkIsolation(
-                f"{name}-network",
+                f"{name}-network" if main else f"{name}-network-{place}",
                 NetworkIsolationArgs(
-                    namespace=namespace,
-                    gateway=args.gateway,
+                    namespace=output,
+                    gateway=args.gateway if main else "",
                     gateway_port=config.gateway_port,
-                    caller_namespaces=caller_namespaces(args.namespace, allows),
-                    egress=config.network_policies.egress,
+                    caller_namespaces=caller_namespaces(place, allows),
+                    called_namespaces=called_namespaces(place, allows),
+                    dns=args.dns,
+                    egress=config.network_policies.egress if config.network_policies else (),
                 ),
                 here,
             )
         self.register_outputs({})
 
 
+def called_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:
+    """The other namespaces whose pods may be called from ``namespace``."""
+    return sorted({allow.namespace for allow in allows if namespace in _callers(allow)} - {namespace})
+
+
 def caller_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:
-    """The other namespaces from which pods of ``namespace`` are called."""
-    callers = (
-        caller.rpartition("/")[0] or allow.namespace
-        for allow in allows
-        if allow.namespace == namespace
-        for caller in allow.callers
-    )
-    return sorted(set(callers) - {namespace})
+    """The other namespaces from which pods of ``namespace`` may be called."""
+    found = {caller for allow in allows if allow.namespace == namespace for caller in _callers(allow)}
+    return sorted(found - {namespace})
+
+
+def _callers(allow: Allow) -> set[str]:
+    return {caller.rpartition("/")[0] or allow.namespace for caller in allow.callers}
