@@ -11,6 +11,7 @@ from components.images import pinned
 from components.kubeconfig import kubectl
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.observability.observability import ObservabilityConfig
+from components.security.gateway_certificate import CertManager, Source, secret_name
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, SHOWN
@@ -32,12 +33,11 @@ def bookinfo(base: Ground) -> Deployments:
         ),
         base.opts,
     )
-    tls_secret = None
-    if settings.security.tls:
-        args = mesh.GatewayCertificateArgs(namespace=namespace, gateway=BOOKINFO_GATEWAY, source=settings.security.tls)
-        certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
-        base.made.append(certificate)
-        tls_secret = certificate.secret
+    tls_secret, source = None, settings.security.tls
+    if source:
+        # cert-manager's comes after the Gateway, which answers its challenges; any other before.
+        certificate = None if isinstance(source, CertManager) else _certificate(base, source)
+        tls_secret = certificate.secret if certificate else secret_name(BOOKINFO_GATEWAY)
     exposure = mesh.Exposure(
         "exposure",
         mesh.ExposureArgs(
@@ -54,10 +54,28 @@ def bookinfo(base: Ground) -> Deployments:
         ),
         base.opts,
     )
+    if isinstance(source, CertManager):
+        _certificate(base, source, exposure)
     base.made.extend([sample, exposure])
     pulumi.export("productPage", exposure.url("/productpage"))
     pulumi.export("commands", exposure.commands(kubectl(settings.kubeconfig, settings.context)))
     return sample.deployments
+
+
+def _certificate(base: Ground, source: Source, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
+    settings = base.settings
+    args = mesh.GatewayCertificateArgs(
+        namespace=base.namespaces[settings.namespace],
+        gateway=BOOKINFO_GATEWAY,
+        source=source,
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        requires=requires,
+    )
+    certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
+    base.made.append(certificate)
+    base.certificates.append(certificate)
+    return certificate
 
 
 def services(base: Ground) -> dict[str, Deployments]:
@@ -169,7 +187,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 deployments=checked,
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
-                requires=[*after, *base.waypoints],
+                requires=[*after, *base.waypoints, *base.certificates],
             ),
         )
         for place, checked in deployments.items()

@@ -31,6 +31,7 @@ class Ground:
         waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
         dns: addresses of the cluster's DNS.
+        certificates: what the page's check waits for.
         made: every component, for whoever must be the last.
     """
 
@@ -44,6 +45,7 @@ class Ground:
     requires: Sequence[pulumi.Resource]
     waypoints: Sequence[pulumi.Resource]
     dns: Sequence[str] = ()
+    certificates: list[pulumi.Resource] = field(default_factory=list)
     made: list[pulumi.Resource] = field(default_factory=list)
 
 

@@ -57,6 +57,7 @@ class Cluster:
         foreign_labels: the labels of each namespace that others than Pulumi have set.
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
         services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
+        cert_manager: whether cert-manager's kinds are there.
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
@@ -76,6 +77,7 @@ class Cluster:
     gateway_api_policy: Crd | None = None
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dns: tuple[str, ...] = ()
+    cert_manager: bool = False
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -137,6 +139,7 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, istiods),
+        cert_manager=any(metadata["name"] == "certificates.cert-manager.io" for metadata in crds),
         dns=tuple(dns["spec"].get("clusterIPs") or ()) if dns else (),
         gateway_api_policy=bundled(policy["metadata"]) if policy else None,
         foreign_labels={name: _foreign_labels(metadata) for name, metadata in namespaces.items()},

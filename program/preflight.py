@@ -16,6 +16,7 @@ from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
 from components.observability.addons import REQUESTS
+from components.security.gateway_certificate import CertManager
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import supply
@@ -100,6 +101,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
+    _refuse_missing_cert_manager(settings, cluster)
     _refuse_unadopted(settings, cluster)
     mesh_rules.refuse_others(settings, cluster)
     warnings += gateway_api_rules.refuse_unfit(settings, cluster)
@@ -168,6 +170,15 @@ def _refuse_missing_charts(settings: Settings) -> None:
                 f"{key} is {repository!r}, where {missing[0]} is missing; accepted: a folder that holds "
                 f"{' and '.join(archives)}, or an address"
             )
+
+
+def _refuse_missing_cert_manager(settings: Settings, cluster: Cluster) -> None:
+    if isinstance(settings.security.tls, CertManager) and cluster.identity and not cluster.cert_manager:
+        raise pulumi.RunError(
+            "security.tls.certManager is set, and the cluster has no CRD certificates.cert-manager.io: install "
+            "cert-manager (https://cert-manager.io/docs/installation/) with its Gateway API support, or set "
+            "security.tls.selfSigned or security.tls.secret"
+        )
 
 
 def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:

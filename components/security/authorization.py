@@ -13,6 +13,8 @@ from ..workloads.exposure import GATEWAY_CLASS, target_ref
 API_VERSION = "security.istio.io/v1"
 # Istio reads it as the mesh's own trust domain, whatever that is called.
 TRUST_DOMAIN = "cluster.local"
+# https://cert-manager.io/docs/configuration/acme/http01/
+SOLVER = "acme.cert-manager.io/http01-solver"
 DENY_ALL = "deny-by-default"
 
 
@@ -43,6 +45,7 @@ class AuthorizationArgs:
         deny_by_default: whether what no policy allows is forbidden in these namespaces.
         gateway: a Gateway of the injected namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
+        challenges: whether cert-manager's pods that answer challenges may be called.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
     Source: https://istio.io/latest/docs/reference/config/security/authorization-policy/
@@ -54,6 +57,7 @@ class AuthorizationArgs:
     allows: Sequence[Allow]
     requires: Sequence[pulumi.Resource]
     gateway: str = ""
+    challenges: bool = False
 
 
 def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
@@ -94,6 +98,11 @@ def open_gateway_spec(gateway: str) -> dict[str, Any]:
     return {"targetRefs": [target_ref(gateway)], "action": "ALLOW", "rules": [{}]}
 
 
+def challenges_spec() -> dict[str, Any]:
+    """Anybody may call cert-manager's solvers of HTTP-01, which know one path each and live for minutes."""
+    return {"selector": {"matchLabels": {SOLVER: "true"}}, "action": "ALLOW", "rules": [{}]}
+
+
 class Authorization(pulumi.ComponentResource):
     """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403."""
 
@@ -119,6 +128,8 @@ class Authorization(pulumi.ComponentResource):
         allowing = [policy(f"allow-{allow.service}", allow.namespace, allow_spec(allow)) for allow in args.allows]
         if args.deny_by_default and args.gateway:
             allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
+        if args.deny_by_default and args.challenges:
+            allowing.append(policy("allow-challenges", args.namespace, challenges_spec()))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
             for place in args.namespaces:

@@ -31,7 +31,7 @@ class NetworkIsolationArgs:
     Attributes:
         namespace: the injected namespace.
         gateway: a Gateway of that namespace that stays open to the outside; empty for none.
-        gateway_port: the port that its pods listen on.
+        gateway_ports: the ports that its pods listen on.
         caller_namespaces: other namespaces whose pods may call.
         called_namespaces: other namespaces whose pods may be called.
         dns: addresses of the cluster's DNS, which a cache on the node answers at in the place of its pods.
@@ -43,7 +43,7 @@ class NetworkIsolationArgs:
 
     namespace: pulumi.Input[str]
     gateway: str = ""
-    gateway_port: int = 80
+    gateway_ports: Sequence[int] = (80,)
     caller_namespaces: Sequence[str] = ()
     called_namespaces: Sequence[str] = ()
     dns: Sequence[str] = ()
@@ -87,12 +87,12 @@ def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
     }
 
 
-def gateway_spec(gateway: str, port: int) -> dict[str, Any]:
-    """Of a Gateway's pods: anybody may call their listener."""
+def gateway_spec(gateway: str, *ports: int) -> dict[str, Any]:
+    """Of a Gateway's pods: anybody may call their listeners."""
     return {
         "podSelector": {"matchLabels": {GATEWAY_LABEL: gateway}},
         "policyTypes": ["Ingress"],
-        "ingress": [{"ports": _ports((port, "TCP"))}],
+        "ingress": [{"ports": _ports(*((port, "TCP") for port in ports))}],
     }
 
 
@@ -103,7 +103,7 @@ class NetworkIsolation(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)
         specs = {"mesh-isolation": isolation_spec(args)}
         if args.gateway:
-            specs = {f"allow-{args.gateway}": gateway_spec(args.gateway, args.gateway_port), **specs}
+            specs = {f"allow-{args.gateway}": gateway_spec(args.gateway, *args.gateway_ports), **specs}
         for object_name, spec in specs.items():
             typed(
                 k8s.networking.v1.NetworkPolicy,

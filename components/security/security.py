@@ -8,7 +8,7 @@ import pulumi
 from ..mesh.mesh_check import Page
 from ..workloads.exposure import GATEWAY_CLASS, HTTP_PORT, HTTPS_PORT
 from .authorization import Allow, Authorization, AuthorizationArgs, bookinfo_allows
-from .gateway_certificate import Source
+from .gateway_certificate import CertManager, Source
 from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
@@ -29,7 +29,7 @@ class SecurityConfig:
         mutual_tls: what the mesh's pods take.
         authorization: whether calls within the namespace are forbidden unless they are listed.
         jwt: which tokens the Gateway asks for.
-        tls: where the certificate of the Gateway comes from, which then speaks HTTPS only.
+        tls: where the certificate of the Gateway comes from, which then speaks HTTPS.
         pod_security: the Pod Security standard of the namespace by mode.
         network_policies: what may leave the namespace.
     """
@@ -43,7 +43,7 @@ class SecurityConfig:
 
     @property
     def gateway_port(self) -> int:
-        """The port of the Gateway's one listener."""
+        """The port on which the Gateway shows anything."""
         return HTTPS_PORT if self.tls else HTTP_PORT
 
     @property
@@ -121,6 +121,7 @@ class Security(pulumi.ComponentResource):
                     deny_by_default=config.authorization,
                     gateway=args.gateway,
                     allows=allows,
+                    challenges=isinstance(config.tls, CertManager),
                     requires=args.requires,
                 ),
                 here,
@@ -144,7 +145,7 @@ class Security(pulumi.ComponentResource):
                 NetworkIsolationArgs(
                     namespace=output,
                     gateway=args.gateway if main else "",
-                    gateway_port=config.gateway_port,
+                    gateway_ports=sorted({HTTP_PORT, config.gateway_port}),
                     caller_namespaces=caller_namespaces(place, allows),
                     called_namespaces=called_namespaces(place, allows),
                     dns=args.dns,

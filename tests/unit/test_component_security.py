@@ -402,7 +402,7 @@ def test_network_policies_know_the_namespaces_that_may_call_and_the_gateways_por
     found = objects(security(config, [orders, elsewhere]))
     args = NetworkIsolationArgs(namespace="shop", caller_namespaces=["another", "other"], egress=["10.0.0.0/8"])
     assert found["NetworkPolicy/shop/mesh-isolation"] == isolation_spec(args)
-    assert found[f"NetworkPolicy/shop/allow-{GATEWAY}"] == gateway_network_spec(GATEWAY, 443)
+    assert found[f"NetworkPolicy/shop/allow-{GATEWAY}"] == gateway_network_spec(GATEWAY, 80, 443)
     there = NetworkIsolationArgs(
         namespace="other", caller_namespaces=["far"], called_namespaces=["shop"], egress=["10.0.0.0/8"]
     )
@@ -466,8 +466,31 @@ def test_a_secret_that_exists_is_named_and_nothing_is_made() -> None:
     assert mesh.registered["tls"] == {"secret": "mine"}
 
 
-def test_with_a_certificate_the_gateway_speaks_https_only() -> None:
-    (listener,) = gateway_spec("mine")["listeners"]
+def test_cert_managers_certificate_is_waited_for_by_a_command_that_says_what_is_missing() -> None:
+    mesh = certificate(CertManager(host="a.example", issuer="le", kind="ClusterIssuer"))
+    ready = mesh.named("tls-ready")
+    assert ready.inputs["create"] == ready.inputs["update"]
+    words = f"--kubeconfig= --context= --namespace=shop --name={GATEWAY}-tls"
+    assert ready.inputs["create"] == f"{program('certificate')} {words}"
+    assert "tls-certificate" in ready.dependencies
+
+
+def test_challenges_are_answered_where_everything_else_is_denied() -> None:
+    tls = CertManager(host="a.example", issuer="le", kind="ClusterIssuer")
+    solvers = {
+        "selector": {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}},
+        "action": "ALLOW",
+        "rules": [{}],
+    }
+    name = "AuthorizationPolicy/shop/allow-challenges"
+    assert objects(security(SecurityConfig(authorization=True, tls=tls)))[name] == solvers
+    assert name not in objects(security(SecurityConfig(tls=tls)))
+    assert name not in objects(security(SecurityConfig(authorization=True, tls=ExistingSecret(name="mine"))))
+
+
+def test_with_a_certificate_the_gateway_speaks_https_and_redirects_http() -> None:
+    http, listener = gateway_spec("mine")["listeners"]
+    assert http == {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}}}
     assert listener == {
         "name": "https",
         "port": 443,

@@ -100,6 +100,7 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
         istiods={"istio-system/istiod": Version(1, 23)},
         unreleased=frozenset({"istio-system/istiod"}),
+        cert_manager=True,
         foreign_labels={
             "kube-system": {},
             "default": {},
