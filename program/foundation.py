@@ -109,7 +109,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             chart_repository=settings.istio_chart_repository,
             namespace=istio.namespace,
             istiods=istiods,
-            platform="minikube" if settings.cluster_mode == "minikube" else "",
+            platform=planned.platform,
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
             cni_values=settings.cni_values,
             ztunnel_values=settings.ztunnel_values,

@@ -58,6 +58,7 @@ class Cluster:
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
         services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
         cert_manager: whether cert-manager's kinds are there.
+        container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
     """
@@ -78,6 +79,7 @@ class Cluster:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dns: tuple[str, ...] = ()
     cert_manager: bool = False
+    container_runtimes: frozenset[str] = frozenset()
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -92,7 +94,9 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     profile = settings.minikube_profile
     try:
         kube = Kube(settings.kubeconfig, settings.context)
-        return replace(_read(kube, owner), services=_services(kube, settings))
+        return replace(
+            _read(kube, owner), services=_services(kube, settings), container_runtimes=_runtimes(kube, settings)
+        )
     except MissingContextError as error:
         if starts_cluster:
             return Cluster()
@@ -160,6 +164,12 @@ def _services(kube: Kube, settings: Settings) -> dict[str, Mapping[str, Any]]:
     names = [traffic.service for traffic in settings.traffic if traffic.service not in deployed]
     found = {name: kube.find(f"/api/v1/namespaces/{settings.namespace}/services/{name}") for name in names}
     return {name: service["spec"] for name, service in found.items() if service}
+
+
+def _runtimes(kube: Kube, settings: Settings) -> frozenset[str]:
+    """The nodes' container runtimes, without their versions."""
+    nodes = kube.objects("/api/v1/nodes") if settings.data_plane == "ambient" else []
+    return frozenset(node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes)
 
 
 def _foreign_labels(metadata: Mapping[str, Any]) -> dict[str, str]:

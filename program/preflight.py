@@ -55,6 +55,7 @@ class Plan:
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
         warnings: sentences for the user.
+        platform: in ambient mode, what istio-cni is told of the nodes.
         dns: addresses of the cluster's DNS.
         traffic: the stack's traffic, completed by what is in the cluster.
     """
@@ -69,6 +70,7 @@ class Plan:
     warnings: tuple[str, ...]
     traffic: tuple[Traffic, ...] = ()
     dns: tuple[str, ...] = ()
+    platform: str = ""
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
         """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
@@ -94,6 +96,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         pulumi.RunError: they do not fit; says what to change.
     """
     ambient_rules.refuse_misfits(settings)
+    ambient_rules.refuse_other_nodes(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
@@ -124,6 +127,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         warnings=tuple(warnings),
         # A cluster that the stack starts itself has no cache on its nodes, and need not be there yet.
         dns=cluster.dns if settings.cluster_mode == "existing" else (),
+        platform=ambient_rules.platform(settings, cluster),
         traffic=traffic_rules.completed(settings, cluster),
     )
 
