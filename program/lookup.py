@@ -58,6 +58,7 @@ class Cluster:
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
         services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
         cert_manager: whether cert-manager's kinds are there.
+        jobs: what runs to an end in the stack's namespaces and may get a sidecar, as KIND NAMESPACE/NAME.
         container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
@@ -79,6 +80,7 @@ class Cluster:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dns: tuple[str, ...] = ()
     cert_manager: bool = False
+    jobs: tuple[str, ...] = ()
     container_runtimes: frozenset[str] = frozenset()
 
 
@@ -95,7 +97,10 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     try:
         kube = Kube(settings.kubeconfig, settings.context)
         return replace(
-            _read(kube, owner), services=_services(kube, settings), container_runtimes=_runtimes(kube, settings)
+            _read(kube, owner),
+            services=_services(kube, settings),
+            container_runtimes=_runtimes(kube, settings),
+            jobs=_jobs(kube, settings),
         )
     except MissingContextError as error:
         if starts_cluster:
@@ -170,6 +175,24 @@ def _runtimes(kube: Kube, settings: Settings) -> frozenset[str]:
     """The nodes' container runtimes, without their versions."""
     nodes = kube.objects("/api/v1/nodes") if settings.data_plane == "ambient" else []
     return frozenset(node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes)
+
+
+def _jobs(kube: Kube, settings: Settings) -> tuple[str, ...]:
+    """Jobs that have not ended, and CronJobs, of the stack's namespaces."""
+    found = []
+    for namespace in dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services))):
+        for kind in ("CronJob", "Job"):
+            items = kube.find(f"/apis/batch/v1/namespaces/{namespace}/{kind.lower()}s") or {"items": []}
+            found += [f"{kind} {namespace}/{job['metadata']['name']}" for job in items["items"] if _wants_sidecar(job)]
+    return tuple(found)
+
+
+def _wants_sidecar(job: Mapping[str, Any]) -> bool:
+    ended = job.get("status", {}).get("completionTime") or job["metadata"].get("ownerReferences")
+    spec = job["spec"].get("jobTemplate", job)["spec"]
+    metadata = spec["template"].get("metadata") or {}
+    said = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+    return not ended and said.get("sidecar.istio.io/inject") != "false"
 
 
 def _foreign_labels(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
 from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
+from program.rules import sidecars as sidecar_rules
 from program.rules import traffic as traffic_rules
 from program.settings import Settings
 
@@ -100,7 +101,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
-    warnings += _ignored_values(settings)
+    warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
