@@ -15,6 +15,7 @@ from components.kube import Kube, RefusedError
 from components.kubeconfig import helm_words
 from components.ownership import LABEL
 from operations import engine
+from operations.manifests import clouds
 from operations.manifests.declared import declared, settings_of
 from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, stack_config
 from operations.manifests.objects import Api, described
@@ -112,6 +113,8 @@ def difference(
     live = api.find(wanted)
     if live is None:
         return Difference(item=item, lines=())
+    if wanted["kind"] in WEBHOOKS:
+        wanted = clouds.with_exclusions(wanted, live)
     labels = live["metadata"].get("labels", {})
     if hidden(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
         return None  # those that were there before stay as they are
