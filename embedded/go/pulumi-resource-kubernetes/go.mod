@@ -20,8 +20,10 @@ replace (
 replace (
 	// As in ../go.mod.
 	github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
-	// Releases of it that the plugin compiles with need types that Kubernetes 1.36 no longer has; see ssa/go.mod.
-	github.com/fluxcd/pkg/ssa => ./ssa
+	// Releases of it that the plugin compiles with need types that Kubernetes 1.36 no longer has; see stand-ins.
+	github.com/fluxcd/pkg/ssa => ./stand-ins/ssa
+	// The whole of it takes six minutes of a processor and 4 GB of memory to compile; see stand-ins.
+	github.com/pulumi/pulumi-kubernetes/sdk/v4 => ./stand-ins/sdk
 )
 
 require github.com/pulumi/pulumi-kubernetes/provider/v4 v4.0.0-20260115033456-f47bc2d6f199
