@@ -1,0 +1,68 @@
+"""What the starter tells the process that runs the node."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One cluster's folder, and what it is made of.
+
+    Attributes:
+        root: the folder of everything that the cluster writes.
+        tools: the folder of the binaries, CNI's in its folder ``cni``.
+        packages: the root of unpacked distribution packages that hold nft; None where the machine has it.
+        images: the folder of the OCI image layout that pulls are answered from.
+        cgroup: the name of the cluster's cgroup, in each hierarchy.
+        relays: by name, the descriptor of a socket that listens on the host's loopback.
+    """
+
+    root: Path
+    tools: Path
+    packages: Path | None
+    images: Path
+    cgroup: str
+    relays: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def certificates(self) -> Path:
+        """Keys and certificates."""
+        return self.root / "certificates"
+
+    @property
+    def tokens(self) -> Path:
+        """Who may log in by token: the administrator on the host."""
+        return self.root / "secrets" / "tokens.csv"
+
+    @property
+    def configuration(self) -> Path:
+        """What the node's programs are configured with, written anew at each start."""
+        return self.root / "configuration"
+
+    @property
+    def published(self) -> Path:
+        """The Services that the relays lead to, NAME.NAMESPACE each, the first that answers."""
+        return self.root / "published"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each program, and those of the pods."""
+        return self.root / "logs"
+
+    @property
+    def status(self) -> Path:
+        """How far the start has come."""
+        return self.root / "status.json"
+
+    def write(self, path: Path) -> None:
+        """Write these settings for `read`."""
+        path.write_text(json.dumps(asdict(self), default=str))
+
+    @classmethod
+    def read(cls, path: Path) -> "Settings":
+        """The settings that `write` has written."""
+        content = json.loads(path.read_text())
+        packages = content.pop("packages")
+        paths = {name: Path(content.pop(name)) for name in ("root", "tools", "images")}
+        return cls(packages=Path(packages) if packages else None, **paths, **content)
