@@ -20,25 +20,25 @@ $(READY): requirements.txt requirements-dev.txt
 	@touch $@
 
 up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): minikube and the Pulumi CLI, or the rehearsal without minikube
-	@$(PY) -m deploy up --stack $(STACK) $(if $(POLICIES),--policies)
+	@$(PY) -m operations.deploy up --stack $(STACK) $(if $(POLICIES),--policies)
 
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
-	@$(PY) -m deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
+	@$(PY) -m operations.deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
 
 drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
-	@$(PY) -m deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
+	@$(PY) -m operations.deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
 
 recover: $(READY) ## Put right what an up that was killed has left, or what was changed by hand; then run up
-	@$(PY) -m deploy recover --stack $(STACK)
+	@$(PY) -m operations.deploy recover --stack $(STACK)
 
 vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)
-	@$(PY) -m vendor --stack $(STACK) $(if $(UPDATE),--update)
+	@$(PY) -m operations.vendor --stack $(STACK) $(if $(UPDATE),--update)
 
 destroy: $(READY) ## Undo up
-	@$(PY) -m deploy destroy --stack $(STACK)
+	@$(PY) -m operations.deploy destroy --stack $(STACK)
 
 status: $(READY) ## Show the rehearsal's pods and outputs
-	@$(PY) -m rehearsal status
+	@$(PY) -m operations status
 
 test: lint ## Everything: format, types, unit, rehearsal and engine tests
 	@$(PY) -m pytest tests
@@ -65,46 +65,46 @@ RENDER ?=
 .PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of STACK into .rendered/STACK (RENDER=--stand-ins: offline)
-	@$(PY) -m rehearsal render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
+	@$(PY) -m operations render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
 
 render-diff: $(READY) ## Show how STACK's manifests differ from those of commit BASE
-	@$(PY) -m rehearsal render-diff --stack $(STACK) --base $(BASE) --out $(OUT)/diff-$(STACK) $(RENDER)
+	@$(PY) -m operations render-diff --stack $(STACK) --base $(BASE) --out $(OUT)/diff-$(STACK) $(RENDER)
 
 policy: $(READY) ## Judge STACK's manifests by the policies, without the Pulumi CLI
-	@$(PY) -m rehearsal policy --stack $(STACK) $(RENDER)
+	@$(PY) -m operations policy --stack $(STACK) $(RENDER)
 
 policy/.venv/.ready: policy/requirements.txt $(READY)
 	@$(PY) -m venv policy/.venv
 	@policy/.venv/bin/pip install --quiet --disable-pip-version-check -r policy/requirements.txt
 	@touch $@
 
-policy-pack: policy/.venv/.ready ## Set up the policy pack for `python -m deploy up --policies`
+policy-pack: policy/.venv/.ready ## Set up the policy pack for `python -m operations.deploy up --policies`
 
 graph: $(READY) ## Draw STACK's components into README.md
-	@$(PY) -m rehearsal graph --stack $(STACK)
+	@$(PY) -m operations graph --stack $(STACK)
 
 graph-check: $(READY)
-	@$(PY) -m rehearsal graph --check >/dev/null
+	@$(PY) -m operations graph --check >/dev/null
 
 workflows: $(READY)
-	@$(PY) -m tools.actionlint
+	@$(PY) -m operations.actionlint
 
 preview-base: $(READY) ## Bring the rehearsal up as it is at commit BASE (needs the Pulumi CLI)
-	@$(PY) -m rehearsal preview-base --base $(BASE)
+	@$(PY) -m operations preview-base --base $(BASE)
 
 preview-head: $(READY) ## Preview this work tree against what preview-base brought up
-	@$(PY) -m rehearsal preview
+	@$(PY) -m operations preview
 
 preview-comment: $(READY) ## Write a pull request's comment: preview-head, and the manifests that differ from BASE
 	@mkdir -p .preview
-	@$(PY) -m rehearsal preview >.preview/rehearsal.diff || { cat .preview/rehearsal.diff; exit 1; }
+	@$(PY) -m operations preview >.preview/rehearsal.diff || { cat .preview/rehearsal.diff; exit 1; }
 	@$(foreach stack,$(PREVIEWED),$(MAKE) --no-print-directory render-diff STACK=$(stack) \
 		&& cp $(OUT)/diff-$(stack)/changes.diff .preview/$(stack).diff &&) true
-	@$(PY) -m rehearsal comment --out .preview/comment.md --section "Preview of the rehearsal=.preview/rehearsal.diff" \
+	@$(PY) -m operations comment --out .preview/comment.md --section "Preview of the rehearsal=.preview/rehearsal.diff" \
 		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
 
 doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and what is missing
-	@$(PY) -m doctor --stack $(STACK)
+	@$(PY) -m operations.doctor --stack $(STACK)
 
 e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e

@@ -8,12 +8,12 @@ gc.disable()
 
 import pulumi
 
-import compose
 from components.ownership import Owner
-from lookup import look_up
-from preflight import plan
-from settings import Settings
-from supply import as_locked
+from program import compose
+from program.lookup import look_up
+from program.preflight import plan
+from program.settings import Settings
+from program.supply import as_locked
 
 if not gc.get_freeze_count():
     gc.freeze()

@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-import pulumi_cli
 from benchmarks import evaluation, preview, scale, start, up
 from benchmarks.measure import Result
+from operations import pulumi_cli
 
 BENCHMARKS = {"up": up, "preview": preview, "evaluation": evaluation, "scale": scale, "start": start}
 NEED_THE_CLI = ("up", "preview")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rehearsal import engine, toolchain
-from rehearsal.cluster import CONTEXT
-from rehearsal.program import Recorder, evaluate, stack_config
-from rehearsal.view import View
+from embedded import toolchain
+from embedded.cluster import CONTEXT
+from operations import engine
+from operations.evaluate import Recorder, evaluate, stack_config
+from operations.view import View
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-import pulumi_cli
 from benchmarks.measure import Result, alternate, timed
 from benchmarks.setting import PROGRAMS, fresh_cluster, settings
+from operations import pulumi_cli
 
 
 def results(runs: int) -> Iterator[Result]:
@@ -13,7 +13,7 @@ def results(runs: int) -> Iterator[Result]:
     if not binary:
         return
     with fresh_cluster() as cluster:
-        mesh = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=cluster.root / "state")
+        mesh = pulumi_cli.Cli(binary=binary, stack="embedded", state=cluster.root / "state")
         mesh.up(settings(cluster), quiet=True)
         least = pulumi_cli.Cli(
             binary=binary, stack="bench", state=cluster.root / "least", project=PROGRAMS / "namespace"

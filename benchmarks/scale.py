@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from benchmarks.measure import Result
 from benchmarks.setting import PROGRAMS, child, fresh_cluster
-from kube import APPLY, Kube
-from rehearsal.cluster import CONTEXT, Cluster, node_manifest
+from components.kube import APPLY, Kube
+from embedded.cluster import CONTEXT, Cluster, node_manifest
 
 COPIES = (1, 10, 50)
 STEPS = ("up", "up again", "down")
@@ -46,6 +46,6 @@ def _add_nodes(cluster: Cluster) -> None:
     kube = Kube(cluster.kubeconfig, CONTEXT)
     for number in range(MORE_NODES):
         name = f"more-{number}"
-        node = json.loads(json.dumps(node_manifest()).replace("rehearsal", name))
+        node = json.loads(json.dumps(node_manifest()).replace("embedded", name))
         for part in ("", "/status"):
             kube.request("PATCH", f"/api/v1/nodes/{name}{part}?fieldManager=bench&force=true", node, content_type=APPLY)

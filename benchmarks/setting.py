@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rehearsal import artifacts
-from rehearsal.cluster import Cluster
-from rehearsal.program import PROJECT
+from embedded import artifacts
+from embedded.cluster import Cluster
+from operations.evaluate import PROJECT
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 ISTIO = "1.23.0"

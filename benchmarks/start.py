@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.measure import Result, timed
 from benchmarks.setting import quietly
-from rehearsal import toolchain
-from rehearsal.program import PROJECT
+from embedded import toolchain
+from operations.evaluate import PROJECT
 
 LIMIT_SECONDS = 15.0
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "vendor")

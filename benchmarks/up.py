@@ -5,15 +5,15 @@ from pathlib import Path
 
 import yaml
 
-import pulumi_cli
 from benchmarks.measure import Result, alternate, timed
 from benchmarks.setting import ISTIO, child, fresh_cluster, quietly, settings
-from rehearsal import toolchain
-from rehearsal.cluster import CONTEXT, Cluster
-from rehearsal.program import PROJECT
-from rehearsal.render import render
+from embedded import toolchain
+from embedded.cluster import CONTEXT, Cluster
+from operations import pulumi_cli
+from operations.evaluate import PROJECT
+from operations.render import render
 
-STACK = "rehearsal"
+STACK = "embedded"
 Way = Callable[[Cluster], None]
 # The tutorial's steps 3 and 6 as files to apply, by the components whose objects are in them.
 FILES = {"ingress.yaml": {"ingress"}, "bookinfo.yaml": {"bookinfo", "exposure"}}

@@ -1,29 +1,29 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
-from components.addons import Addons, AddonsArgs
-from components.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
-from components.authorization import Allow, Authorization, AuthorizationArgs
-from components.bookinfo import Bookinfo, BookinfoArgs
-from components.cluster_guard import ClusterGuard, ClusterGuardArgs
-from components.exposure import Exposure, ExposureArgs
-from components.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
-from components.gateway_certificate import GatewayCertificate, GatewayCertificateArgs
-from components.ingress_gateway import IngressGateway, IngressGatewayArgs
-from components.ingress_jwt import IngressJwt, IngressJwtArgs
-from components.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
-from components.istio_base import IstioBase, IstioBaseArgs
-from components.mesh_check import MeshCheck, MeshCheckArgs, Page
-from components.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
-from components.minikube import Minikube, MinikubeArgs
-from components.network_isolation import NetworkIsolation, NetworkIsolationArgs
-from components.observability import Observability, ObservabilityArgs
-from components.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
-from components.revision_tag import RevisionTag, RevisionTagArgs
-from components.security import Security, SecurityArgs
-from components.traffic import kinds
-from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs
-from components.user_service import UserService, UserServiceArgs
-from components.waypoint import Waypoint, WaypointArgs
+from .cluster.cluster_guard import ClusterGuard, ClusterGuardArgs
+from .cluster.minikube import Minikube, MinikubeArgs
+from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
+from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
+from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
+from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
+from .mesh.istio_base import IstioBase, IstioBaseArgs
+from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
+from .mesh.revision_tag import RevisionTag, RevisionTagArgs
+from .mesh.waypoint import Waypoint, WaypointArgs
+from .observability.addons import Addons, AddonsArgs
+from .observability.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
+from .observability.observability import Observability, ObservabilityArgs
+from .security.authorization import Allow, Authorization, AuthorizationArgs
+from .security.gateway_certificate import GatewayCertificate, GatewayCertificateArgs
+from .security.ingress_jwt import IngressJwt, IngressJwtArgs
+from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
+from .security.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
+from .security.security import Security, SecurityArgs
+from .traffic.traffic import kinds
+from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
+from .workloads.bookinfo import Bookinfo, BookinfoArgs
+from .workloads.exposure import Exposure, ExposureArgs
+from .workloads.user_service import UserService, UserServiceArgs
 
 __all__ = [
     "Addons",

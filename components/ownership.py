@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .python import program
+
 LABEL = "istio-minikube/stack"
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
-MODULE = "exec .venv/bin/python -m commands.crds"
-ADOPT = "exec .venv/bin/python -m commands.adopt"
-BUNDLE = "exec .venv/bin/python -m commands.bundle"
+MODULE, ADOPT, BUNDLE = map(program, ("crds", "adopt", "bundle"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -212,7 +212,7 @@ POLICIES = (
     Policy(
         name="no-load-balancer",
         each=no_load_balancer,
-        levels={"ci": "mandatory", "dev": "advisory", "rehearsal": "advisory"},
+        levels={"ci": "mandatory", "dev": "advisory", "embedded": "advisory"},
         otherwise="off",
     ),
     Policy(name="injected-only-through-component", each=injected_only_through_component),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import pulumi_cli
-from pulumi_cli import Cli, CliError
+from operations import pulumi_cli
+from operations.pulumi_cli import Cli, CliError
 
 STACK = "ci"
 PROFILE = "minikube"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import pulumi_cli
-from tests.rehearsal.conftest import cluster, own_cluster, tools
+from operations import pulumi_cli
+from tests.embedded.conftest import cluster, own_cluster, tools
 
 __all__ = ["cluster", "own_cluster", "tools"]
 
@@ -16,7 +16,7 @@ def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
     """The CLI with a state of the test's own; what it brought up is destroyed."""
     binary = pulumi_cli.found()
     assert binary
-    cli = pulumi_cli.Cli(binary=binary, stack="rehearsal", state=tmp_path / "state")
+    cli = pulumi_cli.Cli(binary=binary, stack="embedded", state=tmp_path / "state")
     yield cli
     # By the configuration of the test's last run.
     cli.run("destroy", "--yes", "--skip-preview")

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import pulumi_cli
-from kube import MERGE, Kube
-from rehearsal import drift
-from rehearsal.apply import wait_until
-from rehearsal.cluster import Cluster
-from supply import LOCK, digest
-from tests.rehearsal import istioctl
-from tests.rehearsal.stack import CONTEXT, objects, settings_for
+from components.kube import MERGE, Kube
+from embedded.cluster import Cluster
+from operations import drift, pulumi_cli
+from operations.objects import wait_until
+from program.supply import LOCK, digest
+from tests.embedded import istioctl
+from tests.embedded.stack import CONTEXT, objects, settings_for
 
 pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
 
@@ -31,7 +30,7 @@ def kube(cluster: Cluster) -> Kube:
 
 
 def found(cluster: Cluster, tools: Path) -> list[str]:
-    return [str(each) for each in drift.find("rehearsal", settings_for(cluster), tools / "helm")[2]]
+    return [str(each) for each in drift.find("embedded", settings_for(cluster), tools / "helm")[2]]
 
 
 def test_what_the_engine_made_has_no_drift_and_what_was_changed_is_put_right(
@@ -48,7 +47,7 @@ def test_what_the_engine_made_has_no_drift_and_what_was_changed_is_put_right(
         "    spec.minAvailable: 0, should be 1",
     ]
 
-    api, _, differences = drift.find("rehearsal", settings_for(cluster), tools / "helm")
+    api, _, differences = drift.find("embedded", settings_for(cluster), tools / "helm")
     assert len(drift.repair(api, differences)) == 1
     cli.run("refresh", "--yes", "--skip-preview", quiet=True)
     cli.run("up", "--yes", "--skip-preview", quiet=True)
@@ -63,7 +62,7 @@ def project(tmp_path: Path, cluster: Cluster) -> Path:
     copy = tmp_path / "project"
     shutil.copytree(pulumi_cli.PROJECT, copy, ignore=shutil.ignore_patterns(*NOT_THE_PROJECT))
     (copy / ".venv").symlink_to(pulumi_cli.PROJECT / ".venv")
-    (copy / ".rehearsal").symlink_to(cluster.root)
+    (copy / ".embedded").symlink_to(cluster.root)
     settings_for(cluster)
     return copy
 
@@ -71,7 +70,7 @@ def project(tmp_path: Path, cluster: Cluster) -> Path:
 def test_a_locked_stack_is_installed_from_its_vendored_files_and_another_file_is_refused(
     project: Path, cli: pulumi_cli.Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run([sys.executable, "-m", "vendor", "--stack", "rehearsal"], cwd=project, check=True)
+    subprocess.run([sys.executable, "-m", "vendor", "--stack", "embedded"], cwd=project, check=True)
     assert (project / LOCK).is_file()
     cli = replace(cli, project=project)
     # Nothing answers there, and nobody asks.
@@ -79,7 +78,7 @@ def test_a_locked_stack_is_installed_from_its_vendored_files_and_another_file_is
     cli.up(SMALL | nowhere)
     cli.run("preview", "--expect-no-changes", quiet=True)
 
-    chart = project / "vendor/rehearsal/istiod-1.23.0.tgz"
+    chart = project / "vendor/embedded/istiod-1.23.0.tgz"
     locked = chart.read_bytes()
     chart.write_bytes(locked + b"\0")
     before = set(objects(kube(cluster)))

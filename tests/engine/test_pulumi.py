@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-import pulumi_cli
-from kube import KUBE_SYSTEM, Kube
-from rehearsal import artifacts
-from rehearsal.apply import wait_until
-from rehearsal.cluster import Cluster
-from tests.rehearsal.stack import CONTEXT, objects, settings_for
+from components.kube import KUBE_SYSTEM, Kube
+from embedded import artifacts
+from embedded.cluster import Cluster
+from operations import pulumi_cli
+from operations.objects import wait_until
+from tests.embedded.stack import CONTEXT, objects, settings_for
 
 MINIKUBE = """#!/bin/sh
 figures='"Memory": 5500, "CPUs": 4, "Driver": "docker", "KubernetesConfig": {{"KubernetesVersion": "v1.30.0"}}'

@@ -10,18 +10,17 @@ from typing import Any
 
 import pytest
 
-import pulumi_cli
-import recover
-from kube import APPLY, MERGE, Kube
-from pulumi_cli import Cli, CliError
-from recover import Release, revisions
-from rehearsal import drift, process
-from rehearsal.apply import wait_until
-from rehearsal.cluster import Cluster
-from rehearsal.declared import releases_of, settings_of
-from tests.rehearsal import releases
-from tests.rehearsal.releases import ISTIOD
-from tests.rehearsal.stack import CONTEXT, settings_for
+from components.kube import APPLY, MERGE, Kube
+from embedded import process
+from embedded.cluster import Cluster
+from operations import drift, pulumi_cli, recover
+from operations.declared import releases_of, settings_of
+from operations.objects import wait_until
+from operations.pulumi_cli import Cli, CliError
+from operations.recover import Release, revisions
+from tests.embedded import releases
+from tests.embedded.releases import ISTIOD
+from tests.embedded.stack import CONTEXT, settings_for
 
 pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
 
@@ -137,7 +136,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A stack that was brought up where there was an object of the same name already."""
     binary = pulumi_cli.found()
     assert binary
-    cli = Cli(binary=binary, stack="rehearsal", state=tmp_path_factory.mktemp("state"))
+    cli = Cli(binary=binary, stack="embedded", state=tmp_path_factory.mktemp("state"))
     config = settings_for(cluster)
     service = {
         "apiVersion": "v1",
@@ -154,7 +153,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def drifted(cluster: Cluster, tools: Path) -> list[str]:
-    return [str(each) for each in drift.find("rehearsal", settings_for(cluster), tools / "helm")[2]]
+    return [str(each) for each in drift.find("embedded", settings_for(cluster), tools / "helm")[2]]
 
 
 @pytest.mark.usefixtures("stack")

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lookup import Cluster, Crd
+from components.versions import Version
+from program.lookup import Cluster, Crd
 from tests.unit.fake_api import FakeApi, serving
 from tests.unit.recording import Mesh, composed, evaluated
-from versions import Version
 
 GATEWAY_API = ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"]
 

@@ -3,8 +3,8 @@
 from pulumi.runtime import settings as runtime
 from pulumi.runtime.config import set_all_config
 
-from rehearsal.program import stack_config
-from settings import Settings
+from operations.evaluate import stack_config
+from program.settings import Settings
 
 PROJECT_NAME = "istio-minikube"
 DEV = stack_config("dev")

@@ -9,9 +9,9 @@ import pulumi_kubernetes as k8s
 import pytest
 from pulumi.runtime import rpc
 
-from lookup import Cluster
-from rehearsal import program
-from rehearsal.program import Recorder, Registration, evaluate, stack_config
+from operations import evaluate as program
+from operations.evaluate import Recorder, Registration, evaluate, stack_config
+from program.lookup import Cluster
 
 PROJECT_NAME = "istio-minikube"
 
@@ -85,7 +85,7 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
     mesh = Mesh()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        patch.setattr("lookup.look_up", lambda *_: cluster)
+        patch.setattr("program.lookup.look_up", lambda *_: cluster)
         evaluate(mesh, stack, stack_config(stack, config))
     return mesh
 

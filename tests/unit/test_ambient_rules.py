@@ -6,9 +6,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from ambient_rules import refuse_misfits
-from lookup import Cluster
-from preflight import plan
+from program.lookup import Cluster
+from program.preflight import plan
+from program.rules.ambient import refuse_misfits
 from tests.unit.loading import loaded
 
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "istioChartRepository": "https://charts.example"}

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import __main__ as benchmarks
 from benchmarks.measure import Result, alternate
 from benchmarks.setting import PROGRAMS, child
-from rehearsal.program import PROJECT, Recorder, evaluate, stack_config
+from operations.evaluate import PROJECT, Recorder, evaluate, stack_config
 
 # Kinds of resources that are slow to import, by API group: only those that every stack has are there from the start.
 GROUPS = {"apps", "core", "helm"}
@@ -67,7 +67,7 @@ def measures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(benchmarks, "BENCHMARKS", {"fast": having(2.0), "slow": having(9.0)})
     monkeypatch.setattr(benchmarks, "NEED_THE_CLI", ("fast",))
-    monkeypatch.setattr("pulumi_cli.found", lambda: None)
+    monkeypatch.setattr("operations.pulumi_cli.found", lambda: None)
     return asked
 
 
@@ -141,7 +141,7 @@ def test_a_child_tells_what_a_program_took() -> None:
 
 
 def test_the_program_imports_no_kinds_of_resources_but_those_that_every_stack_has() -> None:
-    listing = "import compose, lookup, preflight, settings, supply, sys; print(*sys.modules)"
+    listing = "import sys; from program import compose, lookup, preflight, settings, supply; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, capture_output=True, text=True, check=True)
     loaded = [name.split(".") for name in modules.stdout.split()]
     assert {name[1] for name in loaded if name[0] == "pulumi_kubernetes" and len(name) == 4} == GROUPS

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from commands.adopt import DEFAULT_INJECTOR, INJECTOR, LISTS, MANAGED, main
+from components.commands.adopt import DEFAULT_INJECTOR, INJECTOR, LISTS, MANAGED, main
 from tests.unit.fake_api import FakeApi
 
 SELECTOR = "?labelSelector=operator.istio.io%2Fmanaged"

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from commands import UserError
-from commands.ambient import Ambient, namespace_faults, pod_faults
-from commands.mesh_check import State, parse, problems
+from components.commands import UserError
+from components.commands.ambient import Ambient, namespace_faults, pod_faults
+from components.commands.mesh_check import State, parse, problems
 
 LABELS = {"istio.io/dataplane-mode": "ambient", "istio.io/use-waypoint": "waypoint"}
 REDIRECTED = {"ambient.istio.io/redirection": "enabled"}

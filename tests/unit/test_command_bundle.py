@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
-from commands import bundle
-from commands.bundle import main
-from gateway_api import digest
+from components.commands import bundle
+from components.commands.bundle import main
+from components.gateway_api import digest
 from tests.unit.fake_api import FakeApi
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -1,7 +1,7 @@
 import pytest
 
-from commands import UserError
-from commands.cluster import arrive, leave, main
+from components.commands import UserError
+from components.commands.cluster import arrive, leave, main
 
 HERE = "11111111-aaaa-4aaa-8aaa-111111111111"
 THERE = "22222222-bbbb-4bbb-8bbb-222222222222"

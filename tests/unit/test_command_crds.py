@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from commands import crds
-from commands.crds import CRDS, OWNER, main
+from components.commands import crds
+from components.commands.crds import CRDS, OWNER, main
 from tests.unit.fake_api import FakeApi
 
 NAME = "sidecars.networking.istio.io"

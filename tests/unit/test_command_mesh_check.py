@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from commands import UserError
-from commands.mesh_check import (
+from components.commands import UserError
+from components.commands.mesh_check import (
     Cluster,
     Page,
     Problem,
@@ -519,7 +519,7 @@ def kubeconfig(tmp_path: Path, server: ApiServer) -> Path:
 
 def check(kubeconfig: Path, **changed: Any) -> subprocess.CompletedProcess[str]:
     document = {**DOCUMENT, "kubeconfig": str(kubeconfig), "timeoutSeconds": 1, **changed}
-    command = [sys.executable, "-m", "commands.mesh_check"]
+    command = [sys.executable, "-m", "components.commands.mesh_check"]
     return subprocess.run(
         command, cwd=PROJECT, env={}, input=json.dumps(document), capture_output=True, text=True, check=False
     )
@@ -610,6 +610,6 @@ def test_a_broken_kubeconfig_is_told_without_a_traceback(tmp_path: Path, text: s
 
 
 def test_the_command_line_shows_the_input() -> None:
-    command = [sys.executable, "-m", "commands.mesh_check", "--help"]
+    command = [sys.executable, "-m", "components.commands.mesh_check", "--help"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert '"istioVersion": "1.23.0"' in done.stdout

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from commands import UserError
-from commands.minikube import Difference, Wanted, conflict, differences, find_profile, hint, was_created
+from components.commands import UserError
+from components.commands.minikube import Difference, Wanted, conflict, differences, find_profile, hint, was_created
 
 PROJECT = Path(__file__).parents[2]
 FIGURES = ["--memory", "5500", "--cpus", "4", "--kubernetes-version", "v1.30.0"]
@@ -81,7 +81,7 @@ class Machine:
         env = {"PATH": str(self.folder), "HOME": str(self.folder)}
         if previous is not None:
             env["PULUMI_COMMAND_STDOUT"] = previous
-        command = [sys.executable, "-m", "commands.minikube", *arguments]
+        command = [sys.executable, "-m", "components.commands.minikube", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=pipe, stderr=pipe, text=True, process_group=0)
 
@@ -361,6 +361,6 @@ def test_the_hint_follows_minikubes_groups_of_exit_codes(code: int, words: str) 
 
 def test_the_command_line_explains_itself() -> None:
     env = {**os.environ, "COLUMNS": "200"}
-    command = [sys.executable, "-m", "commands.minikube", "start", "--help"]
+    command = [sys.executable, "-m", "components.commands.minikube", "start", "--help"]
     done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=True)
     assert "--kubernetes-version" in done.stdout

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import compare
-from rehearsal.compare import MARKER, checkout, comment, difference
-from rehearsal.errors import RehearsalError
+from components.commands import UserError
+from operations import compare
+from operations.compare import MARKER, checkout, comment, difference
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_checkout_has_what_the_commit_has_and_is_gone_afterwards(project: Path
 
 @pytest.mark.usefixtures("project")
 def test_a_commit_that_git_does_not_know_is_an_error_that_names_it() -> None:
-    with pytest.raises(RehearsalError, match=r"--base nonesuch: git says .*invalid reference"), checkout("nonesuch"):
+    with pytest.raises(UserError, match=r"--base nonesuch: git says .*invalid reference"), checkout("nonesuch"):
         pass
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from components import AmbientDataPlane, AmbientDataPlaneArgs
-from components.ambient_data_plane import chart_values
+from components.mesh.ambient_data_plane import chart_values
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 

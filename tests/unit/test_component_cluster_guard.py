@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from components import ClusterGuard, ClusterGuardArgs
+from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
-ARRIVE = "exec .venv/bin/python -m commands.cluster arrive"
-LEAVE = "exec .venv/bin/python -m commands.cluster leave"
+ARRIVE = f"{program('cluster')} arrive"
+LEAVE = f"{program('cluster')} leave"
 
 
 def args(**changes: Any) -> ClusterGuardArgs:

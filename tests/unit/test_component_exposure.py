@@ -5,7 +5,7 @@ import pulumi
 import pytest
 
 from components import Exposure, ExposureArgs
-from components.exposure import target_ref
+from components.workloads.exposure import target_ref
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 

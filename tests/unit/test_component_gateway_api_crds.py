@@ -5,8 +5,9 @@ import pulumi
 import pytest
 
 from components import GatewayApiCrds, GatewayApiCrdsArgs
+from components.gateway_api import digest
 from components.ownership import Owner
-from gateway_api import digest
+from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
@@ -19,7 +20,7 @@ SPECS: dict[str, dict[str, Any]] = {
 NAMES = {kind: f"{kind.lower()}.example" for kind in SPECS}
 POLICIES = [kind for kind in SPECS if kind != "CustomResourceDefinition"]
 WORDS = "--stack=dev --version=v1.1.0 --channel=standard --names=customresourcedefinition.example"
-BUNDLE = "exec .venv/bin/python -m commands.bundle"
+BUNDLE = program("bundle")
 
 
 def document(kind: str, **metadata: Any) -> Mapping[str, Any]:
@@ -48,7 +49,7 @@ def test_the_crds_are_brought_and_taken_away_by_one_command(mesh: Mesh) -> None:
     assert command.inputs == {
         "create": bring,
         "update": bring,
-        "delete": "exec .venv/bin/python -m commands.crds remove --kubeconfig=k --context=c --stack=dev "
+        "delete": f"{program('crds')} remove --kubeconfig=k --context=c --stack=dev "
         "--group=gateway.networking.k8s.io,gateway.networking.x-k8s.io",
         "environment": {
             "BUNDLE": f"v1.1.0 standard {digest(MANIFEST[:1])}",

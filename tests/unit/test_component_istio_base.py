@@ -5,13 +5,14 @@ import pulumi
 import pytest
 
 from components import IstioBase, IstioBaseArgs
-from components.istio_base import chart_source, istiod_values, merged
+from components.mesh.istio_base import chart_source, istiod_values, merged
 from components.ownership import Owner
+from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")
-COMMANDS = "exec .venv/bin/python -m commands.crds"
+COMMANDS = program("crds")
 TARGET = "--kubeconfig=k --context=c --stack=dev --group=istio.io"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
@@ -223,7 +224,7 @@ def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose:
     mesh = compose(lambda: declared(adopt=True, namespace_exists=True, requires=[something("cluster")]))
     place = "--kubeconfig=k --context=c"
     releases = "--base=istio-system/istio-base --istiod=istio-system/istiod"
-    module = "exec .venv/bin/python -m commands.adopt"
+    module = program("adopt")
     assert mesh.inputs("istio-adoption")["create"] == f"{module} begin {place} {releases}"
     assert mesh.inputs("istio-adopted")["create"] == f"{module} finish {place}"
     assert mesh.named("istio-adoption").dependencies == {"cluster"}

@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from components import MeshCheck, MeshCheckArgs, Page
+from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
@@ -58,7 +59,7 @@ def mesh(compose: Compose, declare: Callable[..., None]) -> Mesh:
 def test_the_command_is_run_on_create_and_on_update_and_never_on_delete(mesh: Mesh) -> None:
     command = mesh.named("mesh-check-command")
     assert (command.token, command.parent) == ("command:local:Command", "mesh-check")
-    assert command.inputs["create"] == command.inputs["update"] == "exec .venv/bin/python -m commands.mesh_check"
+    assert command.inputs["create"] == command.inputs["update"] == program("mesh_check")
     assert "delete" not in command.inputs
 
 

@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from components import Minikube, MinikubeArgs
+from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh
 
 START = (
-    "exec .venv/bin/python -m commands.minikube start --profile=minikube --memory=5500 --cpus=4 "
+    f"{program('minikube')} start --profile=minikube --memory=5500 --cpus=4 "
     "--kubernetes-version=v1.30.0 '--kubeconfig=~/.kube/config'"
 )
 
@@ -36,7 +37,7 @@ def test_the_profile_is_started_on_create_and_looked_at_again_on_update(mesh: Me
 
 def test_the_profile_is_deleted_with_the_stack(mesh: Mesh) -> None:
     assert mesh.inputs("minikube-start")["delete"] == (
-        "exec .venv/bin/python -m commands.minikube delete --profile=minikube '--kubeconfig=~/.kube/config'"
+        f"{program('minikube')} delete --profile=minikube '--kubeconfig=~/.kube/config'"
     )
 
 

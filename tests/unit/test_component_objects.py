@@ -7,7 +7,7 @@ from components.objects import kubectl
     ("kubeconfig", "context", "called"),
     [
         ("~/.kube/config", "minikube", "kubectl --context minikube"),
-        (".rehearsal/kubeconfig", "rehearsal", "kubectl --kubeconfig .rehearsal/kubeconfig --context rehearsal"),
+        (".embedded/kubeconfig", "embedded", "kubectl --kubeconfig .embedded/kubeconfig --context embedded"),
         ("/my files/k", "a b", "kubectl --kubeconfig '/my files/k' --context 'a b'"),
     ],
 )

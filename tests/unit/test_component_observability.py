@@ -5,11 +5,18 @@ from typing import Any
 import pulumi
 import pytest
 
-import observability_config
-from components.addons import ADDONS, LIMITS, REQUESTS, VALUES, Addons, AddonsArgs, port_forward
-from components.mesh_telemetry import AccessLogs, MeshTelemetryArgs, Metrics, Tracing, telemetry_spec, tracing_values
-from components.observability import Observability, ObservabilityArgs, ObservabilityConfig
-from config_values import Value
+from components.observability.addons import ADDONS, LIMITS, REQUESTS, VALUES, Addons, AddonsArgs, port_forward
+from components.observability.mesh_telemetry import (
+    AccessLogs,
+    MeshTelemetryArgs,
+    Metrics,
+    Tracing,
+    telemetry_spec,
+    tracing_values,
+)
+from components.observability.observability import Observability, ObservabilityArgs, ObservabilityConfig
+from program.config import observability as observability_config
+from program.config.values import Value
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh, composed
 

@@ -2,13 +2,14 @@ import shlex
 
 import pytest
 
-from commands import crds
 from components import ownership
+from components.commands import crds
 from components.ownership import Owner
+from components.python import program
 
 OWNER = Owner(stack="dev", kubeconfig="my config", context="kind test")
 TARGET = ["--kubeconfig=my config", "--context=kind test", "--stack=dev", "--group=istio.io"]
-MODULE = ["exec", ".venv/bin/python", "-m", "commands.crds"]
+MODULE = shlex.split(program("crds"))
 
 
 def test_the_label_names_the_stack() -> None:
@@ -27,13 +28,13 @@ def test_the_own_command_is_one_word_an_argument() -> None:
 def test_the_commands_of_a_bundle_are_one_word_an_argument() -> None:
     bundle = {"version": "v1.1.0", "source": "a folder"}
     words = ["--stack=dev", "--version=v1.1.0", "--source=a folder"]
-    module = ["exec", ".venv/bin/python", "-m", "commands.bundle"]
+    module = shlex.split(program("bundle"))
     assert shlex.split(OWNER.bundle_command(**bundle)) == [*module, "apply", *TARGET[:2], *words]
     assert shlex.split(OWNER.show_command(**bundle)) == [*module, "show", *words]
 
 
 def test_the_commands_of_an_adoption_are_one_word_an_argument() -> None:
-    adopt = ["exec", ".venv/bin/python", "-m", "commands.adopt"]
+    adopt = shlex.split(program("adopt"))
     begin = OWNER.adopt_command(base="istio-system/istio-base", istiod="istio-system/istiod")
     releases = ["--base=istio-system/istio-base", "--istiod=istio-system/istiod"]
     assert shlex.split(begin) == [*adopt, "begin", *TARGET[:2], *releases]

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from components import RevisionTag, RevisionTagArgs
-from components.revision_tag import webhooks
+from components.mesh.revision_tag import webhooks
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 

@@ -7,11 +7,12 @@ from typing import Any
 import pulumi
 import pytest
 
-import security_config
-from commands import UserError, self_signed
-from components.authorization import Allow, allow_spec, bookinfo_allows, open_gateway_spec
-from components.exposure import gateway_spec
-from components.gateway_certificate import (
+from components.commands import UserError, self_signed
+from components.mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
+from components.mesh.mesh_check import Page
+from components.python import program
+from components.security.authorization import Allow, allow_spec, bookinfo_allows, open_gateway_spec
+from components.security.gateway_certificate import (
     CertManager,
     ExistingSecret,
     GatewayCertificate,
@@ -19,14 +20,14 @@ from components.gateway_certificate import (
     SelfSigned,
     Source,
 )
-from components.ingress_jwt import Jwt, request_authentication_spec, require_token_spec
-from components.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
-from components.mesh_check import Page
-from components.network_isolation import NetworkIsolationArgs, isolation_spec
-from components.network_isolation import gateway_spec as gateway_network_spec
-from components.peer_authentications import MutualTls, PortException, exception_spec
-from components.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
-from config_values import Value
+from components.security.ingress_jwt import Jwt, request_authentication_spec, require_token_spec
+from components.security.network_isolation import NetworkIsolationArgs, isolation_spec
+from components.security.network_isolation import gateway_spec as gateway_network_spec
+from components.security.peer_authentications import MutualTls, PortException, exception_spec
+from components.security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
+from components.workloads.exposure import gateway_spec
+from program.config import security as security_config
+from program.config.values import Value
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh, composed
 
@@ -415,7 +416,7 @@ def test_a_self_signed_certificate_becomes_a_secret_and_is_never_shown() -> None
     printed = json.dumps({"certificate": "CERT", "key": "KEY"})
     mesh = certificate(SelfSigned(host="a.example"), {"tls-self-signed": {"stdout": printed}})
     command = mesh.inputs("tls-self-signed")
-    assert command["create"] == ".venv/bin/python -m commands.self_signed --host=a.example"
+    assert command["create"] == f"{program('self_signed')} --host=a.example"
     assert command["logging"] == "stderr"
     assert command["triggers"] == ["a.example"]
     assert list(mesh.options("tls-self-signed").additionalSecretOutputs) == ["stdout"]

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.traffic import Traffic, kinds
-from components.traffic_policy import TrafficPolicy, TrafficPolicyArgs, spec_of
-from config_values import Value
-from scenarios import SCENARIOS
+from components.traffic.traffic import Traffic, kinds
+from components.traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs, spec_of
+from program.config.scenarios import SCENARIOS
+from program.config.traffic import read_all, read_scenario
+from program.config.values import Value
 from tests.unit.recording import Mesh, composed
-from traffic_config import read_all, read_scenario
 
 JASON = [{"headers": [{"type": "Exact", "name": "end-user", "value": "jason"}]}]
 JASON_IN_ISTIO = [{"headers": {"end-user": {"exact": "jason"}}}]

@@ -5,10 +5,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
-from components.user_service import UserService, UserServiceArgs
-from config_values import INJECTABLE, Value
-from lookup import Cluster
-from services_config import Service, read_all
+from components.workloads.user_service import UserService, UserServiceArgs
+from program.config.services import Service, read_all
+from program.config.values import INJECTABLE, Value
+from program.lookup import Cluster
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh, composed
 

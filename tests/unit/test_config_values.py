@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from config_values import Value
+from program.config.values import Value
 
 PATH = "istio-minikube:traffic.reviews.timeout"
 READERS: dict[str, Callable[..., object]] = {

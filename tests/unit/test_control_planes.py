@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from control_planes import ControlPlanes
+from program.control_planes import ControlPlanes
 from tests.unit.loading import loaded
 
 OLD, NEW = {"name": "1-23-0", "version": "1.23.0"}, {"name": "1-24-6", "version": "1.24.6"}

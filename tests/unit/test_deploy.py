@@ -4,13 +4,13 @@ from unittest.mock import Mock
 import pulumi as pulumi_sdk
 import pytest
 
-import deploy
-from commands import UserError
-from kube import KubeError
-from rehearsal.program import PROJECT, stack_config
+from components.commands import UserError
+from components.kube import KubeError
+from operations import deploy
+from operations.evaluate import PROJECT, stack_config
 from tests.unit.fake_tools import Tool
 
-DEV, REHEARSAL = "dev", "rehearsal"
+DEV, EMBEDDED = "dev", "embedded"
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def pulumi(path: Path) -> Tool:
 
 @pytest.fixture
 def rehearsed(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """Stands in for ``python -m rehearsal``."""
+    """Stands in for ``python -m operations``."""
     main = Mock(return_value=7)
-    monkeypatch.setattr("rehearsal.__main__.main", main)
+    monkeypatch.setattr("operations.__main__.main", main)
     return main
 
 
@@ -70,8 +70,8 @@ def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch:
 def test_recover_is_given_the_stacks_configuration(
     minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recover.recover", recovered := Mock())
-    monkeypatch.setattr("deploy.releases_of", lambda stack: {stack})
+    monkeypatch.setattr("operations.recover.recover", recovered := Mock())
+    monkeypatch.setattr("operations.deploy.releases_of", lambda stack: {stack})
     assert main(monkeypatch, "recover", "--stack", "prod") == 0
     (cli, settings, overrides, declared), _ = recovered.call_args
     assert (cli.binary, cli.stack, cli.state) == (pulumi.binary, "prod", deploy.STATE)
@@ -88,8 +88,8 @@ def test_what_recovering_refuses_is_one_paragraph(
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    monkeypatch.setattr("deploy.releases_of", lambda _: set())
-    monkeypatch.setattr("recover.recover", Mock(side_effect=error))
+    monkeypatch.setattr("operations.deploy.releases_of", lambda _: set())
+    monkeypatch.setattr("operations.recover.recover", Mock(side_effect=error))
     assert main(monkeypatch, "recover") == 1
     assert capsys.readouterr().err == "error: set text\n"
     assert (minikube.words, pulumi.words) == ([], [])
@@ -165,8 +165,8 @@ def test_another_stack_that_starts_minikube_is_not_rehearsed(
 def test_a_stack_on_an_existing_cluster_needs_no_minikube(
     pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(monkeypatch, "preview", "--stack", REHEARSAL) == 0
-    assert pulumi.words[1].endswith("/Pulumi.rehearsal.yaml --stack rehearsal --non-interactive")
+    assert main(monkeypatch, "preview", "--stack", EMBEDDED) == 0
+    assert pulumi.words[1].endswith("/Pulumi.embedded.yaml --stack embedded --non-interactive")
     assert not rehearsed.called
 
 
@@ -176,7 +176,7 @@ def test_without_the_cli_it_is_fetched_into_the_users_cache(
     fetched = Tool.install(tmp_path / "cache", "pulumi")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = Mock(return_value=fetched.binary)
-    monkeypatch.setattr("pulumi_cli.fetched", asked)
+    monkeypatch.setattr("operations.pulumi_cli.fetched", asked)
     assert main(monkeypatch, "preview") == 0
     asked.assert_called_once_with(tmp_path / "cache" / "istio-minikube" / "pulumi")
     assert fetched.words[-1].startswith("preview --diff ")

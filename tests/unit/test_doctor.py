@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-import doctor
-from doctor import Tool, cluster_of, obstacles, version_of
+from operations import doctor
+from operations.doctor import Tool, cluster_of, obstacles, version_of
 
 MINIKUBE = {"clusterMode": "minikube", "minikubeProfile": "demo", "context": "demo", "kubeconfig": "~/.kube/config"}
 FOUND, MISSING = {"minikube": "v1.36.0"}, {"minikube": ""}
@@ -53,7 +53,7 @@ def test_the_cluster_of_a_minikube_stack_is_its_profile() -> None:
 
 
 def test_the_cluster_of_stack_dev_without_minikube_is_the_rehearsals() -> None:
-    assert cluster_of("dev", MINIKUBE, MISSING).startswith("the embedded cluster of the rehearsal, in .rehearsal")
+    assert cluster_of("dev", MINIKUBE, MISSING).startswith("the embedded cluster of the rehearsal, in .embedded")
 
 
 def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 import yaml
 
-from gateway_api import cache_folder, load_manifest
+from components.gateway_api import cache_folder, load_manifest
 
 GATEWAYS, ROUTES = "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"
 ADDRESS = "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.1.0/standard-install.yaml"

@@ -1,8 +1,8 @@
 import pytest
 
-from rehearsal import graph
-from rehearsal.graph import diagram, reduced
-from rehearsal.program import Registration
+from operations import graph
+from operations.evaluate import Registration
+from operations.graph import diagram, reduced
 
 
 def registration(name: str, kind: str, parent: str = "", *needs: str, provider: str = "") -> Registration:
@@ -73,7 +73,7 @@ def test_components_that_wait_for_each_other_keep_their_arrows() -> None:
     assert reduced({"a": {"b"}, "b": {"a"}}) == {"a": {"b"}, "b": {"a"}}
 
 
-@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "rehearsal"])
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "embedded"])
 def test_every_stack_can_be_drawn_without_a_download(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("something was fetched")

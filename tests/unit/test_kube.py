@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kube import APPLY, MERGE, Kube, KubeError, MissingContextError, RefusedError, UnreachableError
+from components.kube import APPLY, MERGE, Kube, KubeError, MissingContextError, RefusedError, UnreachableError
 from tests.unit.fake_api import FakeApi
 
 PODS = "/api/v1/pods"
@@ -132,13 +132,13 @@ def test_a_server_that_is_busy_is_asked_again(api: FakeApi, kube: Kube, monkeypa
 
 def test_a_server_that_stays_busy_is_quoted(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     api.answer(POD, {"message": "busy"}, status=429)
-    monkeypatch.setattr("kube.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("components.kube.TIMEOUT_SECONDS", 0.1)
     with pytest.raises(RefusedError, match=f"^{api.where} answers 429 to GET {POD}: busy$"):
         kube.get(POD)
 
 
 def test_a_server_that_never_answers_is_given_up(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kube.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("components.kube.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         api.kubeconfig.write_text(api.kubeconfig.read_text().replace("127.0.0.1:1\n", f"127.0.0.1:{port}\n"))

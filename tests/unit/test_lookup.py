@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from components.ownership import Owner
-from lookup import Cluster, Crd, look_up
-from settings import Settings
+from components.versions import Version
+from program.lookup import Cluster, Crd, look_up
+from program.settings import Settings
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_preflight import SETTINGS
-from versions import Version
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWNER = Owner(stack="dev", kubeconfig="k", context="c")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from operations.declared import declared
+from operations.evaluate import PROJECT
+from operations.policies import resources, verdict
+from operations.render import Rendered
 from policy.rules import COMPONENT, POLICIES
-from rehearsal.declared import declared
-from rehearsal.policies import resources, verdict
-from rehearsal.program import PROJECT
-from rehearsal.render import Rendered
 
 URN = "urn:pulumi:{stack}::istio-minikube::istio-minikube:components:IstioBase$kubernetes:core/v1:Namespace::web"
 

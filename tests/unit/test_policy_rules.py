@@ -171,7 +171,7 @@ def test_anything_else_is_no_default_deny(resource: Resource) -> None:
     ],
 )
 def test_each_stack_has_its_levels(policy: str, levels: tuple[str, ...]) -> None:
-    assert tuple(map(POLICY[policy].level, ("dev", "rehearsal", "ci", "staging", "prod"))) == levels
+    assert tuple(map(POLICY[policy].level, ("dev", "embedded", "ci", "staging", "prod"))) == levels
 
 
 def test_every_policy_says_what_it_asks_for() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from lookup import Cluster, Crd
-from preflight import NEEDED_GATEWAY_API, plan
+from components.versions import Version
+from program.lookup import Cluster, Crd
+from program.preflight import NEEDED_GATEWAY_API, plan
 from tests.unit.loading import loaded
-from versions import Version
 
 GATEWAYS, ROUTES = "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"
 NEWEST = "httproutes.policy.example"

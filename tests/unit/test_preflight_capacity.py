@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from lookup import Cluster
-from preflight import plan
-from settings import Settings
+from program.lookup import Cluster
+from program.preflight import plan
+from program.settings import Settings
 from tests.unit.loading import loaded
 from tests.unit.test_preflight import SETTINGS, requests
 

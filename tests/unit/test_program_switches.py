@@ -6,10 +6,10 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from lookup import Cluster, Crd
+from components.versions import Version
+from program.lookup import Cluster, Crd
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh
-from versions import Version
 
 NAMESPACE, PATCH = "kubernetes:core/v1:Namespace", "kubernetes:core/v1:NamespacePatch"
 CRDS = ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-import pulumi_cli
-from pulumi_cli import Cli, CliError
-from rehearsal.program import PROJECT
+from operations import pulumi_cli
+from operations.evaluate import PROJECT
+from operations.pulumi_cli import Cli, CliError
 from tests.unit.fake_tools import Tool
 
 

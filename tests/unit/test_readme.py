@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.errors import RehearsalError
-from rehearsal.readme import config_table, inserted, markers, update
+from components.commands import UserError
+from operations.readme import config_table, inserted, markers, update
 
 START, END = markers("graph")
 PLACES = "\n".join([*markers("graph"), *markers("config"), ""])
@@ -16,7 +16,7 @@ def test_a_part_goes_between_its_markers_and_the_rest_stays() -> None:
 
 @pytest.mark.parametrize("readme", ["", f"{START}\n", f"{END}\n{START}\n"])
 def test_a_readme_without_markers_is_an_error_that_says_which(readme: str) -> None:
-    with pytest.raises(RehearsalError, match=f"no lines {START} and {END}"):
+    with pytest.raises(UserError, match=f"no lines {START} and {END}"):
         inserted(readme, "graph", "new")
 
 
@@ -41,7 +41,7 @@ def readme(tmp_path: Path) -> Path:
 
 
 def test_a_stale_readme_fails_the_check_and_is_left_as_it_is(readme: Path) -> None:
-    with pytest.raises(RehearsalError, match="run `make graph`"):
+    with pytest.raises(UserError, match="run `make graph`"):
         update("dev", check=True, readme=readme)
     assert readme.read_text() == PLACES
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-import recover
-from commands import UserError
-from pulumi_cli import Cli, CliError
-from recover import Release, Revision, State, is_cli, is_plugin, running, stale
+from components.commands import UserError
+from operations import recover
+from operations.pulumi_cli import Cli, CliError
+from operations.recover import Release, Revision, State, is_cli, is_plugin, running, stale
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_tools import Tool
 
@@ -105,7 +105,7 @@ LISTING = """
   124 pulumi-language-python --root=. 127.0.0.1:1 X=/state/dev HOME=/root
   125 /opt/pulumi-resource-command 127.0.0.1:1 X=/state/dev-too HOME=/root
   126 /opt/pulumi-resource-command 127.0.0.1:1 HOME=/root
- 1270 python -m commands.mesh_check pulumi-resource-x X=/state/dev HOME=/root
+ 1270 python -m components.commands.mesh_check pulumi-resource-x X=/state/dev HOME=/root
   128 [pulumi-resource] <defunct>
 """
 

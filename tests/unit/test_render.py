@@ -7,10 +7,10 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from rehearsal import render
-from rehearsal.errors import RehearsalError
-from rehearsal.program import COMMAND, Recorder, Registration, evaluate
-from rehearsal.render import MASK, Rendered, chart_objects, command_objects, file_name, masked, placed, shown, write
+from components.commands import UserError
+from operations import render
+from operations.evaluate import COMMAND, Recorder, Registration, evaluate
+from operations.render import MASK, Rendered, chart_objects, command_objects, file_name, masked, placed, shown, write
 
 RELEASE = Registration(
     token=render.RELEASE,
@@ -83,13 +83,13 @@ def test_a_command_that_does_not_say_how_has_no_objects() -> None:
 
 
 def test_objects_that_cannot_be_printed_are_an_error_in_the_commands_words() -> None:
-    with pytest.raises(RehearsalError, match=r"no such release"):
+    with pytest.raises(UserError, match=r"no such release"):
         command_objects(a_command(SHOWS_OBJECTS="echo no such release >&2; exit 1"))
 
 
 def test_a_chart_that_helm_cannot_render_is_an_error_with_helms_words_and_a_way_out(helm: Path) -> None:
     helm.write_text("#!/bin/sh\necho 'Error: no such host' >&2; exit 1\n")
-    with pytest.raises(RehearsalError, match=r"istio-istiod: .*istiod 1\.23\.0: Error: no such host.*set the key"):
+    with pytest.raises(UserError, match=r"istio-istiod: .*istiod 1\.23\.0: Error: no such host.*set the key"):
         chart_objects(RELEASE, helm, "v1.30.0")
 
 
@@ -168,19 +168,19 @@ def test_a_former_rendering_is_replaced_with_all_its_files(tmp_path: Path) -> No
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, foreign: str) -> None:
     (tmp_path / "out" / foreign).parent.mkdir(parents=True)
     (tmp_path / "out" / foreign).touch()
-    with pytest.raises(RehearsalError, match="no manifest of a rendering"):
+    with pytest.raises(UserError, match="no manifest of a rendering"):
         write([], tmp_path / "out")
     assert (tmp_path / "out" / foreign).exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(RehearsalError, match="is a file"):
+    with pytest.raises(UserError, match="is a file"):
         write([], tmp_path / "out")
 
 
 def test_two_resources_that_bring_one_object_are_an_error_that_names_both(tmp_path: Path) -> None:
-    with pytest.raises(RehearsalError, match=r"istio-istiod and istio-istiod both bring default/service-web\.yaml"):
+    with pytest.raises(UserError, match=r"istio-istiod and istio-istiod both bring default/service-web\.yaml"):
         write([rendered(an_object(namespace="default"))] * 2, tmp_path / "out")
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from control_planes import ControlPlanes
-from lookup import Cluster
-from revision_rules import refuse_new_first, refuse_removal_in_use, version_problems
-from versions import Version
+from components.versions import Version
+from program.control_planes import ControlPlanes
+from program.lookup import Cluster
+from program.rules.revisions import refuse_new_first, refuse_removal_in_use, version_problems
 
 UNNAMED, OLD, NEW = "istio-system/istiod", "istio-system/istiod-1-23-0", "istio-system/istiod-1-24-6"
 BOTH = {"1-23-0": "1.23.0", "1-24-6": "1.24.6"}

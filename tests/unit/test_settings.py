@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.observability import ObservabilityConfig
-from components.security import SecurityConfig
-from rehearsal.program import PROJECT, stack_config
-from settings import Settings
+from components.observability.observability import ObservabilityConfig
+from components.security.security import SecurityConfig
+from operations.evaluate import PROJECT, stack_config
+from program.settings import Settings
 from tests.unit.loading import DEV, load, loaded
 
 SCHEMA = {

@@ -3,8 +3,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.ingress_gateway import IngressGatewayArgs, autoscaler_spec
-from components.istio_base import istiod_values
+from components.mesh.ingress_gateway import IngressGatewayArgs, autoscaler_spec
+from components.mesh.istio_base import istiod_values
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh
 

@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.observability import ObservabilityConfig
-from rehearsal.declared import declared
-from supply import as_locked, digest, files
+from components.observability.observability import ObservabilityConfig
+from operations.declared import declared
+from program.supply import as_locked, digest, files
 from tests.unit.loading import loaded
 
 SETTINGS = loaded()
@@ -89,7 +89,7 @@ def test_a_garbled_lock_is_refused(project: Path) -> None:
 
 
 def test_the_program_heeds_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supply.read_lock", lambda *_: {"dev": {}})
+    monkeypatch.setattr("program.supply.read_lock", lambda *_: {"dev": {}})
     with pytest.raises(pulumi.RunError, match=r"^vendor\.lock\.json has no base-1\.23\.0\.tgz for stack dev"):
         declared("dev")
 
@@ -97,6 +97,6 @@ def test_the_program_heeds_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rendering_with_other_charts_on_purpose_is_not_held_to_the_lock(
     monkeypatch: pytest.MonkeyPatch, manifest: Path
 ) -> None:
-    monkeypatch.setattr("supply.read_lock", lambda *_: {"dev": {}})
+    monkeypatch.setattr("program.supply.read_lock", lambda *_: {"dev": {}})
     other = {"istioChartRepository": "https://charts.example", "gatewayApiManifest": str(manifest)}
     assert declared("dev", other).named("istio-base").inputs["repositoryOpts"] == {"repo": "https://charts.example"}

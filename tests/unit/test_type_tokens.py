@@ -34,7 +34,7 @@ TOKENS = {
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
 }
-MODULES = [importlib.import_module(f"components.{module.name}") for module in pkgutil.iter_modules(components.__path__)]
+MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {
     name: defined
     for module in MODULES
@@ -59,7 +59,7 @@ def test_every_component_has_its_token_frozen() -> None:
 
 
 def test_every_component_is_in_a_module_of_its_own_name() -> None:
-    modules = {CLASSES[name].__module__.removeprefix("components.").replace("_", "") for name in COMPONENTS}
+    modules = {CLASSES[name].__module__.rpartition(".")[2].replace("_", "") for name in COMPONENTS}
     assert modules == {name.lower() for name in COMPONENTS}
 
 

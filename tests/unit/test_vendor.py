@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-import vendor
-from gateway_api import load_manifest
-from supply import as_locked, digest
+from components.gateway_api import load_manifest
+from components.versions import Chart
+from operations import vendor
+from operations.vendor import VendorError, chart_archive
+from program.supply import as_locked, digest
 from tests.unit.loading import loaded
-from vendor import VendorError, chart_archive
-from versions import Chart
 
 FILES = {f"{name}-1.23.0.tgz": f"{name} as released".encode() for name in ("base", "istiod")}
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from versions import ISTIO_LINES, Version, canary_problems, incompatibilities, upgrade_problems
+from components.versions import ISTIO_LINES, Version, canary_problems, incompatibilities, upgrade_problems
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.declared import settings_of
-from rehearsal.program import PROJECT, stack_config
-from versions import Version, incompatibilities
+from components.versions import Version, incompatibilities
+from operations.declared import settings_of
+from operations.evaluate import PROJECT, stack_config
 
 GITHUB = PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
@@ -83,7 +83,7 @@ def test_the_versions_of_every_end_to_end_test_go_together() -> None:
         assert incompatibilities(istio=istio, kubernetes=kubernetes, gateway_api=gateway_api) == []
 
 
-@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "rehearsal"])
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "embedded"])
 def test_the_versions_of_every_stack_go_together(stack: str) -> None:
     settings = settings_of(stack)
     found = incompatibilities(

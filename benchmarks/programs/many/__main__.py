@@ -6,9 +6,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import Bookinfo, BookinfoArgs, InjectedNamespace, InjectedNamespaceArgs
-from components.bookinfo import SERVICES, WORKLOADS, deployment_spec, service_account_name, service_spec
-from components.injected_namespace import injection_labels
+from components.mesh.injected_namespace import injection_labels
 from components.objects import SKIP_AWAIT, name_of
+from components.workloads.bookinfo import SERVICES, WORKLOADS, deployment_spec, service_account_name, service_spec
 
 VERSION = "1.23.0"
 

@@ -1,0 +1,1 @@
+"""Where the mesh runs: minikube, and the guard of a cluster that is not ours."""

@@ -1,0 +1,119 @@
+"""Brings the CRDs of a Gateway API release (its "bundle") as a stack's own, or prints them.
+
+    python -m commands.bundle apply --kubeconfig K --context C RELEASE
+    python -m commands.bundle show RELEASE
+    RELEASE: --stack S --version V --channel standard|experimental --names NAME,... [--source FILE or FOLDER]
+
+`apply` prints the names of the CRDs once the API server serves them. Both refuse a release whose digest is not the one
+in BUNDLE in the environment: what is applied is what was previewed.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pulumi
+import yaml
+
+from ..gateway_api import cache_folder, digest, labelled, load_manifest
+from ..kube import APPLY, Kube, KubeError
+from . import UserError, run
+from .crds import CRDS, OWNER
+
+FIELD_MANAGER = "istio-minikube"
+ESTABLISHED_SECONDS = 60
+POLL_SECONDS = 0.1
+
+
+def bundle(source: str, version: str, channel: str, names: Sequence[str], stack: str) -> list[dict[str, Any]]:
+    """The release's CRDs of these names, labelled as the stack's.
+
+    Raises:
+        UserError: the release cannot be had, or is not the one that was previewed.
+    """
+    try:
+        release = load_manifest(source, version, channel, cache_folder())
+    except pulumi.RunError as error:
+        raise UserError(str(error)) from error
+    found = [document for document in release if document["metadata"]["name"] in names]
+    seen, previewed = digest(found), os.environ["BUNDLE"]
+    if seen not in previewed:
+        raise UserError(
+            f"the Gateway API's CRDs in {source or 'the cache'} have changed since they were previewed: they are "
+            f"{seen}, and {previewed} was announced. Run the same command again to see and apply what is there"
+        )
+    return [{**document, "metadata": labelled(document["metadata"], {OWNER: stack})} for document in found]
+
+
+def apply(kube: Kube, crds: Sequence[Mapping[str, Any]], stack: str) -> None:
+    """Apply the CRDs side by side, wait until each is served, and print their names.
+
+    Raises:
+        UserError: one of them has become somebody else's, or is not served in time.
+    """
+    there = {item["name"]: item.get("labels", {}).get(OWNER) for item in kube.metadata(CRDS)}
+    for crd in crds:
+        name = crd["metadata"]["name"]
+        if there.get(name, stack) != stack:
+            raise UserError(
+                f"CRD {name} is there and not this stack's: nothing was applied. Run the same command again, which "
+                "leaves it to whoever brought it"
+            )
+    with ThreadPoolExecutor(len(crds)) as pool:
+        for name in pool.map(lambda crd: _apply(kube, crd), crds):
+            print(name)
+
+
+def _apply(kube: Kube, crd: Mapping[str, Any]) -> str:
+    name = str(crd["metadata"]["name"])
+    path = f"{CRDS}/{name}"
+    live = kube.request("PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", crd, content_type=APPLY)
+    deadline = time.monotonic() + ESTABLISHED_SECONDS
+    while not _established(live):
+        if time.monotonic() > deadline:
+            raise UserError(f"CRD {name} is not served {ESTABLISHED_SECONDS} s after it was applied: {live['status']}")
+        time.sleep(POLL_SECONDS)
+        live = kube.get(path)
+    return name
+
+
+def _established(crd: Mapping[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line (see the module's docstring), do it, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m commands.bundle", description=__doc__.split("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    applying = verbs.add_parser("apply", help="apply the CRDs and wait until they are served")
+    applying.add_argument("--kubeconfig", required=True)
+    applying.add_argument("--context", required=True)
+    showing = verbs.add_parser("show", help="print the CRDs as YAML")
+    for verb in (applying, showing):
+        verb.add_argument("--stack", required=True)
+        verb.add_argument("--version", required=True, help="such as v1.1.0")
+        verb.add_argument("--channel", required=True, help="standard or experimental")
+        verb.add_argument("--names", required=True, metavar="NAME,...", help="the CRDs of the release that are wanted")
+        verb.add_argument("--source", default="", help="a file or folder; the official release by default")
+    given = parser.parse_args(arguments)
+
+    def work() -> None:
+        crds = bundle(given.source, given.version, given.channel, given.names.split(","), given.stack)
+        if given.verb == "show":
+            print(yaml.safe_dump_all(crds))
+            return
+        try:
+            apply(Kube(given.kubeconfig, given.context), crds, given.stack)
+        except KubeError as error:
+            raise UserError(str(error)) from error
+
+    return run(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

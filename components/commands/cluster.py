@@ -1,0 +1,83 @@
+"""Refuses to touch another cluster than the one a stack was brought up on.
+
+    python -m commands.cluster arrive   with CLUSTER, ACCEPT_CLUSTER and CONTEXT in the environment
+    python -m commands.cluster leave --kubeconfig K --context C
+
+A cluster's identity is the UID of its namespace kube-system, which nobody can change or take along. `arrive` prints it,
+pulumi-command records that, and hands it to the next `arrive` and to `leave` in PULUMI_COMMAND_STDOUT.
+"""
+
+import argparse
+import os
+import sys
+
+from . import UserError, run
+
+RECORDED = "PULUMI_COMMAND_STDOUT"
+
+
+def must_be_known(found: str, recorded: str, accepted: str, context: str) -> None:
+    """Do nothing if the cluster that was found is the recorded one, or none is recorded, or it is accepted.
+
+    Raises:
+        UserError: it is another one; names both and what to do.
+    """
+    if recorded and found not in (recorded, accepted):
+        raise UserError(
+            f"context {context} now leads to cluster {found}, but this stack was brought up on cluster {recorded}: "
+            f"nothing was touched. Set kubeconfig and context to that cluster or, if this one is to take its place, "
+            f"set acceptCluster to {found}"
+        )
+
+
+def arrive(found: str, recorded: str, accepted: str, context: str) -> None:
+    """Print the identity of the cluster that was found, if it is one that ``must_be_known`` lets through."""
+    must_be_known(found, recorded, accepted, context)
+    print(found)
+
+
+def leave(found: str, recorded: str, context: str) -> None:
+    """Do nothing on the recorded cluster.
+
+    Raises:
+        UserError: it is another one; names both and what to do.
+    """
+    if recorded and found != recorded:
+        raise UserError(
+            f"context {context} now leads to cluster {found}, but this stack was brought up on cluster {recorded}: "
+            "nothing was deleted. Let the context lead to that cluster again, or forget a cluster that is gone with "
+            "`pulumi stack rm --force`"
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line (see the module's docstring), do it, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m commands.cluster", description=__doc__.split("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("arrive", help="record the cluster, or refuse another than the recorded one")
+    leaving = verbs.add_parser("leave", help="refuse to leave another cluster than the recorded one")
+    leaving.add_argument("--kubeconfig", required=True)
+    leaving.add_argument("--context", required=True)
+    given = parser.parse_args(arguments)
+    recorded = os.environ.get(RECORDED, "").strip()
+
+    def work() -> None:
+        if given.verb == "arrive":
+            arrive(os.environ["CLUSTER"], recorded, os.environ["ACCEPT_CLUSTER"], os.environ["CONTEXT"])
+        else:
+            leave(_identity(given.kubeconfig, given.context), recorded, given.context)
+
+    return run(work)
+
+
+def _identity(kubeconfig: str, context: str) -> str:
+    from ..kube import KUBE_SYSTEM, Kube, KubeError  # slow to import, and not needed to arrive
+
+    try:
+        return str(Kube(kubeconfig, context).get(KUBE_SYSTEM)["metadata"]["uid"])
+    except KubeError as error:
+        raise UserError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

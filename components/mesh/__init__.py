@@ -1,0 +1,1 @@
+"""Istio itself: control planes, gateway, injected namespaces, and the check of it all."""

@@ -1,0 +1,75 @@
+"""Istio's ambient data plane: what takes pods into the mesh without a sidecar."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..images import chart_image_values
+from .istio_base import TIMEOUT_SECONDS, chart_source, merged
+
+PROFILE = {"profile": "ambient"}
+# Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
+RELEASES = {"cni": "istio-cni", "ztunnel": "ztunnel"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmbientDataPlaneArgs:
+    """Which data plane, from where.
+
+    Attributes:
+        version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
+        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        namespace: the namespace of istiod; an output of IstioBase.
+        istiods: what must be ready before: ztunnel gets certificates and configuration from istiod.
+        platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
+            and CNI plugins; empty for any other.
+        values: values of both charts: the ``global`` ones that istiod's chart is given too.
+        image_digests: digests that images are pinned to, by image.
+
+    Source: https://istio.io/latest/docs/ambient/install/helm/ and
+    https://istio.io/latest/docs/ambient/install/platform-prerequisites/
+    """
+
+    version: str
+    chart_repository: str
+    namespace: pulumi.Input[str]
+    istiods: Sequence[pulumi.Resource]
+    platform: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    image_digests: Mapping[str, str] = field(default_factory=dict)
+
+
+def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a chart of the data plane."""
+    ours = {**PROFILE, "global": {"platform": platform}} if platform else PROFILE
+    return merged(ours, values)
+
+
+class AmbientDataPlane(pulumi.ComponentResource):
+    """istio-cni, which redirects pods, and ztunnel, which encrypts what they send: both ready on every node."""
+
+    releases: list[pulumi.Resource]
+
+    def __init__(self, name: str, args: AmbientDataPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:AmbientDataPlane", name, None, opts)
+        self.releases = []
+        for chart, release in RELEASES.items():
+            self.releases.append(
+                k8s.helm.v3.Release(
+                    f"{name}-{chart}",
+                    name=release,
+                    namespace=args.namespace,
+                    values=merged(
+                        chart_image_values(chart, args.version, args.image_digests),
+                        chart_values(args.platform, args.values),
+                    ),
+                    timeout=TIMEOUT_SECONDS,
+                    **chart_source(args.chart_repository, chart, args.version),
+                    # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.istiods, *self.releases]),
+                )
+            )
+        self.register_outputs({"releases": list(RELEASES.values())})

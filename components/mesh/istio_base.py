@@ -1,0 +1,213 @@
+"""Istio's control plane: namespace, CRDs and istiod, by Istio's own Helm charts."""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_command import local
+
+from ..images import chart_image_values
+from ..objects import apart, name_of
+from ..ownership import Owner
+
+NAMESPACE = "istio-system"
+BASE_RELEASE = "istio-base"
+GROUP = "istio.io"
+TIMEOUT_SECONDS = 600
+# The chart's own.
+AUTOSCALE_MAX = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioBaseArgs:
+    """Which Istio, from where.
+
+    Attributes:
+        version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
+        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        owner: this stack, as which the namespace and the CRDs are labelled.
+        namespace_exists: the namespace istio-system is somebody else's and is used as it is.
+        foreign_crds: names of Istio CRDs that were there before.
+        requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
+        values: values of the istiod chart, merged over this component's.
+        image_digests: digests that images are pinned to, by image; each istiod's own version counts.
+        revision: Istio revision; empty for the default one.
+        revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
+            those that run already first. ``version`` is then of the CRDs.
+        default_revision: of ``revisions``, the one that validates what names none; empty for nobody.
+        replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        adopt: the releases take over what `istioctl install` made, which goes on running.
+
+    Source: https://istio.io/latest/docs/setup/install/helm/ and https://istio.io/latest/docs/setup/upgrade/helm/
+    """
+
+    version: str
+    chart_repository: str
+    owner: Owner
+    namespace_exists: bool = False
+    foreign_crds: Collection[str] = ()
+    requires: Sequence[pulumi.Resource] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    image_digests: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    default_revision: str = ""
+    replicas: int = 1
+    adopt: bool = False
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise pulumi.RunError(f"replicas is {self.replicas}; accepted: 1 or more pods")
+
+
+def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
+    """The Release inputs that name a chart: by address, or as the archive in a local folder."""
+    if "://" in repository:
+        return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
+    return {"chart": f"{repository.rstrip('/')}/{chart}-{version}.tgz", "version": version}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``over`` laid on it, key by key as Helm merges values; anything but a mapping is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return result
+
+
+def istiod_release(revision: str) -> str:
+    """The name of istiod's Helm release, and of its Deployment."""
+    return f"istiod-{revision}" if revision else "istiod"
+
+
+def istiod_values(revision: str, values: Mapping[str, Any], replicas: int = 1) -> dict[str, Any]:
+    """Values of the istiod chart. Istio's own defaults are the default profile, so ours only name place and number."""
+    ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
+    if revision:
+        ours["revision"] = revision
+    if replicas > 1:
+        # The chart's own label of a revision's pods.
+        labels = {"app": "istiod", "istio.io/rev": revision or "default"}
+        ours["pilot"] = {
+            "autoscaleMin": replicas,
+            "autoscaleMax": max(replicas, AUTOSCALE_MAX),
+            "affinity": apart(labels),
+        }
+    return merged(ours, values)
+
+
+def base_values(args: IstioBaseArgs) -> dict[str, Any]:
+    """Values of the base chart, whose own default revision is the istiod without a name."""
+    ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
+    return {**ours, "defaultRevision": args.default_revision} if args.revisions else ours
+
+
+class IstioBase(pulumi.ComponentResource):
+    """Istio's CRDs and a ready istiod in istio-system, or several of different revisions.
+
+    ``istiods`` is by revision, empty for the one without a name.
+    """
+
+    version: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    istiods: dict[str, k8s.helm.v3.Release]
+
+    def __init__(self, name: str, args: IstioBaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:IstioBase", name, None, opts)
+        self._versions = dict(args.revisions) or {args.revision: args.version}
+        # Whose an istiod is decides whether it counts as removed when the configuration lists it no longer.
+        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
+        values = merged(labelled, args.values)
+        self.namespace = pulumi.Output.from_input(NAMESPACE)
+        if not args.namespace_exists:
+            namespace = k8s.core.v1.Namespace(
+                f"{name}-namespace",
+                metadata={"name": NAMESPACE, "labels": args.owner.labels},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.namespace = name_of(namespace)
+        if args.adopt:
+            releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
+            adoption = local.Command(
+                f"{name}-adoption",
+                create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
+            # Whoever puts something into the namespace waits until istioctl's is handed over.
+            self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))
+        # Recorded before the chart brings any CRD, and once: an `up` that fails between the chart and the Command that
+        # marks its CRDs would else make the next one take them for somebody else's.
+        before = local.Command(
+            f"{name}-crds-before",
+            create=f"echo {shlex.join(sorted(args.foreign_crds))}",
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
+        )
+        base = k8s.helm.v3.Release(
+            f"{name}-base",
+            # The name is given, as a generated one would change labels and the owner of CRDs.
+            name=BASE_RELEASE,
+            namespace=self.namespace,
+            values=base_values(args),
+            timeout=TIMEOUT_SECONDS,
+            **chart_source(args.chart_repository, "base", args.version),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[before]),
+        )
+        own = before.stdout.apply(
+            lambda names: args.owner.own_command(
+                GROUP,
+                # What is adopted was there before, and becomes this stack's all the same.
+                keep=args.foreign_crds if args.adopt else names.split(),
+                release=f"{NAMESPACE}/{BASE_RELEASE}",
+            )
+        )
+        # Nothing waits for this: the marks are for later runs, and for Helm's next upgrade.
+        local.Command(
+            f"{name}-crds",
+            create=own,
+            update=own,
+            # Another version may bring further CRDs. Not a trigger: that would replace the Command.
+            environment={"ISTIO_VERSION": args.version},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
+        )
+        # Between istiod, which goes before its CRDs, and the base release, which may take CRDs along.
+        removal = local.Command(
+            f"{name}-crds-removal",
+            delete=args.owner.remove_command(GROUP, istiod=NAMESPACE),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *args.requires]),
+        )
+        # One istiod by itself and the first of several are the same resource: it goes on when others come and go.
+        alone = f"{name}-istiod"
+        self.istiods = {}
+        for revision, version in self._versions.items():
+            named = f"{alone}-{revision or 'default'}"
+            pins = chart_image_values("istiod", version, args.image_digests)
+            self.istiods[revision] = k8s.helm.v3.Release(
+                named if args.revisions else alone,
+                name=istiod_release(revision),
+                namespace=self.namespace,
+                values=istiod_values(revision, merged(pins, values), args.replicas),
+                timeout=TIMEOUT_SECONDS,
+                **chart_source(args.chart_repository, "istiod", version),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[removal],
+                    aliases=None if self.istiods else [pulumi.Alias(name=alone if args.revisions else named)],
+                ),
+            )
+        if args.adopt:
+            local.Command(
+                f"{name}-adopted",
+                create=args.owner.adopted_command,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.istiods.values())),
+            )
+        self.version = self.version_of(next(iter(self._versions)))
+        self.register_outputs({"version": self.version, "namespace": self.namespace})
+
+    def version_of(self, revision: str) -> pulumi.Output[str]:
+        """The version of a revision (empty for the one without a name), known once its istiod is ready."""
+        version = self._versions[revision]
+        return self.istiods[revision].version.apply(lambda _: version)

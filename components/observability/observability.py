@@ -1,0 +1,87 @@
+"""What a stack shows of its mesh: what proxies report, and where a person looks at it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+
+from .addons import AddonName, Addons, AddonsArgs, port_forward
+from .mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing, tracing_values
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservabilityConfig:
+    """What is wanted; a part that is None or empty is left as Istio has it.
+
+    Attributes:
+        scope: whose proxies report it: the whole mesh's, or the injected namespace's.
+        access_logs: a line per request.
+        metrics: how they differ from the standard.
+        tracing: which requests are traced, and who takes the traces.
+        addons: which of Prometheus, Grafana, Jaeger and Kiali are installed.
+        chart_repository: a folder or an address with all their charts; empty for each one's own address.
+    """
+
+    scope: Literal["mesh", "namespace"] = "mesh"
+    access_logs: AccessLogs | None = None
+    metrics: Metrics | None = None
+    tracing: Tracing | None = None
+    addons: tuple[AddonName, ...] = ()
+    chart_repository: str = ""
+
+    @property
+    def istiod_values(self) -> dict[str, Any]:
+        """What the istiod chart must be told for this."""
+        return tracing_values(self.tracing) if self.tracing else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservabilityArgs:
+    """What is wanted, and where.
+
+    Attributes:
+        config: what is wanted.
+        istio_namespace: the namespace of istiod; an output of IstioBase.
+        namespace: the injected namespace.
+        kubectl: how a person calls kubectl on the cluster, for the commands.
+        requires: what must be there first: istiod, which brings the kinds and checks the objects.
+    """
+
+    config: ObservabilityConfig
+    istio_namespace: pulumi.Input[str]
+    namespace: pulumi.Input[str]
+    kubectl: str
+    requires: Sequence[pulumi.Resource]
+
+
+class Observability(pulumi.ComponentResource):
+    """Telemetry and the addons, as far as they are wanted. commands: how to reach each addon."""
+
+    commands: dict[str, str]
+
+    def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:Observability", name, None, opts)
+        config = args.config
+        if config.access_logs or config.metrics or config.tracing:
+            MeshTelemetry(
+                f"{name}-telemetry",
+                MeshTelemetryArgs(
+                    namespace=args.istio_namespace if config.scope == "mesh" else args.namespace,
+                    access_logs=config.access_logs,
+                    metrics=config.metrics,
+                    tracing=config.tracing,
+                    requires=args.requires,
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
+        if config.addons:
+            Addons(
+                f"{name}-addons",
+                AddonsArgs(
+                    namespace=args.istio_namespace, names=config.addons, chart_repository=config.chart_repository
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
+        self.commands = {addon: port_forward(addon, args.kubectl) for addon in config.addons}
+        self.register_outputs({"commands": self.commands})

@@ -1,0 +1,121 @@
+"""Who may call whom, by the mesh's identities: service accounts proven by mutual TLS."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..workloads.bookinfo import PORT, service_account_name
+from ..workloads.exposure import GATEWAY_CLASS, target_ref
+
+API_VERSION = "security.istio.io/v1"
+# Istio reads it as the mesh's own trust domain, whatever that is called.
+TRUST_DOMAIN = "cluster.local"
+DENY_ALL = "deny-by-default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allow:
+    """A service may be called by these accounts and nobody else.
+
+    Attributes:
+        service: the value of its pods' label ``app``.
+        namespace: its namespace.
+        port: the container's port, 1 to 65535.
+        callers: service accounts, each as NAME, of the same namespace, or NAMESPACE/NAME; none means that nobody may.
+    """
+
+    service: str
+    namespace: str
+    port: int
+    callers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationArgs:
+    """What is forbidden and what is allowed.
+
+    Attributes:
+        namespace: the injected namespace.
+        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
+        deny_by_default: whether what no policy allows is forbidden in that namespace.
+        gateway: a Gateway of that namespace that stays open to the outside; empty for none.
+        allows: the calls that are allowed.
+        requires: what must be there first: istiod, which brings the kind and checks the objects.
+
+    Source: https://istio.io/latest/docs/reference/config/security/authorization-policy/
+    """
+
+    namespace: str
+    namespaces: Mapping[str, pulumi.Input[str]]
+    deny_by_default: bool
+    allows: Sequence[Allow]
+    requires: Sequence[pulumi.Resource]
+    gateway: str = ""
+
+
+def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
+    """The calls that Bookinfo makes; ``gateway`` is its Gateway, whose pods run under the account GATEWAY-istio."""
+    edges = {
+        "productpage": f"{gateway}-{GATEWAY_CLASS}",
+        "details": service_account_name("productpage"),
+        "reviews": service_account_name("productpage"),
+        "ratings": service_account_name("reviews"),
+    }
+    return [
+        Allow(service=service, namespace=namespace, port=PORT, callers=(caller,)) for service, caller in edges.items()
+    ]
+
+
+def principal(namespace: str, account: str) -> str:
+    """The identity of NAME or NAMESPACE/NAME as a policy spells it."""
+    place, _, name = account.rpartition("/")
+    return f"{TRUST_DOMAIN}/ns/{place or namespace}/sa/{name}"
+
+
+def allow_spec(allow: Allow) -> dict[str, Any]:
+    """The spec of the policy for one service. Without a rule it allows nothing."""
+    spec: dict[str, Any] = {"selector": {"matchLabels": {"app": allow.service}}, "action": "ALLOW"}
+    if allow.callers:
+        principals = [principal(allow.namespace, caller) for caller in allow.callers]
+        spec["rules"] = [
+            {
+                "from": [{"source": {"principals": principals}}],
+                "to": [{"operation": {"ports": [str(allow.port)]}}],
+            }
+        ]
+    return spec
+
+
+def open_gateway_spec(gateway: str) -> dict[str, Any]:
+    """Anybody may call a Gateway's pods: what they pass on is subject to the services' own policies."""
+    return {"targetRefs": [target_ref(gateway)], "action": "ALLOW", "rules": [{}]}
+
+
+class Authorization(pulumi.ComponentResource):
+    """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403."""
+
+    def __init__(self, name: str, args: AuthorizationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:Authorization", name, None, opts)
+
+        def policy(
+            object_name: str, place: str, spec: dict[str, Any], requires: Sequence[pulumi.Resource] = ()
+        ) -> pulumi.Resource:
+            return k8s.apiextensions.CustomResource(
+                f"{name}-{object_name}",
+                api_version=API_VERSION,
+                kind="AuthorizationPolicy",
+                metadata={"name": object_name, "namespace": args.namespaces[place]},
+                spec=spec,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
+            )
+
+        allowing = [policy(f"allow-{allow.service}", allow.namespace, allow_spec(allow)) for allow in args.allows]
+        if args.deny_by_default and args.gateway:
+            allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
+        if args.deny_by_default:
+            # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
+            policy(DENY_ALL, args.namespace, {}, allowing)
+        self.register_outputs({})

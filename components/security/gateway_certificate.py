@@ -1,0 +1,121 @@
+"""The certificate with which a Gateway speaks HTTPS."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_command import local
+
+from ..objects import name_of, typed
+from ..python import program
+
+MODULE = program("self_signed")
+CERT_MANAGER_API_VERSION = "cert-manager.io/v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfSigned:
+    """A certificate made on this machine, that no client trusts by itself. host: the DNS name in it."""
+
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingSecret:
+    """A Secret of type kubernetes.io/tls that somebody else keeps in the Gateway's namespace."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertManager:
+    """A certificate that cert-manager, which must be there, obtains and renews. host: the DNS name in it."""
+
+    host: str
+    issuer: str
+    kind: Literal["Issuer", "ClusterIssuer"]
+
+
+Source = SelfSigned | ExistingSecret | CertManager
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayCertificateArgs:
+    """Where the certificate comes from.
+
+    Attributes:
+        namespace: the Gateway's namespace, which must hold the Secret.
+        gateway: the Gateway's name; a Secret that is made here is called GATEWAY-tls.
+        source: where it comes from.
+
+    Source: https://gateway-api.sigs.k8s.io/guides/tls/ and https://cert-manager.io/docs/usage/certificate/
+    """
+
+    namespace: pulumi.Input[str]
+    gateway: str
+    source: Source
+
+
+def self_signed_command(host: str) -> str:
+    """The shell command that prints a certificate and its key as JSON."""
+    return f"{MODULE} {shlex.join([f'--host={host}'])}"
+
+
+def secret_data(printed: str) -> dict[str, str]:
+    """The Secret's entries from what the command printed; none where it did not run."""
+    made = json.loads(printed) if printed else {}
+    return {"tls.crt": made.get("certificate", ""), "tls.key": made.get("key", "")}
+
+
+def certificate_spec(source: CertManager, secret: str) -> dict[str, Any]:
+    """The spec of cert-manager's Certificate."""
+    return {
+        "secretName": secret,
+        "dnsNames": [source.host],
+        "issuerRef": {"group": "cert-manager.io", "kind": source.kind, "name": source.issuer},
+    }
+
+
+class GatewayCertificate(pulumi.ComponentResource):
+    """The Secret with a Gateway's certificate and key."""
+
+    secret: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GatewayCertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:GatewayCertificate", name, None, opts)
+        source, secret = args.source, f"{args.gateway}-tls"
+        if isinstance(source, ExistingSecret):
+            self.secret = pulumi.Output.from_input(source.name)
+        elif isinstance(source, CertManager):
+            certificate = k8s.apiextensions.CustomResource(
+                f"{name}-certificate",
+                api_version=CERT_MANAGER_API_VERSION,
+                kind="Certificate",
+                metadata={"name": secret, "namespace": args.namespace},
+                spec=certificate_spec(source, secret),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            # Whoever uses the name waits for the certificate.
+            self.secret = certificate.id.apply(lambda _: secret)
+        else:
+            command = local.Command(
+                f"{name}-self-signed",
+                create=self_signed_command(source.host),
+                triggers=[source.host],
+                # Standard output holds the key: never shown, and encrypted in the state.
+                logging=local.Logging.STDERR,
+                opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+            )
+            made = typed(
+                k8s.core.v1.Secret,
+                f"{name}-secret",
+                parent=self,
+                metadata={"name": secret, "namespace": args.namespace},
+                type="kubernetes.io/tls",
+                string_data=command.stdout.apply(secret_data),
+            )
+            self.secret = name_of(made)
+        self.register_outputs({"secret": self.secret})

@@ -1,0 +1,100 @@
+"""NetworkPolicies that hold below the mesh, for packets that no sidecar sees too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from ..objects import typed
+
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+DNS_PORTS = ((53, "UDP"), (53, "TCP"))
+ISTIOD_PORT = 15012
+TRACES_PORT = 4317
+# Merged metrics, health, Envoy's metrics: asked for by the kubelet and by Prometheus, from wherever they run.
+SIDECAR_PORTS = (15020, 15021, 15090)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkIsolationArgs:
+    """What pods may reach, and who may reach them, beside the pods of their own namespace.
+
+    Attributes:
+        namespace: the injected namespace.
+        gateway: a Gateway of that namespace that stays open to the outside; empty for none.
+        gateway_port: the port that its pods listen on.
+        caller_namespaces: other namespaces whose pods may call.
+        egress: CIDRs that pods may connect to, such as the API server's or a database's.
+
+    Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/ and, for the ports,
+    https://istio.io/latest/docs/ops/deployment/application-requirements/#ports-used-by-istio
+    """
+
+    namespace: pulumi.Input[str]
+    gateway: str = ""
+    gateway_port: int = 80
+    caller_namespaces: Sequence[str] = ()
+    egress: Sequence[str] = ()
+
+
+def _ports(*ports: tuple[int, str]) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": protocol} for port, protocol in ports]
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}}
+
+
+def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
+    """Of all pods: their own namespace, DNS, istiod, traces and what is listed; the sidecars' ports to anybody.
+
+    The API server calls istiod's webhooks (15017) in istio-system, where no policy is made; pods of the mesh call the
+    API server only if their own program does.
+    """
+    same: Mapping[str, Any] = {"podSelector": {}}
+    dns = {**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    return {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {"from": [same, *map(_namespace, args.caller_namespaces)]},
+            {"ports": _ports(*((port, "TCP") for port in SIDECAR_PORTS))},
+        ],
+        "egress": [
+            {"to": [same, *({"ipBlock": {"cidr": cidr}} for cidr in args.egress)]},
+            {"to": [dns], "ports": _ports(*DNS_PORTS)},
+            {"to": [_namespace(ISTIO_NAMESPACE)], "ports": _ports((ISTIOD_PORT, "TCP"), (TRACES_PORT, "TCP"))},
+        ],
+    }
+
+
+def gateway_spec(gateway: str, port: int) -> dict[str, Any]:
+    """Of a Gateway's pods: anybody may call their listener."""
+    return {
+        "podSelector": {"matchLabels": {GATEWAY_LABEL: gateway}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": _ports((port, "TCP"))}],
+    }
+
+
+class NetworkIsolation(pulumi.ComponentResource):
+    """Packets stay in the namespace, except for what the mesh needs. It takes a CNI that enforces NetworkPolicies."""
+
+    def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)
+        specs = {"mesh-isolation": isolation_spec(args)}
+        if args.gateway:
+            specs = {f"allow-{args.gateway}": gateway_spec(args.gateway, args.gateway_port), **specs}
+        for object_name, spec in specs.items():
+            typed(
+                k8s.networking.v1.NetworkPolicy,
+                f"{name}-{object_name}",
+                parent=self,
+                metadata={"name": object_name, "namespace": args.namespace},
+                spec=spec,
+            )
+        self.register_outputs({})

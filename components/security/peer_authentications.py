@@ -1,0 +1,93 @@
+"""Whether the mesh's pods take plain text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+
+API_VERSION = "security.istio.io/v1"
+Mode = Literal["STRICT", "PERMISSIVE", "DISABLE"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortException:
+    """Ports of some pods that are treated otherwise.
+
+    Attributes:
+        name: name of the PeerAuthentication.
+        selector: labels of the pods; never empty, as Istio takes ports only together with a selector.
+        ports: the container's port, 1 to 65535, and its mode.
+    """
+
+    name: str
+    selector: Mapping[str, str]
+    ports: Mapping[int, Mode]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutualTls:
+    """What pods take.
+
+    Attributes:
+        mode: STRICT takes mutual TLS only, PERMISSIVE plain text too, DISABLE plain text only.
+        scope: mesh for all pods with a sidecar, namespace for those of the injected namespace.
+        exceptions: ports of the injected namespace's pods that are treated otherwise.
+    """
+
+    mode: Mode = "STRICT"
+    scope: Literal["mesh", "namespace"] = "mesh"
+    exceptions: tuple[PortException, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerAuthenticationsArgs:
+    """What is wanted, and where.
+
+    Attributes:
+        namespace: the injected namespace.
+        mutual_tls: what its pods, or the whole mesh's, take.
+        requires: what must be there first: istiod, which brings the kind and checks the objects.
+
+    Source: https://istio.io/latest/docs/reference/config/security/peer_authentication/
+    """
+
+    namespace: pulumi.Input[str]
+    mutual_tls: MutualTls
+    requires: Sequence[pulumi.Resource]
+
+
+def exception_spec(mutual_tls: MutualTls, exception: PortException) -> dict[str, Any]:
+    """The spec for pods with exceptional ports: their other ports keep the mode."""
+    return {
+        "selector": {"matchLabels": dict(exception.selector)},
+        "mtls": {"mode": mutual_tls.mode},
+        "portLevelMtls": {str(port): {"mode": mode} for port, mode in exception.ports.items()},
+    }
+
+
+class PeerAuthentications(pulumi.ComponentResource):
+    """One PeerAuthentication named default, for the mesh or the namespace, and one for each exception."""
+
+    def __init__(self, name: str, args: PeerAuthenticationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:PeerAuthentications", name, None, opts)
+        wanted = args.mutual_tls
+
+        def peer_authentication(object_name: str, namespace: pulumi.Input[str], spec: dict[str, Any]) -> None:
+            k8s.apiextensions.CustomResource(
+                f"{name}-{object_name}",
+                api_version=API_VERSION,
+                kind="PeerAuthentication",
+                metadata={"name": object_name, "namespace": namespace},
+                spec=spec,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
+
+        place = ISTIO_NAMESPACE if wanted.scope == "mesh" else args.namespace
+        peer_authentication("default", place, {"mtls": {"mode": wanted.mode}})
+        for exception in wanted.exceptions:
+            peer_authentication(exception.name, args.namespace, exception_spec(wanted, exception))
+        self.register_outputs({"mode": wanted.mode})

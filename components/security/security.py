@@ -1,0 +1,156 @@
+"""What a stack forbids: the parts of its security, composed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from ..mesh.mesh_check import Page
+from ..workloads.exposure import GATEWAY_CLASS, HTTP_PORT, HTTPS_PORT
+from .authorization import Allow, Authorization, AuthorizationArgs, bookinfo_allows
+from .gateway_certificate import Source
+from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
+from .network_isolation import NetworkIsolation, NetworkIsolationArgs
+from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPolicies:
+    """Packets stay in the namespace. egress: CIDRs outside that pods may connect to."""
+
+    egress: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityConfig:
+    """What is wanted; a part that is None, False or empty is left as Istio and Kubernetes have it.
+
+    Attributes:
+        mutual_tls: what the mesh's pods take.
+        authorization: whether calls within the namespace are forbidden unless they are listed.
+        jwt: which tokens the Gateway asks for.
+        tls: where the certificate of the Gateway comes from, which then speaks HTTPS only.
+        pod_security: the Pod Security standard of the namespace by mode.
+        network_policies: what may leave the namespace.
+    """
+
+    mutual_tls: MutualTls | None = None
+    authorization: bool = False
+    jwt: Jwt | None = None
+    tls: Source | None = None
+    pod_security: Mapping[str, str] = field(default_factory=dict)
+    network_policies: NetworkPolicies | None = None
+
+    @property
+    def gateway_port(self) -> int:
+        """The port of the Gateway's one listener."""
+        return HTTPS_PORT if self.tls else HTTP_PORT
+
+    @property
+    def refuses_strangers(self) -> bool:
+        """Whether a pod may refuse plain text from outside the mesh, as the API server's service proxy speaks it."""
+        strict = self.mutual_tls is not None and self.mutual_tls.mode == "STRICT"
+        return strict or self.authorization or self.network_policies is not None
+
+    def page_to_check(self, page: Page, gateway: str) -> Page | None:
+        """How the mesh's check can reach ``page``: directly, through the Gateway, or not at all as it has no token."""
+        if self.jwt:
+            return None
+        if not self.refuses_strangers:
+            return page
+        # The API server's proxy takes any certificate: https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/
+        scheme = "https:" if self.tls else ""
+        return Page(
+            service=f"{scheme}{gateway}-{GATEWAY_CLASS}",
+            namespace=page.namespace,
+            port=self.gateway_port,
+            path=page.path,
+            title=page.title,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityArgs:
+    """What is wanted, and where.
+
+    Attributes:
+        config: what is wanted.
+        namespace: the injected namespace.
+        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
+        gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
+        allows: calls that user services allow.
+        requires: what must be there first: istiod, which brings the kinds and checks the objects.
+    """
+
+    config: SecurityConfig
+    namespace: str
+    namespaces: Mapping[str, pulumi.Input[str]]
+    gateway: str
+    allows: Sequence[Allow]
+    requires: Sequence[pulumi.Resource]
+
+
+class Security(pulumi.ComponentResource):
+    """Mutual TLS, authorization, tokens and network policies, as far as they are wanted."""
+
+    def __init__(self, name: str, args: SecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("istio-minikube:components:Security", name, None, opts)
+        config, here = args.config, pulumi.ResourceOptions(parent=self)
+        namespace = args.namespaces[args.namespace]
+        bookinfo = bookinfo_allows(args.namespace, args.gateway) if config.authorization and args.gateway else []
+        allows = [*bookinfo, *args.allows]
+        if config.mutual_tls:
+            PeerAuthentications(
+                f"{name}-mtls",
+                PeerAuthenticationsArgs(namespace=namespace, mutual_tls=config.mutual_tls, requires=args.requires),
+                here,
+            )
+        if config.authorization or allows:
+            Authorization(
+                f"{name}-authorization",
+                AuthorizationArgs(
+                    namespace=args.namespace,
+                    namespaces=args.namespaces,
+                    deny_by_default=config.authorization,
+                    gateway=args.gateway,
+                    allows=allows,
+                    requires=args.requires,
+                ),
+                here,
+            )
+        if config.jwt:
+            IngressJwt(
+                f"{name}-jwt",
+                IngressJwtArgs(
+                    namespace=namespace,
+                    gateway=args.gateway,
+                    port=config.gateway_port,
+                    jwt=config.jwt,
+                    requires=args.requires,
+                ),
+                here,
+            )
+        if config.network_policies:
+            NetworkIsolation(
+                f"{name}-network",
+                NetworkIsolationArgs(
+                    namespace=namespace,
+                    gateway=args.gateway,
+                    gateway_port=config.gateway_port,
+                    caller_namespaces=caller_namespaces(args.namespace, allows),
+                    egress=config.network_policies.egress,
+                ),
+                here,
+            )
+        self.register_outputs({})
+
+
+def caller_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:
+    """The other namespaces from which pods of ``namespace`` are called."""
+    callers = (
+        caller.rpartition("/")[0] or allow.namespace
+        for allow in allows
+        if allow.namespace == namespace
+        for caller in allow.callers
+    )
+    return sorted(set(callers) - {namespace})

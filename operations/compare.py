@@ -1,0 +1,95 @@
+"""What a change does to a stack: its manifests before and after, and a preview against the state that came before."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.commands import UserError
+from operations import render
+from operations.evaluate import PROJECT
+
+# GitHub refuses comments of more than 65,536 characters.
+COMMENT_LIMIT = 60_000
+MARKER = "<!-- istio-minikube: preview -->"
+FENCE = "~~~"
+
+
+@contextmanager
+def checkout(ref: str) -> Iterator[Path]:
+    """A work tree of the commit ``ref``, gone afterwards. It shares this one's virtual environment.
+
+    Raises:
+        UserError: git knows no such commit.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "base"
+        done = _git("worktree", "add", "--quiet", "--detach", str(tree), ref)
+        if done.returncode:
+            raise UserError(f"--base {ref}: git says {done.stderr.strip()}; name a commit, such as origin/main")
+        (tree / ".venv").symlink_to(PROJECT / ".venv")
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def run_in(tree: Path, *words: str) -> None:
+    """``python -m operations`` as the work tree ``tree`` has it.
+
+    Raises:
+        UserError: it failed, and has said why.
+    """
+    done = subprocess.run([sys.executable, "-m", "embedded", *words], cwd=tree, check=False)
+    if done.returncode:
+        raise UserError(f"`python -m operations {words[0]}` of the base fails; what it says above tells why")
+
+
+def up_at(ref: str, root: Path) -> None:
+    """Bring the rehearsal up as it is at ``ref``, by the Pulumi CLI, with cluster and state in this tree's ``root``."""
+    with checkout(ref) as tree:
+        root.mkdir(exist_ok=True)
+        (tree / root.name).symlink_to(root)
+        run_in(tree, "up", "--engine", "pulumi")
+
+
+def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:
+    """Render the stack as it is at ``ref``; a stack that is not there yet has no manifests."""
+    with checkout(ref) as tree:
+        if (tree / f"Pulumi.{stack}.yaml").is_file():
+            run_in(tree, "render", "--stack", stack, "--out", str(out), *options)
+        else:
+            render.write((), out)
+
+
+def difference(base: Path, head: Path) -> str:
+    """The unified diff of two renderings, in folders beside each other; empty where they are the same."""
+    words = ("diff", "--no-index", "--no-color", "--no-ext-diff", "--no-prefix", base.name, head.name)
+    return subprocess.run(["git", *words], cwd=base.parent, capture_output=True, text=True, check=False).stdout
+
+
+def comment(sections: Mapping[str, str], limit: int = COMMENT_LIMIT) -> str:
+    """A pull request's comment: a foldable part for each section, long ones cut to their share of ``limit``.
+
+    Args:
+        sections: title -> what the command printed; empty for no difference.
+        limit: characters in all.
+    """
+    share = limit // max(1, len(sections))
+    parts = [MARKER, "### What this changes"]
+    for title, text in sections.items():
+        if not text.strip():
+            parts.append(f"**{title}**: no difference")
+            continue
+        shown = text.rstrip()
+        if len(shown) > share:
+            shown = f"{shown[:share].rpartition(chr(10))[0]}\n... cut here; the job's artifact has it whole"
+        fenced = f"{FENCE}diff\n{shown.replace(FENCE, '~ ~ ~')}\n{FENCE}"
+        parts.append(f"<details><summary><b>{title}</b></summary>\n\n{fenced}\n</details>")
+    return "\n\n".join(parts) + "\n"
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)

@@ -1,0 +1,1 @@
+"""This program: what a stack's configuration makes of the components."""

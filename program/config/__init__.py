@@ -1,0 +1,1 @@
+"""Reads the keys of a stack's configuration into typed values."""

@@ -1,0 +1,157 @@
+"""What is in the cluster before anything is composed: the one place that reads it."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
+from components.kube import Kube, KubeError, MissingContextError, UnreachableError
+from components.mesh.injected_namespace import REVISION
+from components.ownership import Owner
+from components.versions import Version
+from program.settings import Settings
+
+# Source: Helm's pkg/action/validate.go.
+HELM_RELEASE = "meta.helm.sh/release-name"
+STATUS = "sidecar.istio.io/status"
+PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crd:
+    """A Gateway API CRD in the cluster. Bundle version and channel are empty where it does not say."""
+
+    bundle_version: str
+    channel: str
+    ours: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """What the cluster holds of the things that a cluster has only one of.
+
+    Attributes:
+        identity: the UID of its namespace kube-system; empty while there is no cluster.
+        kubernetes: the API server's version; None while there is no cluster.
+        namespaces: every namespace, and whether this stack made it.
+        gateway_api: the Gateway API's CRDs by name.
+        istio_crds: Istio's CRDs by name, and whether this stack brought them.
+        istiods: the versions of the istiods that run, by NAMESPACE/NAME of their Deployments; None where the image
+            does not tell.
+        unreleased: those of them that no Helm release made, as `istioctl install` does not.
+        own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
+        revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
+            one without a name); read only where there is an istiod.
+    """
+
+    identity: str = ""
+    kubernetes: Version | None = None
+    namespaces: Mapping[str, bool] = field(default_factory=dict)
+    gateway_api: Mapping[str, Crd] = field(default_factory=dict)
+    istio_crds: Mapping[str, bool] = field(default_factory=dict)
+    istiods: Mapping[str, Version | None] = field(default_factory=dict)
+    unreleased: frozenset[str] = frozenset()
+    own_istiods: frozenset[str] = frozenset()
+    revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def look_up(settings: Settings, owner: Owner) -> Cluster:
+    """Read the cluster that ``settings`` names, on behalf of ``owner``.
+
+    With clusterMode minikube there may be none yet; an empty Cluster then says so.
+
+    Raises:
+        pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
+    """
+    starts_cluster = settings.cluster_mode == "minikube"
+    profile = settings.minikube_profile
+    try:
+        return _read(Kube(settings.kubeconfig, settings.context), owner)
+    except MissingContextError as error:
+        if starts_cluster:
+            return Cluster()
+        raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
+    except UnreachableError as error:
+        if starts_cluster and not _profile_exists(profile):
+            return Cluster()  # the context is left over from a profile that was deleted
+        advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"
+        raise pulumi.RunError(f"{error}; {advice}, or set kubeconfig and context to another") from error
+    except KubeError as error:
+        raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
+
+
+def _read(kube: Kube, owner: Owner) -> Cluster:
+    def is_ours(metadata: Mapping[str, Any]) -> bool:
+        return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
+
+    crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
+    istiods = {
+        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
+        for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+    }
+    return Cluster(
+        identity=namespaces["kube-system"]["uid"],
+        kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
+        namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
+        gateway_api={
+            metadata["name"]: Crd(
+                bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
+                channel=metadata.get("annotations", {}).get(CHANNEL, ""),
+                ours=is_ours(metadata),
+            )
+            for metadata in crds
+            if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
+        },
+        istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
+        istiods={name: _version(istiod) for name, istiod in istiods.items()},
+        unreleased=frozenset(
+            name for name, istiod in istiods.items() if HELM_RELEASE not in istiod["metadata"].get("annotations", {})
+        ),
+        own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
+        revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
+    )
+
+
+def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The pods by the revision that made their proxy."""
+    users: dict[str, list[str]] = {}
+    for pod in pods:
+        if revision := _revision(pod.get("annotations", {})):
+            users.setdefault(revision, []).append(f"{pod['namespace']}/{pod['name']}")
+    return users
+
+
+def _revision(annotations: Mapping[str, str]) -> str:
+    """The revision in what injection has written on a pod, or on the pods that istiod made for a Gateway.
+
+    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
+    """
+    try:
+        return str(json.loads(annotations[STATUS])["revision"])
+    except (KeyError, ValueError, TypeError):
+        return annotations.get(REVISION, "")
+
+
+def _version(istiod: Mapping[str, Any]) -> Version | None:
+    """The version in an istiod's image tag, such as 1.23.0 or 1.23.0-distroless."""
+    image = istiod["spec"]["template"]["spec"]["containers"][0]["image"]
+    try:
+        return Version.parse(image.partition("@")[0].rpartition(":")[2])
+    except ValueError:
+        return None
+
+
+def _profile_exists(profile: str) -> bool:
+    """Whether minikube knows the profile; without minikube there is none."""
+    if shutil.which("minikube") is None:
+        return False
+    found = subprocess.run(
+        ["minikube", "profile", "list", "--light", "--output=json"], capture_output=True, text=True, check=False
+    )
+    return f'"Name":"{profile}"' in found.stdout

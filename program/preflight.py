@@ -1,0 +1,241 @@
+"""Whether a stack's settings fit what is in the cluster: refuse before anything is touched, or say what to do.
+
+Pure rules: no Pulumi resource, no input or output.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from kubernetes.utils.quantity import parse_quantity
+
+from components import versions
+from components.gateway_api import CRD
+from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.mesh.istio_base import istiod_release
+from components.observability.addons import REQUESTS
+from components.versions import Version
+from program import supply
+from program.lookup import Cluster, Crd
+from program.rules import ambient as ambient_rules
+from program.rules import revisions as revision_rules
+from program.settings import Settings
+
+MIB = 2**20
+# What Istio and this program cannot do without.
+NEEDED_GATEWAY_API = frozenset(
+    f"{plural}.gateway.networking.k8s.io" for plural in ("gatewayclasses", "gateways", "httproutes", "referencegrants")
+)
+# Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
+# minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
+PROXY = (0.1, 128)
+BOOKINFO_SIDECARS = 6
+ISTIOD = ("500m", "2048Mi")
+# ztunnel and istio-cni on the one node, beside the waypoint.
+AMBIENT = (0.3, 612)
+MINIKUBE_SYSTEM = (0.75, 170)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the program leaves to others, and what it warns of.
+
+    Attributes:
+        foreign_gateway_api: the names of the Gateway API's CRDs that are somebody else's.
+        own_gateway_api: the names of those that this stack brought.
+        namespace_exists: the injected namespace is somebody else's.
+        service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
+        istio_namespace_exists: istio-system is somebody else's.
+        foreign_istio_crds: the names of Istio CRDs that are somebody else's.
+        warnings: sentences for the user.
+    """
+
+    foreign_gateway_api: frozenset[str]
+    own_gateway_api: frozenset[str]
+    namespace_exists: bool
+    service_namespaces: Mapping[str, bool]
+    istio_namespace_exists: bool
+    foreign_istio_crds: frozenset[str]
+    warnings: tuple[str, ...]
+
+    def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
+
+        What the stack brought stays declared run after run; what was there before never is.
+        """
+        if not self.foreign_gateway_api:
+            return list(release())
+        if not self.own_gateway_api and self.foreign_gateway_api >= NEEDED_GATEWAY_API:
+            return []
+        # Somebody else's bundle, and what it lacks: an earlier destroy keeps only the CRDs that others use.
+        return [
+            document
+            for document in release()
+            if document["kind"] == CRD and document["metadata"]["name"] not in self.foreign_gateway_api
+        ]
+
+
+def plan(settings: Settings, cluster: Cluster) -> Plan:
+    """Compare what is wanted with what is there.
+
+    Raises:
+        pulumi.RunError: they do not fit; says what to change.
+    """
+    ambient_rules.refuse_misfits(settings)
+    warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
+    revision_rules.refuse_new_first(settings.control_planes, cluster)
+    revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
+    _refuse_missing_charts(settings)
+    _refuse_unadopted(settings, cluster)
+    foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
+    if foreign:
+        _refuse_unfit_bundle(settings, foreign)
+    own = frozenset(cluster.gateway_api) - frozenset(foreign)
+    return Plan(
+        foreign_gateway_api=frozenset(foreign),
+        own_gateway_api=own,
+        namespace_exists=_exists(settings.namespace, cluster),
+        service_namespaces={
+            service.namespace: _exists(service.namespace, cluster)
+            for service in settings.services
+            if service.namespace != settings.namespace
+        },
+        istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
+        foreign_istio_crds=frozenset(
+            name for name, ours in cluster.istio_crds.items() if not ours and not settings.adopt
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def _exists(namespace: str, cluster: Cluster) -> bool:
+    """Whether a namespace is somebody else's. Every cluster has one named default, also one that is yet to be made."""
+    return namespace == "default" or cluster.namespaces.get(namespace) is False
+
+
+def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
+    planes = settings.control_planes
+    wanted = [Version.parse(version) for version in planes.versions.values()]
+    found = [
+        problem
+        for istio in wanted
+        for problem in versions.incompatibilities(
+            istio=istio,
+            kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
+            gateway_api=settings.gateway_api,
+        )
+    ]
+    found += revision_rules.version_problems(planes, cluster)
+    if found and settings.compatibility == "enforce":
+        raise pulumi.RunError(
+            "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
+        )
+    for line in dict.fromkeys(istio.line for istio in wanted):
+        row = versions.ISTIO_LINES.get(line)
+        if row and row.end_of_life:
+            found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
+    return found
+
+
+def _refuse_missing_charts(settings: Settings) -> None:
+    """Charts that come from a folder must be there; those at an address are looked for when they are installed."""
+    for key, repository, charts in (
+        ("istioChartRepository", settings.istio_chart_repository, supply.istio_charts(settings)),
+        ("observability.chartRepository", settings.observability.chart_repository, supply.addon_charts(settings)),
+    ):
+        archives = [chart.file for chart in charts]
+        missing = [archive for archive in archives if not (Path(repository).expanduser() / archive).is_file()]
+        if repository and "://" not in repository and missing:
+            raise pulumi.RunError(
+                f"{key} is {repository!r}, where {missing[0]} is missing; accepted: a folder that holds "
+                f"{' and '.join(archives)}, or an address"
+            )
+
+
+def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
+    """An istiod of the name that this stack's would have, and which no Helm release made."""
+    release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
+    if release not in cluster.unreleased or settings.adopt:
+        return
+    version = cluster.istiods[release] or "(its image does not tell)"
+    crds = sum(not ours for ours in cluster.istio_crds.values())
+    raise pulumi.RunError(
+        f"Deployment {release}, Istio {version}, is no Helm release's: `istioctl install` makes it so, and owns it "
+        f"with its Service, ConfigMaps, roles, webhooks, {crds} CRDs and ingress gateway. To take all of that over, "
+        f"with istiod left running, set adopt to true and istioVersion to {version} (another one restarts istiod), and "
+        "run `make up`; destroy will then remove it. Else remove it with `istioctl uninstall --purge`, or use another "
+        "cluster"
+    )
+
+
+def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None:
+    """The Gateway API's CRDs are somebody else's: they are left alone, so they must do as they are."""
+    bundles = sorted({(crd.bundle_version, crd.channel) for crd in foreign.values()})
+    shown = ", ".join(f"{version or 'no version'} ({channel or 'no channel'})" for version, channel in bundles)
+    wanted = f"{settings.gateway_api_version} ({settings.gateway_api_channel})"
+    advice = (
+        "This stack did not install them and leaves them alone: have their owner upgrade them, or set "
+        "gatewayApiVersion and gatewayApiChannel to what is there"
+    )
+    if len(bundles) > 1:
+        raise pulumi.RunError(
+            f"the cluster's Gateway API CRDs are of several bundles: {shown}; wanted: {wanted}. {advice}"
+        )
+    ((version, channel),) = bundles
+    if not version or Version.parse(version) < settings.gateway_api:
+        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, older than the wanted {wanted}. {advice}")
+    if settings.gateway_api_channel == "experimental" and channel != "experimental":
+        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
+
+
+def _unchecked_page(settings: Settings) -> list[str]:
+    """A warning where the mesh's check would like to ask for a page and has no token for it."""
+    if not (settings.security.jwt and settings.mesh_check_http):
+        return []
+    return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+
+
+def _capacity(settings: Settings) -> list[str]:
+    """A warning where a node made by minikube cannot hold what Istio, Bookinfo and the addons request."""
+    if settings.cluster_mode != "minikube":
+        return []
+    istiods = len(settings.control_planes.versions) * settings.replicas
+    cpu, memory = (istiods * each for each in _istiod_requests(settings.istio_values))
+    ambient = settings.data_plane == "ambient"
+    sidecars = (BOOKINFO_SIDECARS if settings.bookinfo else 0) + sum(
+        service.replicas * len(service.images) for service in settings.services
+    )
+    waypoints = len({settings.namespace, *(service.namespace for service in settings.services)})
+    proxies = settings.replicas + settings.bookinfo + (waypoints if ambient else sidecars)
+    if ambient:
+        cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
+    addons = [REQUESTS[addon] for addon in settings.observability.addons]
+    cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
+    memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)
+    if cpu <= settings.minikube_cpus and memory <= settings.minikube_memory:
+        return []
+    return [
+        f"Kubernetes, Istio and its pods request {cpu:.2f} processors and {memory:.0f} MiB, more than minikubeCpus "
+        f"({settings.minikube_cpus}) or minikubeMemory ({settings.minikube_memory} MiB): pods may stay Pending. Raise "
+        "them, or lower pilot.resources.requests in istioValues"
+    ]
+
+
+def _istiod_requests(values: Mapping[str, Any]) -> tuple[float, float]:
+    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says."""
+    node: Any = values
+    for key in ("pilot", "resources", "requests"):
+        node = node.get(key, {}) if isinstance(node, Mapping) else {}
+    requests = node if isinstance(node, Mapping) else {}
+    try:
+        cpu, memory = (
+            parse_quantity(requests.get(key, default)) for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
+        )
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"istioValues.pilot.resources.requests is {dict(requests)!r}; accepted: Kubernetes quantities such as "
+            f"cpu: 500m and memory: 2Gi ({error})"
+        ) from error
+    return float(cpu), float(memory) / MIB

@@ -1,0 +1,214 @@
+"""The stack's configuration as one frozen, typed value: the only reader of ``pulumi.Config``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, cast
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+
+from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.observability.observability import ObservabilityConfig
+from components.security.security import SecurityConfig
+from components.traffic.traffic import Traffic
+from components.versions import Version
+from program import control_planes
+from program.config import images as images_config
+from program.config import observability as observability_config
+from program.config import security as security_config
+from program.config import services as services_config
+from program.config import traffic as traffic_config
+from program.config.services import Service
+from program.config.values import INJECTABLE, RELEASE, Value
+from program.control_planes import DEFAULT, ControlPlanes
+
+ClusterMode = Literal["minikube", "existing"]
+ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
+Channel = Literal["standard", "experimental"]
+Compatibility = Literal["enforce", "warn"]
+DataPlane = Literal["sidecar", "ambient"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every key of the stack's configuration, checked. Pulumi.yaml describes each key and holds its default.
+
+    Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
+    ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
+    """
+
+    cluster_mode: ClusterMode
+    kubeconfig: str
+    context: str
+    allowed_contexts: Sequence[str]
+    accept_cluster: str
+    adopt: bool
+    minikube_profile: str
+    minikube_memory: int
+    minikube_cpus: int
+    minikube_driver: str
+    kubernetes_version: str
+    istio_version: str
+    istio_chart_repository: str
+    istio_values: Mapping[str, Any]
+    ingress_service_type: ServiceType
+    replicas: int
+    gateway_api_version: str
+    gateway_api_channel: Channel
+    gateway_api_manifest: str
+    namespace: str
+    revision: str
+    revisions: Mapping[str, str]
+    tags: Mapping[str, str]
+    namespace_revisions: Mapping[str, str]
+    data_plane: DataPlane
+    bookinfo: bool
+    mesh_check_http: bool
+    protect: bool
+    compatibility: Compatibility
+    scenario: str
+    traffic: tuple[Traffic, ...]
+    services: tuple[Service, ...]
+    security: SecurityConfig
+    observability: ObservabilityConfig
+    image_digests: Mapping[str, str]
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the current stack's configuration.
+
+        Raises:
+            pulumi.RunError: a key is unknown, missing or has a value that is not accepted; the message names the key,
+                the value seen and what would be accepted.
+        """
+        keys = _Keys(pulumi.Config())
+        namespace = keys["namespace"].text(*INJECTABLE)
+        bookinfo = keys["bookinfo"].boolean()
+        scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
+        services = services_config.read_all(keys["services"], namespace)
+        istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
+        revisions = control_planes.read_revisions(keys["revisions"])
+        tags = control_planes.read_tags(keys["tags"], revisions)
+        data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
+        istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
+        settings = cls(
+            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
+            kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
+            context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
+            allowed_contexts=[
+                context.text(r"\S.*", "the name of a context in the kubeconfig")
+                for context in keys["allowedContexts"].items("a list of contexts")
+            ],
+            accept_cluster=keys["acceptCluster"].text(
+                r"([-0-9a-f]{36})?", "the UID of a namespace kube-system, or empty"
+            ),
+            adopt=keys["adopt"].boolean(),
+            minikube_profile=keys["minikubeProfile"].text(
+                r"[a-zA-Z0-9][-a-zA-Z0-9]+",
+                "two or more letters, digits and dashes, such as minikube",
+            ),
+            minikube_memory=keys["minikubeMemory"].integer("a whole number of MiB", least=1800),
+            minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),
+            minikube_driver=keys["minikubeDriver"].text(r"[a-z0-9]*", "a minikube driver such as docker, or empty"),
+            kubernetes_version=keys["kubernetesVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.30.0"),
+            istio_version=istio_version,
+            istio_chart_repository=keys["istioChartRepository"].text(
+                r"\S.*",
+                "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz",
+            ),
+            istio_values=istio_values,
+            ingress_service_type=cast(
+                ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
+            ),
+            replicas=keys["replicas"].integer("a whole number of pods", least=1),
+            gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
+            gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
+            gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),
+            namespace=namespace,
+            revision=control_planes.read_selected(keys["revision"], revisions, tags),
+            revisions=revisions,
+            tags=tags,
+            namespace_revisions=control_planes.read_namespaces(
+                keys["namespaceRevisions"],
+                revisions,
+                tags,
+                frozenset({ISTIO_NAMESPACE, namespace, *(service.namespace for service in services)}),
+            ),
+            data_plane=data_plane,
+            bookinfo=bookinfo,
+            mesh_check_http=keys["meshCheckHttp"].boolean(),
+            protect=keys["protect"].boolean(),
+            compatibility=cast(Compatibility, keys["compatibility"].choice("enforce", "warn")),
+            scenario=scenario,
+            traffic=traffic_config.read_all(
+                keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
+            ),
+            services=services,
+            security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
+            observability=observability_config.read(keys["observability"], istio_values=istio_values),
+            image_digests=images_config.read(
+                keys["imageDigests"],
+                istio_versions=list(revisions.values()) or [istio_version],
+                ambient=data_plane == "ambient",
+                bookinfo=bookinfo,
+                services=services,
+            ),
+        )
+        keys.refuse_others()
+        if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
+            raise keys["context"].error(f"one of allowedContexts: {', '.join(settings.allowed_contexts)}")
+        if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
+            raise keys["context"].error(
+                f"{settings.minikube_profile!r}, as with clusterMode minikube a context is named after its profile"
+            )
+        return settings
+
+    @property
+    def control_planes(self) -> ControlPlanes:
+        """The istiods that there are to be: those of ``revisions``, or the one of ``istio_version``."""
+        versions = self.revisions or {self.revision or DEFAULT: self.istio_version}
+        return ControlPlanes(
+            versions=versions,
+            base=max([self.istio_version, *versions.values()], key=Version.parse),
+            selected=self.revision,
+            tags=self.tags,
+            namespaces=self.namespace_revisions,
+            side_by_side=bool(self.revisions),
+        )
+
+    @property
+    def istio(self) -> Version:
+        """``istio_version``, to be compared."""
+        return Version.parse(self.istio_version)
+
+    @property
+    def gateway_api(self) -> Version:
+        """``gateway_api_version``, to be compared."""
+        return Version.parse(self.gateway_api_version)
+
+
+class _Keys:
+    """The stack's keys, one Value each, remembering which keys there are."""
+
+    def __init__(self, config: pulumi.Config) -> None:
+        self._config = config
+        self._read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Value:
+        self._read.add(key)
+        path = f"{self._config.name}:{key}"
+        value = self._config.get(key)
+        if value is None:
+            raise pulumi.RunError(
+                f"config key {path} is not set and Pulumi.yaml gives no default; "
+                "restore Pulumi.yaml's config section, or set the key"
+            )
+        return Value(path, value)
+
+    def refuse_others(self) -> None:
+        """Refuse keys of this project that nothing reads: a mistyped key must not pass for a default."""
+        prefix = f"{self._config.name}:"
+        present = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+        for path in sorted(path for path in present if path.startswith(prefix)):
+            if path.removeprefix(prefix) not in self._read:
+                raise Value(path, present[path]).error(f"one of these keys: {', '.join(sorted(self._read))}")

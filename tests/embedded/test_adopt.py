@@ -1,0 +1,55 @@
+"""A mesh of istioctl's becomes the stack's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from embedded.cluster import Cluster
+from operations.objects import wait_until
+from tests.embedded import istioctl
+from tests.embedded.stack import Stack, objects, settings_for, versions
+
+
+@pytest.fixture
+def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
+    stack = Stack(cluster=cluster, helm=tools / "helm")
+    settings_for(cluster)
+    istioctl.install(cluster.kubeconfig, stack.helm, cluster.root / "charts")
+    yield stack
+    stack.down(adopt="true", bookinfo="false")
+    istioctl.uninstall(stack.kube)
+
+
+def test_istioctls_mesh_is_refused_then_adopted_with_istiod_left_running_and_removed_whole(stack: Stack) -> None:
+    before = versions(stack.kube)
+    with pytest.raises(pulumi.RunError, match=r"Deployment istio-system/istiod, Istio 1\.23\.0, is no Helm release's"):
+        stack.up(bookinfo="false")
+    assert versions(stack.kube) == before
+
+    istiod, service = stack.kube.get(istioctl.ISTIOD), "services istio-system/istio-ingressgateway"
+    uids = {name: metadata["uid"] for name, metadata in objects(stack.kube).items()}
+    stack.up(adopt="true", bookinfo="false")
+    adopted = stack.kube.get(istioctl.ISTIOD)
+    assert adopted["metadata"]["uid"] == istiod["metadata"]["uid"]
+    assert adopted["spec"]["template"] == istiod["spec"]["template"]
+    assert adopted["metadata"]["annotations"]["meta.helm.sh/release-name"] == "istiod"
+    assert "operator.istio.io/managed" not in adopted["metadata"]["labels"]
+    now = {name: metadata["uid"] for name, metadata in objects(stack.kube).items()}
+    pods = {name for name in uids if name.startswith("pods istio-system/istiod-")}
+    assert {name: now[name] for name in {*pods, service}} == {name: uids[name] for name in {*pods, service}}
+    assert stack.kube.find(istioctl.TAG) is None
+    (container,) = stack.kube.get(istioctl.GATEWAY)["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], container.get("args")) == ("auto", None)
+
+    # From here on it is a stack like any other.
+    stack.up(bookinfo="false")
+    stack.down(bookinfo="false")
+    wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/istio-system/pods"), 30)
+    left = {name for name in objects(stack.kube) if "istio" in name}
+    assert left == {
+        "configmaps istio-system/kube-root-ca.crt",
+        "namespaces /istio-system",
+        "serviceaccounts istio-system/default",
+    }

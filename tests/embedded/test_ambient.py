@@ -1,0 +1,59 @@
+"""The mesh without sidecars."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components import MeshCheckArgs
+from components.commands import UserError
+from embedded.cluster import Cluster
+from tests.embedded.stack import Stack, as_config, objects
+
+ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
+AMBIENT = {
+    "bookinfo": "false",
+    "dataPlane": "ambient",
+    "istioVersion": "1.24.6",
+    "services": as_config([ORDERS]),
+}
+
+
+@pytest.fixture
+def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
+    stack = Stack(cluster=cluster, helm=tools / "helm")
+    yield stack
+    stack.down(**AMBIENT)
+
+
+def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_programmed(stack: Stack) -> None:
+    before = set(objects(stack.kube))
+    outputs = stack.up(**AMBIENT)
+    assert [[c["name"] for c in pod["containers"]] for pod in outputs["pods"]] == [["orders"]]
+    labels = stack.kube.get("/api/v1/namespaces/default")["metadata"]["labels"]
+    assert (labels["istio.io/dataplane-mode"], labels["istio.io/use-waypoint"]) == ("ambient", "waypoint")
+    assert {"daemonsets istio-system/istio-cni-node", "daemonsets istio-system/ztunnel"} <= set(objects(stack.kube))
+    stack.down(**AMBIENT)
+    assert {name for name in set(objects(stack.kube)) - before if not name.startswith("pods default/")} == set()
+
+
+def test_a_pod_that_cni_has_not_redirected_fails_the_update(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not the class's attribute: a dataclass has bound its defaults.
+    defaults = MeshCheckArgs.__init__.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "timeout", 1)
+    stack.up(**AMBIENT)
+    (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods")
+    path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
+    patch = {"metadata": {"annotations": {"ambient.istio.io/redirection": None}}}
+    stack.kube.request("PATCH", path, patch, content_type="application/merge-patch+json")
+    with pytest.raises(UserError, match="its traffic is not redirected to ztunnel"):
+        stack.up(**AMBIENT)
+
+
+def test_a_stack_with_sidecars_becomes_ambient_in_one_update(stack: Stack) -> None:
+    sidecar = AMBIENT | {"dataPlane": "sidecar"}
+    (before,) = stack.up(**sidecar)["pods"]
+    assert [c["name"] for c in before["containers"]] == ["orders", "istio-proxy"]
+    (after,) = stack.up(**AMBIENT)["pods"]
+    assert [c["name"] for c in after["containers"]] == ["orders"]
