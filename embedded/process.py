@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,14 @@ class Process:
     started: str
 
 
-def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Mapping[str, str]) -> None:
+def spawn(
+    command: Sequence[str],
+    *,
+    pid_file: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    descriptors: Collection[int] = (),
+) -> None:
     """Start a program in a session of its own, out of reach of the terminal's Ctrl-C.
 
     Args:
@@ -33,6 +40,7 @@ def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Map
         pid_file: Where the child records itself; read it with `recorded`.
         log: Where both its outputs go; the previous run's log is kept beside it as NAME.previous.
         environment: The child's whole environment; see `environment`.
+        descriptors: Open files that the child inherits.
 
     Raises:
         OSError: The child could not record itself, as on a full disk.
@@ -49,6 +57,7 @@ def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Map
             env=dict(environment),
             cwd=pid_file.parent,
             start_new_session=True,
+            pass_fds=tuple(descriptors),
         )
     while not recorded(pid_file):
         if child.poll() is not None:
