@@ -18,12 +18,10 @@ from embedded.errors import EmbeddedError
 from embedded.loopback import Api
 from embedded.node import certificates, cgroups, programs
 from embedded.node.addresses import NODE
+from embedded.node.namespaces import UNSHARE
 from embedded.node.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
-UNSHARE = ("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc", "--kill-child=KILL")
-"""Everything of the cluster is in these namespaces and ends with the one process that this starts."""
-
 START_TIMEOUT = 300.0
 """Seconds; a start takes about 8 on an idle machine."""
 

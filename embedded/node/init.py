@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import yaml
 
 from embedded.loopback import Api
-from embedded.node import cgroups, mounts, network, programs
-from embedded.node.addresses import API_PORT, NODE
+from embedded.node import cgroups, dns, mounts, network, programs
+from embedded.node.addresses import API_PORT, DNS_SERVICE, DOMAIN, NODE
 from embedded.node.settings import Settings
 from embedded.node.supervisor import Supervisor
 
@@ -77,7 +77,7 @@ class Node:
             self.supervisor.start(program)
         self.apply_manifests()
         self.wait("the node is Ready", self.is_ready)
-        self.wait("DNS answers", self.dns_is_ready)
+        self.wait("DNS answers", lambda: dns.answers(DNS_SERVICE, f"kubernetes.default.svc.{DOMAIN}"))
         self.tell(ready=True)
 
     def withdraw_readiness(self) -> None:
@@ -109,15 +109,6 @@ class Node:
         conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
         account = self.api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0]
         return conditions.get("Ready") == "True" and account == 200
-
-    def dns_is_ready(self) -> bool:
-        """Whether CoreDNS, as this run has started it, is ready."""
-        status, pods = self.api.request("GET", "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns")
-        return status == 200 and any(
-            condition["type"] == "Ready" and condition["status"] == "True"
-            for pod in pods["items"]
-            for condition in pod["status"].get("conditions", [])
-        )
 
     def wait(self, what: str | None, done: Callable[[], bool]) -> None:
         """Poll until it is done; the starter knows when that takes too long."""
