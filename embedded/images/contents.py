@@ -6,6 +6,7 @@ from pathlib import Path
 
 from embedded.images.libraries import needed
 from embedded.images.oci import Folder, Image, Layer
+from embedded.node.parts import Parts
 
 PAUSE = "registry.k8s.io/pause:embedded"
 COREDNS = "docker.io/coredns/coredns:embedded"
@@ -35,21 +36,15 @@ class Sources:
     """What the images are made of.
 
     Attributes:
-        tools: the folder of the binaries.
-        envoy: an Envoy.
+        parts: the programs.
         bootstrap: the template of Envoy's first configuration that belongs to the Istio.
-        nft: the program nft.
-        libraries: where nft's libraries are; None where the machine has them.
         istio_version: the tag of Istio's images.
         istio_hub: their registry and repository.
         bookinfo: registry and repository of Bookinfo's images, and tag, as often as they are asked for.
     """
 
-    tools: Path
-    envoy: Path
+    parts: Parts
     bootstrap: Path
-    nft: Path
-    libraries: Path | None
     istio_version: str
     istio_hub: str = "docker.io/istio"
     bookinfo: tuple[tuple[str, str], ...]
@@ -57,24 +52,22 @@ class Sources:
 
 def images(sources: Sources) -> list[Image]:
     """All images of the cluster."""
-    return [*_cluster(sources.tools), *_istio(sources), *_bookinfo(sources.tools, sources.bookinfo)]
+    return [*_cluster(sources.parts.node), *_istio(sources), *_bookinfo(sources.parts.node, sources.bookinfo)]
 
 
-def _cluster(tools: Path) -> Iterable[Image]:
+def _cluster(node: Path) -> Iterable[Image]:
     yield Image(
-        names=[PAUSE], layers=[{"/pause": tools / "pause"}], config={"Entrypoint": ["/pause"], "User": "65535:65535"}
+        names=[PAUSE], layers=[{"/pause": node / "pause"}], config={"Entrypoint": ["/pause"], "User": "65535:65535"}
     )
-    yield Image(
-        names=[COREDNS], layers=[BASE, {"/coredns": tools / "coredns"}], config={"Entrypoint": ["/coredns"]}
-    )
+    yield Image(names=[COREDNS], layers=[BASE, {"/coredns": node / "coredns"}], config={"Entrypoint": ["/coredns"]})
 
 
 def _istio(sources: Sources) -> Iterable[Image]:
-    hub, version, tools = sources.istio_hub, sources.istio_version, sources.tools
+    hub, version, parts = sources.istio_hub, sources.istio_version, sources.parts
     config = {"User": f"{PROXY_USER}:{PROXY_USER}", "Env": [PATH], "WorkingDir": "/"}
     yield Image(
         names=[f"{hub}/pilot:{version}"],
-        layers=[BASE, {"/usr/local/bin/pilot-discovery": tools / "pilot-discovery"}],
+        layers=[BASE, {"/usr/local/bin/pilot-discovery": parts.istio / "pilot-discovery"}],
         config={**config, "Entrypoint": ["/usr/local/bin/pilot-discovery"]},
     )
     # What changes least is lowest.
@@ -82,10 +75,10 @@ def _istio(sources: Sources) -> Iterable[Image]:
         names=[f"{hub}/proxyv2:{version}"],
         layers=[
             BASE,
-            {"/usr/sbin/nft": sources.nft, **needed([sources.nft, sources.envoy], sources.libraries)},
-            {"/usr/local/bin/envoy": sources.envoy},
+            {"/usr/sbin/nft": parts.nft, **needed([parts.nft, parts.istio / "envoy"], parts.libraries)},
+            {"/usr/local/bin/envoy": parts.istio / "envoy"},
             {
-                "/usr/local/bin/pilot-agent": tools / "pilot-agent",
+                "/usr/local/bin/pilot-agent": parts.istio / "pilot-agent",
                 "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json": sources.bootstrap.read_bytes(),
             },
         ],
@@ -93,8 +86,8 @@ def _istio(sources: Sources) -> Iterable[Image]:
     )
 
 
-def _bookinfo(tools: Path, names: Iterable[tuple[str, str]]) -> Iterable[Image]:
-    program: Layer = {"/usr/local/bin/bookinfo": tools / "bookinfo"}
+def _bookinfo(node: Path, names: Iterable[tuple[str, str]]) -> Iterable[Image]:
+    program: Layer = {"/usr/local/bin/bookinfo": node / "bookinfo"}
     for workload in BOOKINFO:
         service, _, version = workload.partition("-")
         variables = {"SERVICE_VERSION": version, **BOOKINFO_ENVIRONMENT.get(workload, {})}
@@ -108,7 +101,4 @@ def _bookinfo(tools: Path, names: Iterable[tuple[str, str]]) -> Iterable[Image]:
                 "User": "1000:1000",
             },
         )
-    yield Image(
-        names=[CLIENT], layers=[BASE, program], config={"Entrypoint": ["bookinfo", "wait"], "Env": [PATH]}
-    )
-
+    yield Image(names=[CLIENT], layers=[BASE, program], config={"Entrypoint": ["bookinfo", "wait"], "Env": [PATH]})

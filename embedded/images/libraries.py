@@ -8,26 +8,26 @@ from pathlib import Path
 from embedded.errors import EmbeddedError
 
 
-def needed(binaries: Iterable[Path], folder: Path | None = None) -> dict[str, Path]:
+def needed(binaries: Iterable[Path], library_path: str = "") -> dict[str, Path]:
     """What the dynamic linker loads for programs, by the path under which they find it in an image.
 
     Args:
         binaries: Dynamically linked ones; a static one needs nothing.
-        folder: Where further libraries are, beside the machine's own.
+        library_path: Folders of further libraries, before the machine's own, separated by colons.
 
     Raises:
         EmbeddedError: A library cannot be found, or the machine has no ldd.
     """
     found: dict[str, Path] = {}
     for binary in binaries:
-        found |= _of(binary, folder)
+        found |= _of(binary, library_path)
     return found
 
 
-def _of(binary: Path, folder: Path | None) -> dict[str, Path]:
+def _of(binary: Path, library_path: str) -> dict[str, Path]:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    if folder:
-        environment["LD_LIBRARY_PATH"] = str(folder)
+    if library_path:
+        environment["LD_LIBRARY_PATH"] = library_path
     try:
         answer = subprocess.run(["ldd", binary], capture_output=True, text=True, check=False, env=environment)
     except FileNotFoundError as error:

@@ -61,9 +61,7 @@ def ensure(folder: Path, nodekit: Path) -> None:
         shutil.rmtree(draft)
     draft.mkdir(mode=0o700)
     requests = json.dumps([asdict(identity) for identity in IDENTITIES])
-    made = subprocess.run(
-        [nodekit, "certificates", draft], input=requests, capture_output=True, text=True, check=False
-    )
+    made = subprocess.run([nodekit, "certificates", draft], input=requests, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         message = f"The embedded cluster's certificates cannot be made in {draft}: {made.stderr.strip()}."
         raise EmbeddedError(message)

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -19,6 +18,7 @@ from embedded.loopback import Api
 from embedded.node import certificates, cgroups, programs
 from embedded.node.addresses import NODE
 from embedded.node.namespaces import UNSHARE
+from embedded.node.parts import Parts
 from embedded.node.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -43,18 +43,16 @@ class RealCluster:
         self,
         root: Path = DEFAULT_ROOT,
         *,
-        tools: Path,
+        parts: Parts,
         images: Path,
-        packages: Path | None = None,
         say: Say = _say,
     ) -> None:
         """Describe a cluster; nothing happens yet.
 
         Args:
             root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
-            tools: Folder of the binaries, with CNI's plugins in its folder ``cni``.
+            parts: The programs.
             images: Folder of the OCI image layout that pulls are answered from.
-            packages: Root of unpacked distribution packages with nft, where the machine has none.
             say: Receives progress, a line at a time; standard error by default.
         """
         self.root = root.resolve()
@@ -65,8 +63,7 @@ class RealCluster:
         self._ports_file = self.root / "ports.json"
         self._settings = Settings(
             root=self.root,
-            tools=tools.resolve(),
-            packages=packages.resolve() if packages else None,
+            parts=parts,
             images=images.resolve(),
             cgroup=cgroups.name_for(self.root),
         )
@@ -145,7 +142,7 @@ class RealCluster:
         self.root.chmod(0o700)
         for name in ("configuration", "logs", "secrets", "tmp"):
             (self.root / name).mkdir(exist_ok=True)
-        certificates.ensure(self._settings.certificates, self._settings.tools / "nodekit")
+        certificates.ensure(self._settings.certificates, self._settings.parts.node / "nodekit")
         if not self._settings.tokens.exists():
             _write(self._settings.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
         cgroups.create(self._settings.cgroup)
@@ -181,8 +178,8 @@ class RealCluster:
         if not log.exists():
             log = self.logs / "node.log"
         return EmbeddedError(
-            f"The embedded cluster did not come up: {reason}. {log} ends with: {tail(log, 3)}. Put that right, or remove "
-            "the cluster and its data, then try again."
+            f"The embedded cluster did not come up: {reason}. {log} ends with: {tail(log, 3)}. Put that right, or "
+            "remove the cluster and its data, then try again."
         )
 
     def _end(self) -> None:
@@ -260,4 +257,4 @@ def _write(path: Path, content: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.touch(mode=0o600)
     draft.write_text(content)
-    os.replace(draft, path)
+    draft.replace(path)

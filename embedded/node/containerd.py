@@ -31,13 +31,11 @@ def pod_network() -> dict[str, object]:
 
 def hosts() -> str:
     """The registry on the node's loopback speaks for every registry."""
-    return (
-        f'server = "http://{REGISTRY}"\n\n[host."http://{REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n'
-    )
+    return f'server = "http://{REGISTRY}"\n\n[host."http://{REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n'
 
 
 def configuration(settings: Settings, *, network: Path, registries: Path) -> str:
-    """containerd's configuration, version 3.
+    """The configuration of containerd, version 3.
 
     restrict_oom_score_adj: without CAP_SYS_RESOURCE, as in many a container, runc may not lower it.
     """
@@ -47,8 +45,8 @@ def configuration(settings: Settings, *, network: Path, registries: Path) -> str
         for path in (
             settings.root / "containerd",
             settings.root / "containerd" / "opt",
-            settings.tools / "runc",
-            settings.tools / "cni",
+            settings.parts.node / "runc",
+            settings.parts.node / "cni",
             network,
             registries,
         )

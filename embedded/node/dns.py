@@ -15,7 +15,9 @@ def answers(server: str, name: str) -> bool:
     """Whether a DNS server has an address for a name (RFC 1035)."""
     number = secrets.randbelow(1 << 16)
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    question = struct.pack(">6H", number, _RECURSE, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", _ADDRESS, _INTERNET)
+    question = (
+        struct.pack(">6H", number, _RECURSE, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", _ADDRESS, _INTERNET)
+    )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
         query.settimeout(TIMEOUT)
         try:

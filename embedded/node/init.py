@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +54,7 @@ class Node:
         """Bring the node up and never return; what goes wrong before it is up is told to the starter."""
         try:
             self.come_up()
-        except Exception as error:  # noqa: BLE001 - told to the starter, whatever it is
+        except Exception as error:  # told to the starter, whatever it is
             traceback.print_exc()
             self.tell(failed=f"{type(error).__name__}: {error}" if not isinstance(error, NodeFailed) else str(error))
             os._exit(1)
@@ -92,7 +93,7 @@ class Node:
         """Apply what belongs to the cluster itself, again until it is accepted."""
         for file in sorted(MANIFESTS.glob("*.yaml")):
             for manifest in yaml.safe_load_all(file.read_text()):
-                self.wait(None, lambda manifest=manifest: self.apply(manifest))
+                self.wait(None, partial(self.apply, manifest))
 
     def apply(self, manifest: dict[str, Any]) -> bool:
         """Server-side apply of one object; whether it was accepted."""
@@ -143,9 +144,10 @@ def collect(child: int) -> int:
 def main() -> int:
     """Run the node that the settings file describes."""
     settings = Settings.read(Path(sys.argv[1]))
-    if child := os.fork():
-        return abs(collect(child))
-    Node(settings).run()
+    child = os.fork()
+    if child == 0:
+        Node(settings).run()
+    return abs(collect(child))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ TUNABLES = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-"""What kubelet sets where it differs. They are the whole machine's, so kubelet is shown files that say what it likes."""
+"""What kubelet would set where it differs. They are the whole machine's: kubelet is shown files that say so already."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,8 +76,10 @@ def overlay(folder: Path, private: Mapping[str, Path | None]) -> None:
     _unmount(original)
 
 
-def mount(source: str | None, target: Path, *, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
-    """mount(2); see its manual page.
+def mount(
+    source: str | None, target: Path, *, kind: str | None = None, flags: int = 0, data: str | None = None
+) -> None:
+    """Mount as mount(2) does; see its manual page.
 
     Raises:
         OSError: The kernel refuses.

@@ -6,7 +6,7 @@ from pathlib import Path
 from embedded.node.addresses import NODE_ADDRESS
 
 # One end of a pair, as not every kernel has the driver for dummy interfaces. What has nowhere to go is sent there and
-# is gone; without a default route, a connection to a Service's address would be refused before kube-proxy's rules see it.
+# is gone; without a default route, a connection to a Service's address would fail before kube-proxy's rules see it.
 LINKS = f"""\
 link set lo up
 link add node0 type veth peer name nowhere

@@ -39,13 +39,13 @@ class Finding:
         return f"{self.what} ({self.remedy})"
 
 
-def findings(folder: Path, nft: Path | None, libraries: Path | None = None) -> list[Finding]:
+def findings(folder: Path, nft: Path | None, libraries: str = "") -> list[Finding]:
     """All that stands in the way of a real node, the cheapest to find first; empty where there is nothing.
 
     Args:
         folder: Where the cluster is to be, or the nearest folder above it that exists.
         nft: The program nft; None where there is none.
-        libraries: Where the shared libraries of that nft are, unless they are the machine's.
+        libraries: LD_LIBRARY_PATH for that nft, unless it is the machine's.
     """
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
         what = f"there are no real pods on {platform.system()} on {platform.machine()}"
@@ -62,9 +62,7 @@ def _user() -> list[Finding]:
 
 def _programs(nft: Path | None) -> list[Finding]:
     missing = [name for name in PROGRAMS if not shutil.which(name)]
-    found = [
-        Finding(what=f"{name} is not on PATH", remedy=f"install the package {PROGRAMS[name]}") for name in missing
-    ]
+    found = [Finding(what=f"{name} is not on PATH", remedy=f"install the package {PROGRAMS[name]}") for name in missing]
     if nft is None:
         found.append(Finding(what="nft is not on PATH", remedy="install the package nftables, version 1.0.1 or newer"))
     return found
@@ -153,7 +151,7 @@ table inet trial {
 """
 
 
-def _kernel(folder: Path, nft: Path | None, libraries: Path | None) -> list[Finding]:
+def _kernel(folder: Path, nft: Path | None, libraries: str) -> list[Finding]:
     existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_dir())
     script = "\n".join(
         f'( {command} ) >/dev/null 2>"$T/why" || echo "{number} $(tail -n 1 "$T/why")"'
@@ -166,7 +164,7 @@ def _kernel(folder: Path, nft: Path | None, libraries: Path | None) -> list[Find
         Path(scratch, "rules").write_text(_RULES)
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "T": scratch, "NFT": str(nft)}
         if libraries:
-            environment["LIBRARIES"] = str(libraries)
+            environment["LIBRARIES"] = libraries
         tried = subprocess.run(
             [*UNSHARE, "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
         )

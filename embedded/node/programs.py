@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 from pathlib import Path
 
 from embedded.node import certificates, containerd, control_plane, kubelet
@@ -29,37 +28,42 @@ def write_configuration(settings: Settings) -> None:
 
 def first(settings: Settings) -> list[Program]:
     """What needs nothing of the others."""
-    tools = settings.tools
+    control_plane_folder, node = settings.parts.control_plane, settings.parts.node
     return [
-        _program(settings, "etcd", tools / "server", *control_plane.etcd_arguments(settings)),
-        _program(settings, "kube-apiserver", tools / "kube-apiserver", *control_plane.apiserver_arguments(settings)),
-        _program(settings, "registry", tools / "nodekit", "registry", str(settings.images), REGISTRY),
-        _program(settings, "containerd", tools / "containerd", "--config", str(containerd.write(settings))),
+        _program(settings, "etcd", control_plane_folder / "server", *control_plane.etcd_arguments(settings)),
+        _program(
+            settings,
+            "kube-apiserver",
+            control_plane_folder / "kube-apiserver",
+            *control_plane.apiserver_arguments(settings),
+        ),
+        _program(settings, "registry", node / "nodekit", "registry", settings.images, REGISTRY),
+        _program(settings, "containerd", node / "containerd", "--config", containerd.write(settings)),
         relay(settings),
     ]
 
 
 def clients(settings: Settings) -> list[Program]:
     """What begins when the API server answers."""
-    tools, folder, pki = settings.tools, settings.configuration, settings.certificates
+    parts, folder, pki = settings.parts, settings.configuration, settings.certificates
     manager = control_plane.controller_manager_arguments(settings, folder / "controller-manager.kubeconfig")
     node = kubelet.kubelet_arguments(folder / "kubelet.json", folder / "kubelet.kubeconfig")
+    key_pair = (pki / "load-balancers.crt", pki / "load-balancers.key")
     return [
-        _program(settings, "kube-controller-manager", tools / "kube-controller-manager", *manager),
+        _program(settings, "kube-controller-manager", parts.control_plane / "kube-controller-manager", *manager),
         _program(
             settings,
             "kube-scheduler",
-            tools / "kube-scheduler",
+            parts.control_plane / "kube-scheduler",
             *control_plane.scheduler_arguments(folder / "scheduler.kubeconfig"),
         ),
-        _program(settings, "kubelet", tools / "kubelet", *node),
-        _program(settings, "kube-proxy", tools / "kube-proxy", f"--config={folder / 'proxy.json'}", packages=True),
+        _program(settings, "kubelet", parts.node / "kubelet", *node),
+        _program(settings, "kube-proxy", parts.node / "kube-proxy", f"--config={folder / 'proxy.json'}", nft=True),
         _program(
             settings,
             "load-balancers",
-            tools / "nodekit",
-            *("load-balancers", API_SERVER, str(pki / "ca.crt")),
-            *(str(pki / "load-balancers.crt"), str(pki / "load-balancers.key"), LOAD_BALANCER_RANGE),
+            parts.node / "nodekit",
+            *("load-balancers", API_SERVER, pki / "ca.crt", *key_pair, LOAD_BALANCER_RANGE),
         ),
     ]
 
@@ -72,35 +76,31 @@ def relay(settings: Settings) -> Program:
     ]
     return Program(
         name="relay",
-        command=(str(settings.tools / "nodekit"), "relay", f"{DNS_SERVICE}:53", *targets),
+        command=(str(settings.parts.node / "nodekit"), "relay", f"{DNS_SERVICE}:53", *targets),
         environment=environment(settings),
         descriptors=tuple(settings.relays.values()),
     )
 
 
-def environment(settings: Settings, *, packages: bool = False) -> dict[str, str]:
+def environment(settings: Settings, *, nft: bool = False) -> dict[str, str]:
     """The environment of a program of the node's.
 
     Args:
         settings: The cluster's.
-        packages: Whether it needs what only the unpacked distribution packages have.
+        nft: Whether it runs nft.
     """
-    path = [str(settings.tools), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    path = [str(settings.parts.node), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
     words = {"HOME": str(settings.root), "TMPDIR": str(settings.root / "tmp"), "LANG": "C.UTF-8"}
-    if packages and settings.packages:
-        path = [str(settings.packages / "usr" / "sbin"), *path]
-        words["LD_LIBRARY_PATH"] = str(libraries(settings.packages))
+    if nft:
+        path = [str(settings.parts.nft.parent), *path]
+        if settings.parts.libraries:
+            words["LD_LIBRARY_PATH"] = settings.parts.libraries
     return {"PATH": os.pathsep.join(path), **words}
 
 
-def libraries(packages: Path) -> Path:
-    """Where Debian's packages have their shared libraries."""
-    return packages / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
-
-
-def _program(settings: Settings, name: str, *command: "str | Path", packages: bool = False) -> Program:
+def _program(settings: Settings, name: str, *command: str | Path, nft: bool = False) -> Program:
     return Program(
         name=name,
         command=tuple(str(word) for word in command),
-        environment=environment(settings, packages=packages),
+        environment=environment(settings, nft=nft),
     )

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from embedded.node.parts import Parts
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -11,16 +13,14 @@ class Settings:
 
     Attributes:
         root: the folder of everything that the cluster writes.
-        tools: the folder of the binaries, CNI's in its folder ``cni``.
-        packages: the root of unpacked distribution packages that hold nft; None where the machine has it.
+        parts: the programs.
         images: the folder of the OCI image layout that pulls are answered from.
         cgroup: the name of the cluster's cgroup, in each hierarchy.
         relays: by name, the descriptor of a socket that listens on the host's loopback.
     """
 
     root: Path
-    tools: Path
-    packages: Path | None
+    parts: Parts
     images: Path
     cgroup: str
     relays: dict[str, int] = field(default_factory=dict)
@@ -63,6 +63,11 @@ class Settings:
     def read(cls, path: Path) -> "Settings":
         """The settings that `write` has written."""
         content = json.loads(path.read_text())
-        packages = content.pop("packages")
-        paths = {name: Path(content.pop(name)) for name in ("root", "tools", "images")}
-        return cls(packages=Path(packages) if packages else None, **paths, **content)
+        parts = content.pop("parts")
+        libraries = parts.pop("libraries")
+        return cls(
+            root=Path(content.pop("root")),
+            images=Path(content.pop("images")),
+            parts=Parts(**{name: Path(path) for name, path in parts.items()}, libraries=libraries),
+            **content,
+        )
