@@ -22,9 +22,9 @@ def ensure(folder: Path, images: Sequence[Image]) -> Path:
     Raises:
         EmbeddedError: A file that belongs in is missing, or the folder cannot be written.
     """
-    recipe = recipe_of(images)
     made_of = folder / RECIPE
     try:
+        recipe = recipe_of(images)
         if made_of.exists() and made_of.read_text() == recipe:
             return folder
         draft = folder.with_name(f"{folder.name}.new")

@@ -79,7 +79,7 @@ def overlay(folder: Path, private: Mapping[str, Path | None]) -> None:
 def mount(
     source: str | None, target: Path, *, kind: str | None = None, flags: int = 0, data: str | None = None
 ) -> None:
-    """Mount as mount(2) does; see its manual page.
+    """Mount something, as the system call of that name does.
 
     Raises:
         OSError: The kernel refuses.

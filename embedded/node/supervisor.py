@@ -47,6 +47,7 @@ class Supervisor:
     say: Callable[[str], None]
     failure: str | None = None
     _children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _stopped: bool = False
 
     def start(self, program: Program) -> None:
         """Start a program and keep it running.
@@ -63,6 +64,12 @@ class Supervisor:
     def pid(self, name: str) -> int:
         """The process that runs a program now."""
         return self._children[name].pid
+
+    def stop(self) -> None:
+        """End all programs for good."""
+        self._stopped = True
+        for child in self._children.values():
+            child.kill()
 
     def _launch(self, program: Program) -> "subprocess.Popen[bytes]":
         with (self.logs / f"{program.name}.log").open("ab") as output:
@@ -82,6 +89,8 @@ class Supervisor:
         while True:
             began = time.monotonic()
             status = child.wait()
+            if self._stopped:
+                return
             lasted = time.monotonic() - began
             ends = 1 if lasted > STEADY else ends + 1
             self.say(f"{program.name} ended with status {status} after {lasted:.1f} s")
