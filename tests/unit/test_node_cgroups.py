@@ -107,7 +107,7 @@ def test_a_cgroup_that_stays_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     root = version_1(tmp_path)
     (root / "memory/mine/cgroup.procs").touch()
     monkeypatch.setattr(cgroups, "PATIENCE", 0.1)
-    with pytest.raises(cgroups.CgroupError, match="cannot be removed.*mine"):
+    with pytest.raises(cgroups.CgroupError, match=r"cannot be removed.*mine"):
         cgroups.clear("mine", root)
 
 
