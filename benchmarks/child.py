@@ -36,7 +36,7 @@ def main() -> None:
         evaluate(Recorder(), options.stack, config, options.project)
     else:
         view = View(Console(file=StringIO()), "")
-        helm = toolchain.ensure() / "helm"
+        helm = toolchain.ensure("cluster").cluster / "helm"
         applier = engine.applier(options.kubeconfig, CONTEXT, helm, view, options.project)
         {"up": engine.deploy, "down": engine.destroy}[options.work](applier, options.stack, overrides)
     # Linux counts in KiB, macOS in bytes.

@@ -17,7 +17,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "vendor")
 
 def results(runs: int) -> Iterator[Result]:
     """From nothing running to six ready Bookinfo pods, against what a person should have to wait at the most."""
-    toolchain.ensure()
+    toolchain.ensure("cluster")
     took = [_make_up() for _ in range(runs)]
     yield Result(
         name=f"make up on the embedded cluster, against {LIMIT_SECONDS:.0f} s",

@@ -29,7 +29,7 @@ def write_manifests(cluster: Cluster) -> None:
 
 def by_hand(cluster: Cluster) -> None:
     """The tutorial, each step once the one before is through."""
-    tools = toolchain.ensure()
+    tools = toolchain.ensure("cluster").cluster
     place = ("--kubeconfig", str(cluster.kubeconfig))
     helm = (str(tools / "helm"), *place, "--kube-context", CONTEXT, "--namespace", "istio-system", "install", "--wait")
     kubectl = (str(tools / "kubectl"), *place, "--context", CONTEXT)

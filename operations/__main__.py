@@ -110,7 +110,7 @@ def main(words: list[str] | None = None) -> int:
 def up(options: argparse.Namespace, console: Console) -> None:
     """Start the cluster, bring the stack up, show what there is."""
     chosen = _engine(options.engine, console)
-    tools = toolchain.ensure()
+    tools = toolchain.ensure("cluster").cluster
     overrides = dict(options.config)
     for istio_version in artifacts.istio_versions(settings_of(STACK, overrides)):
         artifacts.prepare(ROOT, istio_version)
@@ -138,7 +138,8 @@ def down(options: argparse.Namespace, console: Console) -> None:
             _cli(chosen).destroy()
         else:
             with View(console, "embedded") as view:
-                applier = engine.applier(cluster.kubeconfig, CONTEXT, toolchain.ensure() / "helm", view)
+                helm = toolchain.ensure("cluster").cluster / "helm"
+                applier = engine.applier(cluster.kubeconfig, CONTEXT, helm, view)
                 engine.destroy(applier, STACK, {**_last_up().get("config", {}), **dict(options.config)})
     LAST_UP.unlink(missing_ok=True)
     if not options.keep_cluster:
@@ -154,7 +155,7 @@ def recovered(options: argparse.Namespace, console: Console) -> None:
         said = "Nothing to do: the offline engine keeps no state, and `up` goes on from whatever it finds"
         console.print(said, soft_wrap=True)
         return
-    Cluster(ROOT, tools=toolchain.ensure()).start()
+    Cluster(ROOT, tools=toolchain.ensure("cluster").cluster).start()
     overrides = _last_up().get("config", {})
     recover.recover(_cli(chosen), settings_of(STACK, overrides), overrides, releases_of(STACK, overrides))
 
@@ -191,7 +192,7 @@ def judgement(options: argparse.Namespace, console: Console) -> None:
 
 def drifting(options: argparse.Namespace, console: Console) -> None:
     """Show every object that is not as the program says; that there is one is an error, unless it was put right."""
-    helm = toolchain.ensure() / "helm"
+    helm = toolchain.ensure("cluster").cluster / "helm"
     with console.status(f"Comparing stack {options.stack} with its cluster"):
         api, count, found = drift.find(options.stack, dict(options.config), helm)
     for each in found:

@@ -103,7 +103,7 @@ def obstacles(
 def can_rehearse() -> bool:
     """Whether the embedded cluster's tools are built, or can be."""
     try:
-        return toolchain.built() or bool(toolchain.find_go())
+        return toolchain.built("cluster") or bool(toolchain.find_go())
     except UserError:
         return False
 

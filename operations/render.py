@@ -78,7 +78,7 @@ def render(
     if stack == EMBEDDED:
         kubernetes = toolchain.kubernetes_version()  # what the embedded cluster is, whatever minikube would start
     recorder = declared(stack, overrides)
-    helm = toolchain.ensure() / "helm"
+    helm = toolchain.ensure("cluster").cluster / "helm"
     found = []
     for resource in recorder.registrations:
         if resource.token == RELEASE:

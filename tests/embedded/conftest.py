@@ -15,7 +15,7 @@ from tests.embedded.project import copy_to, rehearse
 def tools() -> Path:
     """The embedded cluster's binaries; skips where they cannot be downloaded, unless REQUIRE_EMBEDDED=1."""
     try:
-        return toolchain.ensure()
+        return toolchain.ensure("cluster").cluster
     except Unreachable as reason:
         if os.environ.get("REQUIRE_EMBEDDED") == "1":
             raise
