@@ -1,6 +1,7 @@
 """Makes the cluster's images where they are missing or made of something else by now."""
 
 import json
+import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -44,6 +45,27 @@ def ensure(folder: Path, images: Sequence[Image]) -> Path:
     return folder
 
 
+def link(source: Path, target: Path) -> bool:
+    """Make a folder that has what a layout has now, whatever becomes of the layout: another name for the same files.
+
+    Returns whether that is something else than it had.
+
+    Args:
+        source: The folder of the layout.
+        target: Replaced as a whole, where it is of something else.
+    """
+    if (target / RECIPE).exists() and (target / RECIPE).read_text() == (source / RECIPE).read_text():
+        return False
+    if target.exists():
+        shutil.rmtree(target)
+    draft = target.with_name(f"{target.name}.new")
+    if draft.exists():
+        shutil.rmtree(draft)
+    shutil.copytree(source, draft, copy_function=_link_or_copy)
+    draft.rename(target)
+    return True
+
+
 def recipe_of(images: Sequence[Image]) -> str:
     """Everything that decides what comes out; files of the machine by path, size and time."""
     described = [
@@ -55,6 +77,13 @@ def recipe_of(images: Sequence[Image]) -> str:
         for image in images
     ]
     return json.dumps({"machine": platform.machine(), "images": described}, indent=1)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _fingerprint(content: bytes | Path | Folder) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from embedded import process
 from embedded.cluster import DEFAULT_ROOT, kubeconfig, tail
 from embedded.errors import EmbeddedError
+from embedded.images import build
 from embedded.loopback import Api
 from embedded.node import certificates, cgroups, programs
 from embedded.node.addresses import NODE
@@ -22,6 +23,20 @@ from embedded.node.parts import Parts
 from embedded.node.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
+FOLDERS = (
+    "certificates",
+    "configuration",
+    "containerd",
+    "etcd",
+    "images",
+    "kubelet",
+    "loaded",
+    "logs",
+    "secrets",
+    "tmp",
+)
+"""Everything of the cluster in its folder, but for a few files."""
+
 START_TIMEOUT = 300.0
 """Seconds; a start takes about 8 on an idle machine."""
 
@@ -52,19 +67,19 @@ class RealCluster:
         Args:
             root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
             parts: The programs.
-            images: Folder of the OCI image layout that pulls are answered from.
+            images: Folder of the OCI image layout that pulls are answered from; the cluster keeps what it has of it.
             say: Receives progress, a line at a time; standard error by default.
         """
         self.root = root.resolve()
         self.kubeconfig = self.root / "kubeconfig"
         self.logs = self.root / "logs"
         self._say = say
+        self._images = images
         self._process = self.root / "process"
         self._ports_file = self.root / "ports.json"
         self._settings = Settings(
             root=self.root,
             parts=parts,
-            images=images.resolve(),
             cgroup=cgroups.name_for(self.root),
         )
 
@@ -104,7 +119,7 @@ class RealCluster:
             return
         with self._exclusively():
             self._end()
-            for name in ("certificates", "configuration", "containerd", "etcd", "kubelet", "logs", "secrets", "tmp"):
+            for name in FOLDERS:
                 if (self.root / name).exists():
                     shutil.rmtree(self.root / name)
             for file in (self.kubeconfig, self._ports_file, self._settings.published, self._settings_file):
@@ -142,6 +157,9 @@ class RealCluster:
         self.root.chmod(0o700)
         for name in ("configuration", "logs", "secrets", "tmp"):
             (self.root / name).mkdir(exist_ok=True)
+        if build.link(self._images, self._settings.images) and (self.root / "containerd").exists():
+            # It has images of the same names that are not the same: all are pulled anew.
+            shutil.rmtree(self.root / "containerd")
         certificates.ensure(self._settings.certificates, self._settings.parts.node / "nodekit")
         if not self._settings.tokens.exists():
             _write(self._settings.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")

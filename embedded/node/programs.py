@@ -37,7 +37,7 @@ def first(settings: Settings) -> list[Program]:
             control_plane_folder / "kube-apiserver",
             *control_plane.apiserver_arguments(settings),
         ),
-        _program(settings, "registry", node / "nodekit", "registry", settings.images, REGISTRY),
+        _program(settings, "registry", node / "nodekit", "registry", REGISTRY, settings.loaded, settings.images),
         _program(settings, "containerd", node / "containerd", "--config", containerd.write(settings)),
         relay(settings),
     ]

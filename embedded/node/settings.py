@@ -14,14 +14,12 @@ class Settings:
     Attributes:
         root: the folder of everything that the cluster writes.
         parts: the programs.
-        images: the folder of the OCI image layout that pulls are answered from.
         cgroup: the name of the cluster's cgroup, in each hierarchy.
         relays: by name, the descriptor of a socket that listens on the host's loopback.
     """
 
     root: Path
     parts: Parts
-    images: Path
     cgroup: str
     relays: dict[str, int] = field(default_factory=dict)
 
@@ -46,6 +44,16 @@ class Settings:
         return self.root / "published"
 
     @property
+    def images(self) -> Path:
+        """The OCI image layout of the images that the cluster begins with."""
+        return self.root / "images"
+
+    @property
+    def loaded(self) -> Path:
+        """The OCI image layout of the images that were loaded since, which come first."""
+        return self.root / "loaded"
+
+    @property
     def logs(self) -> Path:
         """One log for each program, and those of the pods."""
         return self.root / "logs"
@@ -67,7 +75,6 @@ class Settings:
         libraries = parts.pop("libraries")
         return cls(
             root=Path(content.pop("root")),
-            images=Path(content.pop("images")),
             parts=Parts(**{name: Path(path) for name, path in parts.items()}, libraries=libraries),
             **content,
         )

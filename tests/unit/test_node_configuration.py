@@ -20,9 +20,7 @@ def settings(tmp_path: Path) -> Settings:
         control_plane=Path("/control-plane"), node=Path("/node"), istio=Path("/istio"), nft=Path("/deb/sbin/nft")
     )
     (tmp_path / "configuration").mkdir()
-    return Settings(
-        root=tmp_path, parts=parts, images=Path("/images"), cgroup="embedded-1", relays={"api": 5, "http": 6}
-    )
+    return Settings(root=tmp_path, parts=parts, cgroup="embedded-1", relays={"api": 5, "http": 6})
 
 
 def test_settings_come_back_as_they_were_written(settings: Settings, tmp_path: Path) -> None:

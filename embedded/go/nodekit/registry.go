@@ -23,22 +23,18 @@ var (
 	digestForm    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-// registry answers pulls, for whichever registry's name, with the images of one OCI image layout.
+// registry answers pulls, for whichever registry's name, with the images of OCI image layouts, the first that has it.
 //
 // https://github.com/opencontainers/distribution-spec; containerd names the registry it meant in the query's `ns`.
 func registry(arguments []string) error {
-	if len(arguments) != 2 {
-		return errors.New("usage: nodekit registry LAYOUT ADDRESS")
+	if len(arguments) < 2 {
+		return errors.New("usage: nodekit registry ADDRESS LAYOUT...")
 	}
-	layout := layout(arguments[0])
-	if _, err := layout.index(); err != nil {
-		return err
-	}
-	return http.ListenAndServe(arguments[1], layout)
+	return http.ListenAndServe(arguments[0], layouts(arguments[1:]))
 }
 
-// layout is the folder of an OCI image layout.
-type layout string
+// layouts are the folders of OCI image layouts.
+type layouts []string
 
 type entry struct {
 	MediaType   string            `json:"mediaType"`
@@ -47,16 +43,26 @@ type entry struct {
 }
 
 // index is read anew for each manifest that is asked for, so that images added later are found.
-func (folder layout) index() ([]entry, error) {
-	content, err := os.ReadFile(filepath.Join(string(folder), "index.json"))
-	if err != nil {
-		return nil, err
+func (folders layouts) index() ([]entry, error) {
+	var all []entry
+	for _, folder := range folders {
+		content, err := os.ReadFile(filepath.Join(folder, "index.json"))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var index struct{ Manifests []entry }
+		if err := json.Unmarshal(content, &index); err != nil {
+			return nil, err
+		}
+		all = append(all, index.Manifests...)
 	}
-	var index struct{ Manifests []entry }
-	return index.Manifests, json.Unmarshal(content, &index)
+	return all, nil
 }
 
-func (folder layout) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
+func (folders layouts) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 	if strings.TrimSuffix(request.URL.Path, "/") == "/v2" {
 		answer.WriteHeader(http.StatusOK)
 		return
@@ -68,7 +74,7 @@ func (folder layout) ServeHTTP(answer http.ResponseWriter, request *http.Request
 	}
 	digest, mediaType := asked[3], octets
 	if asked[2] == "manifests" {
-		found, err := folder.manifest(request.URL.Query().Get("ns"), asked[1], asked[3])
+		found, err := folders.manifest(request.URL.Query().Get("ns"), asked[1], asked[3])
 		if err != nil {
 			log.Print(err)
 			refuse(answer, http.StatusNotFound, "MANIFEST_UNKNOWN", err.Error())
@@ -82,11 +88,23 @@ func (folder layout) ServeHTTP(answer http.ResponseWriter, request *http.Request
 	}
 	answer.Header().Set("Content-Type", mediaType)
 	answer.Header().Set("Docker-Content-Digest", digest)
-	http.ServeFile(answer, request, filepath.Join(string(folder), "blobs", "sha256", strings.TrimPrefix(digest, "sha256:")))
+	http.ServeFile(answer, request, folders.blob(strings.TrimPrefix(digest, "sha256:")))
 }
 
-func (folder layout) manifest(host, repository, reference string) (entry, error) {
-	index, err := folder.index()
+// blob is the path of a blob, in the last of the layouts where it is in none.
+func (folders layouts) blob(digest string) string {
+	path := ""
+	for _, folder := range folders {
+		path = filepath.Join(folder, "blobs", "sha256", digest)
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+	}
+	return path
+}
+
+func (folders layouts) manifest(host, repository, reference string) (entry, error) {
+	index, err := folders.index()
 	if err != nil {
 		return entry{}, err
 	}

@@ -1,0 +1,58 @@
+"""Gets what a real node is made of, from the caches or by building it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from embedded import istio, toolchain
+from embedded.images import build, contents
+from embedded.node.parts import Parts, machines_nft
+
+GROUPS = ("cluster", "node", "istio")
+"""Of the toolchain's."""
+
+Say = Callable[[str], None]
+
+
+def parts(say: Say) -> Parts:
+    """The programs of a real node, built first where they are missing.
+
+    Raises:
+        Unreachable: A registry cannot be reached.
+        EmbeddedError: A build failed, or nft is neither here nor among the distribution's packages.
+    """
+    folders = toolchain.ensure(*GROUPS, say=say)
+    nft, libraries = find_nft(say)
+    return Parts(control_plane=folders.cluster, node=folders.node, istio=folders.istio, nft=nft, libraries=libraries)
+
+
+def find_nft(say: Say) -> tuple[Path, str]:
+    """The machine's nft, or that of its distribution's packages, unpacked; with the LD_LIBRARY_PATH it needs.
+
+    Raises:
+        Unreachable: The distribution's packages cannot be reached.
+        EmbeddedError: The machine has neither nft nor such packages.
+    """
+    if own := machines_nft():
+        return own, ""
+    packages = toolchain.node_packages(say)
+    return packages / "usr" / "sbin" / "nft", toolchain.library_path(packages)
+
+
+def images(parts: Parts, bookinfo: tuple[tuple[str, str], ...], folder: Path, say: Say) -> Path:
+    """The images that a cluster begins with.
+
+    Args:
+        parts: The programs.
+        bookinfo: Registry and repository of Bookinfo's images, and tag, as often as they are asked for.
+        folder: Of the layout, which several clusters may share.
+        say: Receives progress.
+
+    Raises:
+        Unreachable: Istio's module cannot be downloaded.
+        EmbeddedError: The images cannot be made.
+    """
+    source = toolchain.module_dir(istio.MODULE, say=say)
+    sources = contents.Sources(
+        parts=parts, bootstrap=source / istio.BOOTSTRAP, istio_version=istio.version(source), bookinfo=bookinfo
+    )
+    return build.ensure(folder, contents.images(sources))
