@@ -74,6 +74,6 @@ def proxy_configuration(kubeconfig: Path) -> dict[str, object]:
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
-        # A new Service or endpoint is programmed at once, not up to a second later.
-        "nftables": {"minSyncPeriod": "0s"},
+        # A new Service or endpoint is programmed at once, not a second later, which is the default and what 0 means.
+        "nftables": {"minSyncPeriod": "20ms"},
     }
