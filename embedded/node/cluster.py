@@ -76,6 +76,7 @@ class RealCluster:
         self._say = say
         self._images = images
         self._process = self.root / "process"
+        self._lock: int | None = None
         self._ports_file = self.root / "ports.json"
         self._settings = Settings(
             root=self.root,
@@ -173,6 +174,7 @@ class RealCluster:
                 pid_file=self._process,
                 log=self.logs / "node.log",
                 environment=process.environment(PYTHONPATH=str(PROJECT)),
+                held=self._lock,
                 descriptors=tuple(descriptors.values()),
             )
         self._write_kubeconfig()
@@ -254,6 +256,7 @@ class RealCluster:
             self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / "lock").open("w") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
+                self._lock = handle.fileno()
                 yield
         except OSError as error:
             message = (
