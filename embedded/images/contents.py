@@ -14,6 +14,13 @@ CLIENT = "docker.io/embedded/client:latest"
 """Sends requests; for checks and tests: ``bookinfo get``."""
 
 BOOKINFO = ("details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3")
+BOOKINFO_NAMES = (
+    ("docker.io/istio", "1.20.1"),
+    ("docker.io/istio", "1.20.3"),
+    ("registry.istio.io/release", "1.20.3"),
+)
+"""Registry and repository, and tag, under which releases of Istio ask for its sample's images."""
+
 BOOKINFO_ENVIRONMENT = {
     "reviews-v2": {"ENABLE_RATINGS": "true", "STAR_COLOR": "black"},
     "reviews-v3": {"ENABLE_RATINGS": "true", "STAR_COLOR": "red"},
@@ -40,19 +47,17 @@ class Sources:
         bootstrap: the template of Envoy's first configuration that belongs to the Istio.
         istio_version: the tag of Istio's images.
         istio_hub: their registry and repository.
-        bookinfo: registry and repository of Bookinfo's images, and tag, as often as they are asked for.
     """
 
     parts: Parts
     bootstrap: Path
     istio_version: str
     istio_hub: str = "docker.io/istio"
-    bookinfo: tuple[tuple[str, str], ...]
 
 
 def images(sources: Sources) -> list[Image]:
     """All images of the cluster."""
-    return [*_cluster(sources.parts.node), *_istio(sources), *_bookinfo(sources.parts.node, sources.bookinfo)]
+    return [*_cluster(sources.parts.node), *_istio(sources), *_bookinfo(sources.parts.node)]
 
 
 def _cluster(node: Path) -> Iterable[Image]:
@@ -86,13 +91,13 @@ def _istio(sources: Sources) -> Iterable[Image]:
     )
 
 
-def _bookinfo(node: Path, names: Iterable[tuple[str, str]]) -> Iterable[Image]:
+def _bookinfo(node: Path) -> Iterable[Image]:
     program: Layer = {"/usr/local/bin/bookinfo": node / "bookinfo"}
     for workload in BOOKINFO:
         service, _, version = workload.partition("-")
         variables = {"SERVICE_VERSION": version, **BOOKINFO_ENVIRONMENT.get(workload, {})}
         yield Image(
-            names=[f"{hub}/examples-bookinfo-{workload}:{tag}" for hub, tag in names],
+            names=[f"{hub}/examples-bookinfo-{workload}:{tag}" for hub, tag in BOOKINFO_NAMES],
             layers=[BASE, program],
             config={
                 "Entrypoint": ["bookinfo", service],

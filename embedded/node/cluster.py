@@ -16,11 +16,11 @@ from embedded.cluster import DEFAULT_ROOT, kubeconfig, tail
 from embedded.errors import EmbeddedError
 from embedded.images import build
 from embedded.loopback import Api
-from embedded.node import certificates, cgroups, programs
+from embedded.node import certificates, cgroups, obtain, programs
 from embedded.node.addresses import NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
-from embedded.node.settings import Settings
+from embedded.node.settings import Places, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = (
@@ -58,16 +58,17 @@ class RealCluster:
         self,
         root: Path = DEFAULT_ROOT,
         *,
-        parts: Parts,
-        images: Path,
+        parts: Parts | None = None,
+        images: Path | None = None,
         say: Say = _say,
     ) -> None:
         """Describe a cluster; nothing happens yet.
 
         Args:
             root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
-            parts: The programs.
+            parts: The programs; obtained by default when the cluster is started.
             images: Folder of the OCI image layout that pulls are answered from; the cluster keeps what it has of it.
+                Made by default when the cluster is started.
             say: Receives progress, a line at a time; standard error by default.
         """
         self.root = root.resolve()
@@ -78,11 +79,9 @@ class RealCluster:
         self._process = self.root / "process"
         self._lock: int | None = None
         self._ports_file = self.root / "ports.json"
-        self._settings = Settings(
-            root=self.root,
-            parts=parts,
-            cgroup=cgroups.name_for(self.root),
-        )
+        self._parts = parts
+        self._places = Places(root=self.root)
+        self._cgroup = cgroups.name_for(self.root)
 
     def start(self) -> bool:
         """Bring the cluster up, or find it up; return whether it had to be started.
@@ -90,6 +89,7 @@ class RealCluster:
         When this returns, the node is Ready, DNS answers and the namespace `default` has its ServiceAccount.
 
         Raises:
+            Unreachable: Something is not built yet and cannot be downloaded.
             EmbeddedError: A program ended again and again or the start took too long (the message quotes the log), the
                 kernel refuses something, or the disk is full.
         """
@@ -98,10 +98,12 @@ class RealCluster:
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
+            parts = self._parts or obtain.parts(self._say)
+            images = self._images or obtain.images(parts, self._say)
             began = time.monotonic()
             self._end()
             try:
-                self._launch()
+                self._launch(parts, images)
             except BaseException:
                 self._end()
                 raise
@@ -123,7 +125,7 @@ class RealCluster:
             for name in FOLDERS:
                 if (self.root / name).exists():
                     shutil.rmtree(self.root / name)
-            for file in (self.kubeconfig, self._ports_file, self._settings.published, self._settings_file):
+            for file in (self.kubeconfig, self._ports_file, self._places.published, self._settings_file):
                 file.unlink(missing_ok=True)
 
     def running(self) -> bool:
@@ -140,7 +142,7 @@ class RealCluster:
         Args:
             services: Namespace and name; looked up anew for each connection, so they need not exist yet.
         """
-        _write(self._settings.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
+        _write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
 
     def address(self, relay: str) -> str:
         """Where on the host a relay listens, such as 127.0.0.1:41234.
@@ -154,20 +156,20 @@ class RealCluster:
     def _settings_file(self) -> Path:
         return self.root / "settings.json"
 
-    def _launch(self) -> None:
+    def _launch(self, parts: Parts, images: Path) -> None:
         self.root.chmod(0o700)
         for name in ("configuration", "logs", "secrets", "tmp"):
             (self.root / name).mkdir(exist_ok=True)
-        if build.link(self._images, self._settings.images) and (self.root / "containerd").exists():
+        if build.link(images, self._places.images) and (self.root / "containerd").exists():
             # It has images of the same names that are not the same: all are pulled anew.
             shutil.rmtree(self.root / "containerd")
-        certificates.ensure(self._settings.certificates, self._settings.parts.node / "nodekit")
-        if not self._settings.tokens.exists():
-            _write(self._settings.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
-        cgroups.create(self._settings.cgroup)
+        certificates.ensure(self._places.certificates, parts.node / "nodekit")
+        if not self._places.tokens.exists():
+            _write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
+        cgroups.create(self._cgroup)
         with self._listeners() as listeners:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
-            settings = Settings(**{**vars(self._settings), "relays": descriptors})
+            settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
             settings.write(self._settings_file)
             process.spawn(
                 [*UNSHARE, sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)],
@@ -207,10 +209,10 @@ class RealCluster:
         if recorded := process.recorded(self._process):
             process.stop([recorded], 0)
         try:
-            cgroups.clear(self._settings.cgroup)
+            cgroups.clear(self._cgroup)
         except cgroups.CgroupError as error:
             raise EmbeddedError(str(error)) from error
-        for file in (self._process, self._settings.status):
+        for file in (self._process, self._places.status):
             file.unlink(missing_ok=True)
 
     @contextmanager
@@ -235,7 +237,7 @@ class RealCluster:
 
     def _status(self) -> dict[str, object]:
         try:
-            content = json.loads(self._settings.status.read_text())
+            content = json.loads(self._places.status.read_text())
         except FileNotFoundError:
             return {}
         return dict(content)
@@ -245,8 +247,8 @@ class RealCluster:
         _write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
 
     def _api(self) -> Api:
-        token = self._settings.tokens.read_text().partition(",")[0]
-        certificate = self._settings.certificates / f"{certificates.AUTHORITY}.crt"
+        token = self._places.tokens.read_text().partition(",")[0]
+        certificate = self._places.certificates / f"{certificates.AUTHORITY}.crt"
         return Api(port=self._ports()["api"], certificate=certificate, token=token)
 
     @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from embedded import istio, toolchain
 from embedded.images import build, contents
 from embedded.node.parts import Parts, machines_nft
+from embedded.toolchain import cache
 
 GROUPS = ("cluster", "node", "istio")
 """Of the toolchain's."""
@@ -38,21 +39,16 @@ def find_nft(say: Say) -> tuple[Path, str]:
     return packages / "usr" / "sbin" / "nft", toolchain.library_path(packages)
 
 
-def images(parts: Parts, bookinfo: tuple[tuple[str, str], ...], folder: Path, say: Say) -> Path:
-    """The images that a cluster begins with.
-
-    Args:
-        parts: The programs.
-        bookinfo: Registry and repository of Bookinfo's images, and tag, as often as they are asked for.
-        folder: Of the layout, which several clusters may share.
-        say: Receives progress.
+def images(parts: Parts, say: Say) -> Path:
+    """The folder of an OCI image layout with the images that a cluster begins with, in the user's cache.
 
     Raises:
         Unreachable: Istio's module cannot be downloaded.
         EmbeddedError: The images cannot be made.
     """
     source = toolchain.module_dir(istio.MODULE, say=say)
-    sources = contents.Sources(
-        parts=parts, bootstrap=source / istio.BOOTSTRAP, istio_version=istio.version(source), bookinfo=bookinfo
-    )
-    return build.ensure(folder, contents.images(sources))
+    sources = contents.Sources(parts=parts, bootstrap=source / istio.BOOTSTRAP, istio_version=istio.version(source))
+    place = cache.cache_folder()
+    place.mkdir(parents=True, exist_ok=True)
+    with cache.only_one(place / "images.lock", "the same images", say):
+        return build.ensure(place / "images", contents.images(sources))

@@ -39,19 +39,41 @@ class Finding:
         return f"{self.what} ({self.remedy})"
 
 
-def findings(folder: Path, nft: Path | None, libraries: str = "") -> list[Finding]:
-    """All that stands in the way of a real node, the cheapest to find first; empty where there is nothing.
-
-    Args:
-        folder: Where the cluster is to be, or the nearest folder above it that exists.
-        nft: The program nft; None where there is none.
-        libraries: LD_LIBRARY_PATH for that nft, unless it is the machine's.
-    """
+def machine() -> list[Finding]:
+    """What the machine lacks for a real node, as far as that can be told without trying; takes milliseconds."""
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
         what = f"there are no real pods on {platform.system()} on {platform.machine()}"
         return [Finding(what=what, remedy=f"they need Linux on {' or '.join(ARCHITECTURES)}")]
-    found = [*_user(), *_programs(nft), *_libc(), *_memory(), *_cgroups()]
-    return found or _kernel(folder, nft, libraries)
+    return [*_user(), *_programs(), *_libc(), *_memory(), *_cgroups()]
+
+
+def kernel(folder: Path, nft: Path, libraries: str = "") -> list[Finding]:
+    """What the kernel refuses of all that a real node asks of it; each is tried, for a tenth of a second in all.
+
+    Args:
+        folder: Where the cluster is to be.
+        nft: The program nft.
+        libraries: LD_LIBRARY_PATH for that nft, unless it is the machine's.
+    """
+    existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_dir())
+    script = "\n".join(
+        f'( {command} ) >/dev/null 2>"$T/why" || echo "{number} $(tail -n 1 "$T/why")"'
+        for number, (_, _, command) in enumerate(_TRIALS)
+    )
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=existing) as scratch:
+        for name in ("memory", "lower", "upper", "work", "merged"):
+            Path(scratch, name).mkdir()
+        Path(scratch, "file").touch()
+        Path(scratch, "rules").write_text(_RULES)
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "T": scratch, "NFT": str(nft)}
+        if libraries:
+            environment["LIBRARIES"] = libraries
+        tried = subprocess.run(
+            [*UNSHARE, "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+    if tried.returncode != 0:
+        return [Finding(what=f"no namespaces can be made: {tried.stderr.strip()}", remedy=PRIVILEGED)]
+    return [_refused(line, folder) for line in tried.stdout.splitlines()]
 
 
 def _user() -> list[Finding]:
@@ -60,12 +82,12 @@ def _user() -> list[Finding]:
     return [Finding(what="mounts, network interfaces and cgroups need root", remedy=PRIVILEGED)]
 
 
-def _programs(nft: Path | None) -> list[Finding]:
-    missing = [name for name in PROGRAMS if not shutil.which(name)]
-    found = [Finding(what=f"{name} is not on PATH", remedy=f"install the package {PROGRAMS[name]}") for name in missing]
-    if nft is None:
-        found.append(Finding(what="nft is not on PATH", remedy="install the package nftables, version 1.0.1 or newer"))
-    return found
+def _programs() -> list[Finding]:
+    return [
+        Finding(what=f"{name} is not on PATH", remedy=f"install the package {package}")
+        for name, package in PROGRAMS.items()
+        if not shutil.which(name)
+    ]
 
 
 def _libc() -> list[Finding]:
@@ -149,28 +171,6 @@ table inet trial {
   chain f { type filter hook forward priority 0; ct state invalid drop; fib daddr type local accept; reject; }
 }
 """
-
-
-def _kernel(folder: Path, nft: Path | None, libraries: str) -> list[Finding]:
-    existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_dir())
-    script = "\n".join(
-        f'( {command} ) >/dev/null 2>"$T/why" || echo "{number} $(tail -n 1 "$T/why")"'
-        for number, (_, _, command) in enumerate(_TRIALS)
-    )
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=existing) as scratch:
-        for name in ("memory", "lower", "upper", "work", "merged"):
-            Path(scratch, name).mkdir()
-        Path(scratch, "file").touch()
-        Path(scratch, "rules").write_text(_RULES)
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "T": scratch, "NFT": str(nft)}
-        if libraries:
-            environment["LIBRARIES"] = libraries
-        tried = subprocess.run(
-            [*UNSHARE, "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
-        )
-    if tried.returncode != 0:
-        return [Finding(what=f"no namespaces can be made: {tried.stderr.strip()}", remedy=PRIVILEGED)]
-    return [_refused(line, folder) for line in tried.stdout.splitlines()]
 
 
 def _refused(line: str, folder: Path) -> Finding:

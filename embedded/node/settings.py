@@ -8,20 +8,14 @@ from embedded.node.parts import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """One cluster's folder, and what it is made of.
+class Places:
+    """Where a cluster has what it writes.
 
     Attributes:
-        root: the folder of everything that the cluster writes.
-        parts: the programs.
-        cgroup: the name of the cluster's cgroup, in each hierarchy.
-        relays: by name, the descriptor of a socket that listens on the host's loopback.
+        root: the folder of everything.
     """
 
     root: Path
-    parts: Parts
-    cgroup: str
-    relays: dict[str, int] = field(default_factory=dict)
 
     @property
     def certificates(self) -> Path:
@@ -62,6 +56,21 @@ class Settings:
     def status(self) -> Path:
         """How far the start has come."""
         return self.root / "status.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Places):
+    """One cluster's places, and what it is made of.
+
+    Attributes:
+        parts: the programs.
+        cgroup: the name of the cluster's cgroup, in each hierarchy.
+        relays: by name, the descriptor of a socket that listens on the host's loopback.
+    """
+
+    parts: Parts
+    cgroup: str
+    relays: dict[str, int] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write these settings for `read`."""

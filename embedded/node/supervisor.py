@@ -94,7 +94,7 @@ class Supervisor:
             lasted = time.monotonic() - began
             ends = 1 if lasted > STEADY else ends + 1
             self.say(f"{program.name} ended with status {status} after {lasted:.1f} s")
-            if ends >= FATAL_ENDS:
+            if ends == FATAL_ENDS and self.failure is None:
                 self.failure = f"{program.name} ended {ends} times in a row"
             time.sleep(pause(ends))
             child = self._launch(program)

@@ -142,7 +142,6 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> contents.Sources
         parts=Parts(control_plane=tmp_path, node=tmp_path, istio=tmp_path, nft=tmp_path / "nft"),
         bootstrap=tmp_path / "bootstrap.json",
         istio_version="1.31.0",
-        bookinfo=((bookinfo.REGISTRY, bookinfo.IMAGE_TAG),),
     )
 
 

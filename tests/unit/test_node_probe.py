@@ -8,8 +8,6 @@ import pytest
 
 from embedded.node import cgroups, probe
 
-NFT = Path("/usr/sbin/nft")
-
 
 @pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,11 +19,10 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(probe, "_memory", list)
     monkeypatch.setattr(probe, "_cgroups", list)
-    monkeypatch.setattr(probe, "_kernel", lambda *_: [])
 
 
-def texts(nft: Path | None = NFT) -> list[str]:
-    return [str(each) for each in probe.findings(Path("/somewhere"), nft)]
+def texts() -> list[str]:
+    return [str(each) for each in probe.machine()]
 
 
 @pytest.mark.usefixtures("able")
@@ -53,9 +50,8 @@ def test_another_system_is_told_what_real_pods_need(monkeypatch: pytest.MonkeyPa
 def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "ip" else f"/usr/bin/{name}")
     monkeypatch.setattr(os, "confstr", lambda _: "glibc 2.28")
-    assert texts(nft=None) == [
+    assert texts() == [
         "ip is not on PATH (install the package iproute2)",
-        "nft is not on PATH (install the package nftables, version 1.0.1 or newer)",
         "Envoy needs glibc 2.31, here is glibc 2.28 (use a newer distribution)",
     ]
 

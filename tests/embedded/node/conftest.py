@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.workloads import bookinfo
+from embedded import kinds
 from embedded.errors import Unreachable
-from embedded.node import obtain, probe
+from embedded.node import obtain
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
 from tests.embedded.node.kubectl import Kubectl
@@ -16,23 +16,21 @@ from tests.embedded.node.kubectl import Kubectl
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     """What a real node is made of; skips where this machine cannot run one, unless REQUIRE_REAL_NODE=1."""
     required = os.environ.get("REQUIRE_REAL_NODE") == "1"
+    if found := kinds.findings(tmp_path_factory.getbasetemp()):
+        told = "; ".join(map(str, found))
+        assert not required, told
+        pytest.skip(f"no real node here: {told}")
     try:
-        found = obtain.parts(print)
+        return obtain.parts(print)
     except Unreachable as reason:
         if required:
             raise
         pytest.skip(str(reason))
-    if findings := probe.findings(tmp_path_factory.getbasetemp(), found.nft, found.libraries):
-        told = "; ".join(map(str, findings))
-        assert not required, told
-        pytest.skip(f"no real node here: {told}")
-    return found
 
 
 @pytest.fixture(scope="session")
-def images(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    names = ((bookinfo.REGISTRY, bookinfo.IMAGE_TAG),)
-    return obtain.images(parts, names, tmp_path_factory.mktemp("made") / "images", print)
+def images(parts: Parts) -> Path:
+    return obtain.images(parts, print)
 
 
 @pytest.fixture(scope="session")
