@@ -35,6 +35,7 @@ class Step:
     Attributes:
         packages: The programs' import paths.
         folder: Where in the group's folder they go.
+        module: The folder below embedded/go of the module that pins them.
         tags: Build tags.
         main_version: Sets the variable main.version.
         linker: Further linker flags.
@@ -43,6 +44,7 @@ class Step:
 
     packages: tuple[str, ...]
     folder: str = "."
+    module: str = "."
     tags: tuple[str, ...] = TAGS
     main_version: str | None = None
     linker: str = ""
@@ -154,6 +156,7 @@ def _engine() -> Group:
             Step(
                 packages=(f"{OWN}/pulumi-resource-kubernetes",),
                 folder=str(plugins / f"resource-kubernetes-v{installed_version('pulumi-kubernetes')}"),
+                module="pulumi-resource-kubernetes",
             ),
             Step(
                 packages=(f"{OWN}/pulumi-resource-command",),
