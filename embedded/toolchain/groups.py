@@ -106,7 +106,7 @@ def groups() -> dict[str, Group]:
         ),
         "engine": _engine(),
         "node": Group(
-            what="kubelet, kube-proxy, containerd, runc, CNI plugins and CoreDNS",
+            what="kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS and Bookinfo",
             steps=(
                 Step(
                     packages=(
@@ -115,7 +115,9 @@ def groups() -> dict[str, Group]:
                         f"{CONTAINERD}/cmd/containerd",
                         f"{CONTAINERD}/cmd/containerd-shim-runc-v2",
                         f"{CONTAINERD}/cmd/ctr",
+                        f"{OWN}/bookinfo",
                         f"{OWN}/coredns",
+                        f"{OWN}/nodekit",
                         f"{OWN}/pause",
                     )
                 ),
@@ -129,7 +131,7 @@ def groups() -> dict[str, Group]:
                     environment=layout.runc_environment,
                 ),
             ),
-            sources=("coredns", "pause"),
+            sources=("bookinfo", "coredns", "nodekit", "pause"),
         ),
         "istio": Group(
             what="Istio's control plane, proxy agent and Envoy",
