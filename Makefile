@@ -106,7 +106,7 @@ preview-comment: $(READY) ## Write a pull request's comment: preview-head, and t
 doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and what is missing
 	@$(PY) -m operations.doctor --stack $(STACK)
 
-e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
+e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
 
 bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)

@@ -12,6 +12,7 @@ from components.ownership import Owner
 from program import compose
 from program.lookup import look_up
 from program.preflight import plan
+from program.rules.addresses import retired_addresses
 from program.settings import Settings
 from program.supply import as_locked
 
@@ -19,11 +20,12 @@ if not gc.get_freeze_count():
     gc.freeze()
 gc.enable()
 
-settings = as_locked(Settings.load(), pulumi.get_stack())
+configured = Settings.load()
+settings = as_locked(configured, pulumi.get_stack())
 owner = Owner(stack=pulumi.get_stack(), kubeconfig=settings.kubeconfig, context=settings.context)
 found = look_up(settings, owner)
 planned = plan(settings, found)
-for warning in planned.warnings:
+for warning in (*retired_addresses(configured), *planned.warnings):
     pulumi.warn(warning)
 
 base = compose.ground(settings, planned, owner, compose.arrive(settings, found))

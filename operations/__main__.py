@@ -180,7 +180,8 @@ def rendered(options: argparse.Namespace, console: Console) -> None:
 def judgement(options: argparse.Namespace, console: Console) -> None:
     """Show what each policy says of a stack; a mandatory one's faults are an error."""
     recorder, objects = _render(options, console)
-    verdict = policies.verdict(options.stack, policies.resources(recorder.registrations, objects))
+    judged = policies.resources(recorder.registrations, objects)
+    verdict = policies.verdict(options.stack, settings_of(options.stack, dict(options.config)), judged)
     for policy, level, faults in verdict:
         console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
         for fault in faults:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from operations.evaluate import Registration
 from operations.render import Rendered
-from policy.rules import POLICIES, Level, Policy, Resource
+from policy.registries import Config
+from policy.rules import Level, Policy, Resource, policies
 
 
 def resources(registrations: Sequence[Registration], objects: Sequence[Rendered]) -> list[Resource]:
@@ -34,7 +35,10 @@ def resources(registrations: Sequence[Registration], objects: Sequence[Rendered]
     return found
 
 
-def verdict(stack: str, judged: Sequence[Resource]) -> list[tuple[Policy, Level, list[str]]]:
-    """Each policy with its level on ``stack`` and the faults that it finds; none of those that are off are run."""
-    levels = [(policy, policy.level(stack)) for policy in POLICIES]
+def verdict(stack: str, config: Config, judged: Sequence[Resource]) -> list[tuple[Policy, Level, list[str]]]:
+    """Each policy with its level on ``stack`` and the faults that it finds; none of those that are off are run.
+
+    ``config`` is the stack's, by bare key.
+    """
+    levels = [(policy, policy.level(stack)) for policy in policies(config)]
     return [(policy, level, list(policy.faults(judged))) for policy, level in levels if level != "off"]

@@ -9,7 +9,6 @@ import pulumi_kubernetes as k8s
 
 import components as mesh
 from components.gateway_api import cache_folder, load_manifest
-from components.images import pinned
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import merged
@@ -127,7 +126,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
             values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
@@ -156,7 +155,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             istiods=istiods,
             platform="minikube" if settings.cluster_mode == "minikube" else "",
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(
@@ -168,6 +167,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             service_type=settings.ingress_service_type,
             revision=planes.label(ISTIO_NAMESPACE),
             replicas=settings.replicas,
+            image_source=settings.image_source,
         ),
         shared,
     )
@@ -221,7 +221,7 @@ def bookinfo(base: Ground) -> Deployments:
             namespace=namespace,
             injectors=base.control_planes,
             data_plane=base.data_planes[settings.namespace],
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         ),
         base.opts,
     )
@@ -264,7 +264,8 @@ def services(base: Ground) -> dict[str, Deployments]:
                 namespace=base.namespaces[service.namespace],
                 injectors=base.control_planes,
                 data_plane=base.data_planes[service.namespace],
-                images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
+                images=service.images,
+                image_source=base.settings.image_source,
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,
@@ -325,6 +326,9 @@ def observability(base: Ground) -> None:
             config=base.settings.observability,
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
+            istio_version=base.settings.control_planes.base,
+            revision="" if base.settings.revisions else base.settings.revision,
+            image_source=base.settings.image_source,
             kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
             requires=base.control_planes,
         ),

@@ -110,10 +110,10 @@ def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policie
     binary = pulumi_cli.found()
     assert binary
     prod = pulumi_cli.Cli(binary=binary, stack="prod", state=tmp_path / "state", policies=True)
-    artifacts.prepare(cluster.root, "1.30.3", "v1.5.1")
-    here = settings_for(cluster, "1.30.3") | {
+    artifacts.prepare(cluster.root, "1.31.1", "v1.6.1")
+    here = settings_for(cluster, "1.31.1") | {
         "context": CONTEXT,
-        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.5.1" / "standard"),
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.6.1" / "standard"),
         "compatibility": "warn",
     }
     prod.preview(here)

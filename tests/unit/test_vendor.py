@@ -176,7 +176,7 @@ def test_the_command_reads_the_stacks_own_settings(
 
     monkeypatch.setattr(vendor, "vendor", fake)
     assert vendor.main(["--stack", "prod", "--update"]) == 0
-    assert seen == {"prod": ("1.30.3", True)}
+    assert seen == {"prod": ("1.31.1", True)}
     assert capsys.readouterr().out.startswith("a line\nCommit vendor.lock.json")
     assert vendor.main(["--stack", "none"]) == 1
     assert "there is no stack 'none' here" in capsys.readouterr().err
