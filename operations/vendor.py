@@ -3,7 +3,9 @@
 import argparse
 import http.client
 import json
+import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +20,8 @@ from pulumi.runtime.config import set_all_config
 from components.commands import UserError
 from components.gateway_api import LOADER, cache_folder, load_manifest, release_files
 from components.versions import Chart
+from embedded import toolchain
+from embedded.errors import EmbeddedError
 from operations.evaluate import stack_config
 from program.settings import Settings
 from program.supply import FOLDER, LOCK, PROJECT, charts, digest, manifest_file, read_lock
@@ -58,11 +62,14 @@ def fetched(settings: Settings) -> dict[str, tuple[bytes, str]]:
 
 
 def chart_archive(chart: Chart) -> tuple[bytes, str]:
-    """A chart's archive and where it came from: a local folder, or a Helm repository by its index.
+    """A chart's archive and where it came from: a local folder, an OCI registry, or a Helm repository by its index.
 
     Raises:
         VendorError: it is not there, or not what the repository's index says.
+        EmbeddedError: it is in an OCI registry, and helm cannot be built.
     """
+    if chart.repository.startswith("oci://"):
+        return _pulled(chart)
     if "://" not in chart.repository:
         path = Path(chart.repository).expanduser() / chart.file
         if not path.is_file():
@@ -85,6 +92,24 @@ def chart_archive(chart: Chart) -> tuple[bytes, str]:
             "who runs the repository"
         )
     return content, address
+
+
+def _pulled(chart: Chart) -> tuple[bytes, str]:
+    """What helm pulls from an OCI registry, with the credentials in Docker's configuration file, and its address.
+
+    Helm checks the archive against the digest in the registry's manifest.
+    """
+    address = f"{chart.repository.rstrip('/')}/{chart.name}"
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("pull", address, "--version", chart.version, "--destination", folder)
+        helm = [str(toolchain.ensure() / "helm"), *words]
+        done = subprocess.run(helm, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise VendorError(
+                f"{address}:{chart.version} cannot be pulled: {' '.join(done.stderr.split())}. Check the version, the "
+                "network and the login (`docker login` or `helm registry login`), or name a local folder"
+            )
+        return (Path(folder) / chart.file).read_bytes(), f"{address}:{chart.version}"
 
 
 def vendor(stack: str, settings: Settings, *, update: bool, project: Path = PROJECT) -> list[str]:
@@ -142,7 +167,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         for line in vendor(options.stack, settings_of(options.stack), update=options.update):
             print(line)
-    except (VendorError, UserError, pulumi.RunError) as error:
+    except (VendorError, UserError, EmbeddedError, pulumi.RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"Commit {LOCK}: stack {options.stack} is installed from these files alone from now on.")
