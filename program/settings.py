@@ -19,11 +19,12 @@ from program.config import observability as observability_config
 from program.config import security as security_config
 from program.config import services as services_config
 from program.config import traffic as traffic_config
+from program.config.addresses import retired_addresses
 from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
 
-ClusterMode = Literal["minikube", "existing"]
+ClusterMode = Literal["minikube", "embedded", "existing"]
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
@@ -81,7 +82,7 @@ class Settings:
 
     @classmethod
     def load(cls) -> Self:
-        """Read the current stack's configuration.
+        """Read the current stack's configuration, and warn of addresses in it that end.
 
         Raises:
             pulumi.RunError: a key is unknown, missing or has a value that is not accepted; the message names the key,
@@ -99,7 +100,7 @@ class Settings:
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
-            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
+            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
             kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
@@ -169,6 +170,8 @@ class Settings:
             ],
         )
         keys.refuse_others()
+        for warning in retired_addresses(vars(settings)):
+            pulumi.warn(warning)
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
             raise keys["context"].error(f"one of allowedContexts: {', '.join(settings.allowed_contexts)}")
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from components.commands.self_signed import make
 from embedded import toolchain
+from embedded.toolchain.cache import cache_folder, filled
 
 MODULE = Path(__file__).parent / "registry"
 USER, PASSWORD = "tester", "for tests"
@@ -50,23 +50,18 @@ class Registry:
 
 
 def built() -> Path:
-    """The registry's binary: built once for each state of its go.mod, in the tools' own cache.
+    """The registry's binary, built once for each state of its go.mod, in the cache of the cluster's own programs.
 
     Raises:
         Unreachable: Go cannot be had.
     """
     pins = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[:16]
-    folder = toolchain.cache_folder() / "tests" / f"registry-{pins}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        words = [str(toolchain.find_go()), "build", "-trimpath", "-o", f"{draft}/", "tool"]
-        subprocess.run(words, cwd=MODULE, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-        try:
-            draft.rename(folder)
-        except OSError:  # another run was faster, and its binary is the same
-            shutil.rmtree(draft)
-    return folder / "registry"
+
+    def build(folder: Path) -> None:
+        words = [str(toolchain.find_go()), "build", "-trimpath", "-o", f"{folder}/", "tool"]
+        subprocess.run(words, cwd=MODULE, check=True, env=toolchain.go_environment())
+
+    return filled(cache_folder() / "tests" / f"registry-{pins}", build, print) / "registry"
 
 
 @contextmanager
