@@ -133,10 +133,7 @@ def test_doctor_asks_where_it_is_told_to_and_fails_where_nothing_can_be_installe
     capsys.readouterr()
     assert command.main(["doctor", "--stack", "dev", "--online"]) == code
     said = capsys.readouterr().out
-    assert (
-        f"no answer  https://charts.example/index.yaml  (charts): timed out. {by[0].upper()}{by[1:]} needs it: set a key"
-        in said
-    )
+    assert f"(charts): timed out. {by[0].upper()}{by[1:]} needs it: set a key" in said
     assert ("`make up` cannot work: https://charts.example/index.yaml does not answer" in said) == bool(code)
     assert command.main(["doctor", "--stack", "dev", "--online", "--output", "json"]) == code
     assert json.loads(capsys.readouterr().out)["addresses"] == {"https://charts.example/index.yaml": "timed out"}
