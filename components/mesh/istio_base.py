@@ -135,7 +135,8 @@ class IstioBase(pulumi.ComponentResource):
             adoption = local.Command(
                 f"{name}-adoption",
                 create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+                # Once: what was handed over is the releases' from then on. Another text would run it again.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires), ignore_changes=["create"]),
             )
             # Whoever puts something into the namespace waits until istioctl's is handed over.
             self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))
@@ -202,7 +203,9 @@ class IstioBase(pulumi.ComponentResource):
             local.Command(
                 f"{name}-adopted",
                 create=args.owner.adopted_command,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.istiods.values())),
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=list(self.istiods.values()), ignore_changes=["create"]
+                ),
             )
         self.version = self.version_of(next(iter(self._versions)))
         self.register_outputs({"version": self.version, "namespace": self.namespace})

@@ -107,7 +107,10 @@ class GatewayCertificate(pulumi.ComponentResource):
                 triggers=[source.host],
                 # Standard output holds the key: never shown, and encrypted in the state.
                 logging=local.Logging.STDERR,
-                opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+                # Another host is another Command, made by the text of its day; another text alone makes no other key.
+                opts=pulumi.ResourceOptions(
+                    parent=self, additional_secret_outputs=["stdout"], ignore_changes=["create"]
+                ),
             )
             made = typed(
                 k8s.core.v1.Secret,
