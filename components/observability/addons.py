@@ -42,7 +42,7 @@ class AddonsArgs:
     Source: the values in manifests/addons of istio/istio 1.23.0, and each chart's own.
     """
 
-    namespace: pulumi.Input[str]
+    namespace: pulumi.Input[str] = NAMESPACE
     names: Collection[AddonName]
     chart_repository: str = ""
 

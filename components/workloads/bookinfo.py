@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..images import pinned
-from ..objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
+from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 PORT = 9080
 REGISTRY = "docker.io/istio"
@@ -96,7 +96,7 @@ class BookinfoArgs:
     """
 
     namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     image_digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,10 +142,17 @@ def deployment_spec(
 
 
 class Bookinfo(pulumi.ComponentResource):
-    """The Bookinfo sample: details, ratings, reviews v1 to v3 and productpage, each pod with a sidecar."""
+    """The Bookinfo sample: details, ratings, reviews v1 to v3 and productpage, each pod with a sidecar.
+
+    Attributes:
+        services: the Services by name.
+        deployments: the Deployments by name.
+        generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+    """
 
     services: dict[str, k8s.core.v1.Service]
     deployments: dict[str, k8s.apps.v1.Deployment]
+    generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: BookinfoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Bookinfo", name, None, opts)
@@ -190,4 +197,11 @@ class Bookinfo(pulumi.ComponentResource):
             )
             for workload in WORKLOADS
         }
-        self.register_outputs({"services": sorted(self.services), "deployments": sorted(self.deployments)})
+        self.generations = generations_of(self.deployments)
+        self.register_outputs(
+            {
+                "services": sorted(self.services),
+                "deployments": sorted(self.deployments),
+                "generations": self.generations,
+            }
+        )

@@ -13,12 +13,12 @@ from components.mesh.mesh_check import Page
 from components.python import program
 from components.security.authorization import Allow, allow_spec, bookinfo_allows, open_gateway_spec
 from components.security.gateway_certificate import (
+    CertificateSource,
     CertManager,
     ExistingSecret,
     GatewayCertificate,
     GatewayCertificateArgs,
     SelfSigned,
-    Source,
 )
 from components.security.ingress_jwt import Jwt, request_authentication_spec, require_token_spec
 from components.security.network_isolation import NetworkIsolationArgs, isolation_spec
@@ -324,7 +324,7 @@ def test_tokens_are_looked_at_where_requests_enter(jwt: Jwt, rule: dict[str, Any
 
 
 @pytest.mark.parametrize(("tls", "port"), [(None, "80"), (ExistingSecret(name="mine"), "443")])
-def test_a_request_without_a_token_is_denied_on_the_gateways_port(tls: Source | None, port: str) -> None:
+def test_a_request_without_a_token_is_denied_on_the_gateways_port(tls: CertificateSource | None, port: str) -> None:
     denial = {
         "targetRefs": [TARGET],
         "action": "DENY",
@@ -405,7 +405,7 @@ def test_a_namespace_carries_its_pod_security_labels_even_when_it_is_somebody_el
 # The certificate
 
 
-def certificate(source: Source, answers: dict[str, Any] | None = None) -> Mesh:
+def certificate(source: CertificateSource, answers: dict[str, Any] | None = None) -> Mesh:
     def declare() -> None:
         GatewayCertificate("tls", GatewayCertificateArgs(namespace="shop", gateway=GATEWAY, source=source))
 
