@@ -17,13 +17,13 @@ class Owner:
 
     Attributes:
         stack: the stack's name; a label's value, so at most 63 letters, digits, dashes, dots and underscores.
-        kubeconfig: path of the kubeconfig file.
-        context: its context.
+        context: the context of the stack's cluster.
+        kubeconfig: path of the kubeconfig file that has it.
     """
 
     stack: str
-    kubeconfig: str
     context: str
+    kubeconfig: str = "~/.kube/config"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -71,3 +71,7 @@ class Owner:
 
     def _command(self, verb: str, group: str) -> str:
         return f"{MODULE} {verb} {self._place} {shlex.join([f'--stack={self.stack}', f'--group={group}'])}"
+
+
+NOBODY = Owner(stack="", context="")
+"""Stands where an argument has no owner yet."""

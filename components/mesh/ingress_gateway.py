@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
 from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
+from .istio_base import NAMESPACE
 
 NAME = "istio-ingressgateway"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
@@ -32,8 +33,8 @@ class IngressGatewayArgs:
         image_source: with which Secrets the proxy is pulled; istiod decides from where.
     """
 
-    namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    namespace: pulumi.Input[str] = NAMESPACE
+    injectors: Sequence[pulumi.Resource] = ()
     istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
@@ -119,6 +120,9 @@ class IngressGateway(pulumi.ComponentResource):
 
     Istio's Gateways select it with ``istio: ingressgateway``. Typed resources with gateway injection, as the charts of
     Istio 1.24 and older fail current Helm's schema check.
+
+    Attributes:
+        service: the Service's name, once it is there.
     """
 
     service: pulumi.Output[str]

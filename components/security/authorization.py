@@ -1,7 +1,7 @@
 """Who may call whom, by the mesh's identities: service accounts proven by mutual TLS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -39,7 +39,7 @@ class AuthorizationArgs:
 
     Attributes:
         namespace: the injected namespace.
-        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
+        namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
         deny_by_default: whether what no policy allows is forbidden in that namespace.
         gateway: a Gateway of that namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
@@ -49,10 +49,10 @@ class AuthorizationArgs:
     """
 
     namespace: str
-    namespaces: Mapping[str, pulumi.Input[str]]
-    deny_by_default: bool
-    allows: Sequence[Allow]
-    requires: Sequence[pulumi.Resource]
+    namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    deny_by_default: bool = True
+    allows: Sequence[Allow] = ()
+    requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
 
 
@@ -107,7 +107,7 @@ class Authorization(pulumi.ComponentResource):
                 f"{name}-{object_name}",
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
-                metadata={"name": object_name, "namespace": args.namespaces[place]},
+                metadata={"name": object_name, "namespace": args.namespaces.get(place, place)},
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )

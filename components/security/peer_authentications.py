@@ -57,7 +57,7 @@ class PeerAuthenticationsArgs:
 
     namespace: pulumi.Input[str]
     mutual_tls: MutualTls
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
 
 
 def exception_spec(mutual_tls: MutualTls, exception: PortException) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class TrafficPolicyArgs:
 
     namespace: pulumi.Input[str]
     traffic: Traffic
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
 
 
 def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
@@ -167,7 +167,11 @@ def _set(**fields: Any) -> dict[str, Any]:
 
 
 class TrafficPolicy(pulumi.ComponentResource):
-    """Traffic to one service, steered by an HTTPRoute or by a VirtualService and a DestinationRule."""
+    """Traffic to one service, steered by an HTTPRoute or by a VirtualService and a DestinationRule.
+
+    Attributes:
+        kinds: the kinds of the objects that say so.
+    """
 
     kinds: Sequence[Kind]
 
