@@ -191,7 +191,7 @@ func TestAProgramEndsWithTheCallOrWithCancel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := started(t)
-			info := project(t, "echo $$ >$HERE/pid.part; mv $HERE/pid.part $HERE/pid; sleep 1000")
+			info := project(t, "echo $$ >$HERE/pid.part; mv $HERE/pid.part $HERE/pid; sleep 60")
 			ctx, giveUp := context.WithCancel(t.Context())
 			defer giveUp()
 			done := make(chan *pulumirpc.RunResponse, 1)
@@ -254,6 +254,10 @@ func TestAPluginRunsInTheFolderOfItsUser(t *testing.T) {
 	info, user := project(t, `echo "$@"; pwd -P; echo "$A" >&2; exit 3`), t.TempDir()
 	folder := info.GetProgramDirectory()
 	write(t, filepath.Join(folder, "__main__.py"), "")
+	if err := os.Rename(filepath.Join(folder, "env"), filepath.Join(folder, "venv")); err != nil {
+		t.Fatal(err)
+	}
+	info.Options = nil // a plugin's environment has a name of its own then
 	stdout, stderr, code := received(t, started(t), &pulumirpc.RunPluginRequest{
 		Info: info, Kind: "resource", Pwd: user, Args: []string{"engine:1"}, Env: []string{"A=a"},
 	})
@@ -334,6 +338,7 @@ mkdir -p "$3/bin"; printf '#!/bin/sh\necho "asked: $*"\necho "aside" >&2\n' >"$3
 func TestInstallingCreatesTheEnvironment(t *testing.T) {
 	info := unprepared(t)
 	folder := info.GetProgramDirectory()
+	write(t, filepath.Join(folder, "pyproject.toml"), "[project]\nname = \"a\"\n[build-system]\nbuild-backend = \"b\"\n")
 	told, err := installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info})
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +351,6 @@ func TestInstallingCreatesTheEnvironment(t *testing.T) {
 	if strings.Contains(told, "install "+folder) {
 		t.Errorf("a program was installed as a package: %q", told)
 	}
-	write(t, filepath.Join(folder, "pyproject.toml"), "[project]\nname = \"a\"\n[build-system]\nbuild-backend = \"b\"\n")
 	told, err = installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info, IsPlugin: true})
 	if err != nil || !strings.Contains(told, "asked: -m pip install "+folder+"\n") {
 		t.Errorf("got %q, %v", told, err)

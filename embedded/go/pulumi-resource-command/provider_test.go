@@ -426,7 +426,7 @@ func TestDiff(t *testing.T) {
 func TestCancelInterruptsAndLetsNothingStart(t *testing.T) {
 	client, engine := started(t)
 	done := make(chan error, 1)
-	inputs := sent(t, values{"create": "trap 'echo interrupted; exit 1' TERM; echo up; sleep 1000 & wait"})
+	inputs := sent(t, values{"create": "trap 'echo interrupted; exit 1' TERM; echo up; sleep 60 & wait"})
 	go func() {
 		_, err := client.Create(context.Background(), &pulumirpc.CreateRequest{Urn: urn, Properties: inputs})
 		done <- err
@@ -448,7 +448,7 @@ func TestCancelInterruptsAndLetsNothingStart(t *testing.T) {
 
 func TestATimeoutInterrupts(t *testing.T) {
 	client, _ := started(t)
-	inputs := sent(t, values{"create": "sleep 1000"})
+	inputs := sent(t, values{"create": "sleep 60"})
 	_, err := client.Create(t.Context(), &pulumirpc.CreateRequest{Urn: urn, Properties: inputs, Timeout: 0.1})
 	if err == nil || !strings.Contains(err.Error(), "deadline exceeded") {
 		t.Fatalf("got %v", err)
