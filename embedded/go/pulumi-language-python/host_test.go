@@ -321,22 +321,23 @@ func installed(
 }
 
 // unprepared is a project whose virtual environment is still to be created, by the Python on PATH; the Python of the
-// environment tells what it is asked to do.
-func unprepared(t *testing.T) *pulumirpc.ProgramInfo {
+// environment is a shell script.
+func unprepared(t *testing.T, python string) *pulumirpc.ProgramInfo {
 	t.Helper()
 	bin, info := t.TempDir(), project(t, "")
 	if err := os.RemoveAll(filepath.Join(info.GetRootDirectory(), "env")); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(bin, "of-the-environment"), "#!/bin/sh\n"+python)
 	write(t, filepath.Join(bin, "python3"), `#!/bin/sh
-mkdir -p "$3/bin"; printf '#!/bin/sh\necho "asked: $*"\necho "aside" >&2\n' >"$3/bin/python"; chmod +x "$3/bin/python"`)
+mkdir -p "$3/bin"; cp "$(dirname "$0")/of-the-environment" "$3/bin/python"`)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	write(t, filepath.Join(info.GetProgramDirectory(), "requirements.txt"), "a")
 	return info
 }
 
 func TestInstallingCreatesTheEnvironment(t *testing.T) {
-	info := unprepared(t)
+	info := unprepared(t, `echo "asked: $*"; echo "aside" >&2`)
 	folder := info.GetProgramDirectory()
 	write(t, filepath.Join(folder, "pyproject.toml"), "[project]\nname = \"a\"\n[build-system]\nbuild-backend = \"b\"\n")
 	told, err := installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info})
@@ -358,7 +359,7 @@ func TestInstallingCreatesTheEnvironment(t *testing.T) {
 }
 
 func TestAProgramGetsItsEnvironmentBeforeItRuns(t *testing.T) {
-	info := unprepared(t)
+	info := unprepared(t, "")
 	response, err := started(t).GetRequiredPackages(t.Context(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
 	if err != nil || len(response.GetPackages()) > 0 {
 		t.Fatalf("got %v, %v", response, err)
@@ -369,7 +370,7 @@ func TestAProgramGetsItsEnvironmentBeforeItRuns(t *testing.T) {
 }
 
 func TestAFailedInstallationIsAnError(t *testing.T) {
-	info := project(t, "echo no such package >&2; exit 1")
+	info := unprepared(t, "echo no such package >&2; exit 1")
 	if _, err := installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info}); err == nil ||
 		!strings.Contains(err.Error(), "no such package") {
 		t.Fatalf("got %v", err)
