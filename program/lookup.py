@@ -63,12 +63,12 @@ class Cluster:
 def look_up(settings: Settings, owner: Owner) -> Cluster:
     """Read the cluster that ``settings`` names, on behalf of ``owner``.
 
-    With clusterMode minikube there may be none yet; an empty Cluster then says so.
+    Unless clusterMode is existing there may be none yet; an empty Cluster then says so.
 
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    starts_cluster = settings.cluster_mode == "minikube"
+    starts_cluster = settings.cluster_mode != "existing"
     profile = settings.minikube_profile
     try:
         return _read(Kube(settings.kubeconfig, settings.context), owner)
@@ -77,6 +77,8 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
             return Cluster()
         raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
     except UnreachableError as error:
+        if settings.cluster_mode == "embedded":
+            raise pulumi.RunError(f"{error}; the embedded cluster was stopped: `make up` starts it") from error
         if starts_cluster and not _profile_exists(profile):
             return Cluster()  # the context is left over from a profile that was deleted
         advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"

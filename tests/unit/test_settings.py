@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
-from operations.evaluate import PROJECT, stack_config
+from operations.manifests.evaluate import PROJECT, stack_config
 from program.settings import Settings
 from tests.unit.loading import DEV, load, loaded
 
@@ -58,7 +58,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "minikube_driver": "",
         "kubernetes_version": "v1.30.0",
         "istio_version": "1.23.0",
-        "istio_chart_repository": "https://istio-release.storage.googleapis.com/charts",
+        "istio_chart_repository": "https://blob.istio.io/istio-release/charts",
         "istio_values": {},
         "ingress_service_type": "LoadBalancer",
         "replicas": 1,
@@ -80,7 +80,11 @@ def test_the_defaults_are_the_tutorials() -> None:
         "services": (),
         "security": asdict(SecurityConfig()),
         "observability": asdict(ObservabilityConfig()),
+        "image_registry": "",
+        "image_registries": {},
+        "image_pull_secrets": [],
         "image_digests": {},
+        "allowed_registries": [],
     }
 
 
@@ -93,7 +97,7 @@ def test_a_context_that_cannot_be_one_is_named_by_its_place(contexts: str, shown
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_file_loads(stack: str) -> None:
-    assert load(stack_config(stack)).cluster_mode in {"minikube", "existing"}
+    assert load(stack_config(stack)).cluster_mode in {"minikube", "embedded", "existing"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "accepted"),
     [
-        ("clusterMode", "kind", "minikube or existing"),
+        ("clusterMode", "kind", "minikube or embedded or existing"),
         ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
         ("context", " ", "the name of a context in the kubeconfig"),
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
@@ -142,7 +146,11 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("istioVersion", "1.23", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", "1.2٣.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", f"1.{'9' * 10}.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
-        ("istioChartRepository", "", "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz"),
+        (
+            "istioChartRepository",
+            "",
+            "the address of a Helm repository, oci://HOST/PATH, or a folder that holds NAME-VERSION.tgz",
+        ),
         ("istioValues", "[1]", OBJECT),
         ("istioValues", "pilot: {}", OBJECT),
         ("ingressServiceType", "ExternalName", "LoadBalancer or NodePort or ClusterIP"),

@@ -1,0 +1,112 @@
+"""Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
+
+`start` prints `{"created": BOOL}`, and `delete` reads it back from PULUMI_COMMAND_STDOUT, where pulumi-command puts
+what the previous run printed: a cluster that ran before is left alone.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from embedded import kinds
+from embedded.cluster import DEFAULT_ROOT
+from embedded.errors import EmbeddedError
+from embedded.kinds import Kind
+
+PREVIOUS = "PULUMI_COMMAND_STDOUT"
+AUTO = "auto"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("start", "start the cluster, or find it running"),
+        ("stop", "end its processes; its data stays"),
+        ("delete", "end its processes and delete its data"),
+        ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
+        )
+        if name == "start":
+            command.add_argument(
+                "--node",
+                choices=(AUTO, *Kind),
+                default=Kind.SIMULATED,
+                help="real: pods run; simulated: they only look as if; auto: real where this machine can run it "
+                "(default: %(default)s)",
+            )
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = arguments().parse_args(words)
+    try:
+        return run(options.command, options)
+    except EmbeddedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def run(command: str, options: argparse.Namespace) -> int:
+    """Run a command; the exit code."""
+    root = options.root.absolute()
+    if command == "probe":
+        return probe(root)
+    if command == "start":
+        start(root, None if options.node == AUTO else Kind(options.node))
+    else:
+        {"stop": stop, "delete": delete}[command](root)
+    return 0
+
+
+def probe(root: Path) -> int:
+    """Print, a line each, what stands in the way of a real node."""
+    found = kinds.findings(root)
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
+
+
+def start(root: Path, node: Kind | None) -> None:
+    """Start the cluster where it does not run, and print whether this stack created it."""
+    cluster = kinds.cluster(root, kinds.choose(root, node))
+    adopted = cluster.running()
+    if not adopted:
+        cluster.start()
+    print(json.dumps({"created": not adopted if PREVIOUS not in os.environ else was_created() or not adopted}))
+
+
+def stop(root: Path) -> None:
+    """End the cluster's processes."""
+    kinds.cluster(root).stop()
+
+
+def delete(root: Path) -> None:
+    """Delete the cluster, unless a Command says that it was there before the stack."""
+    if PREVIOUS in os.environ and not was_created():
+        print(f"The embedded cluster in {root} was there before this stack: it is left alone", file=sys.stderr)
+        return
+    kinds.delete(root)
+
+
+def was_created() -> bool:
+    """Whether the previous run said that it created the cluster; what cannot be read is no."""
+    try:
+        said = json.loads(os.environ.get(PREVIOUS, ""))
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("created") is True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""What in the cluster is no longer as the program says, also inside Helm releases, which Pulumi does not look into.
+
+The API server itself says what would change: each object is applied to it as a dry run, and the outcome is compared
+with the live object. So defaults, normalised quantities and fields that others added are no differences.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.kube import Kube, RefusedError
+from components.ownership import LABEL
+from operations.manifests.declared import declared, settings_of
+from operations.manifests.evaluate import COMMAND, Recorder
+from operations.manifests.objects import Api, described
+from operations.manifests.render import RELEASE, Rendered, chart_objects, command_objects
+
+WORKERS = 8
+SHOWN = 100
+ABSENT = "(absent)"
+# What every write changes, a dry run's too.
+BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation"})
+HIDDEN = ("data", "stringData")
+# istiod fills in its certificate, and makes its validators strict once it answers:
+# https://github.com/istio/istio/blob/1.23.0/pkg/webhooks/validation/controller/controller.go
+ISTIODS = frozenset({"caBundle", "failurePolicy"})
+WEBHOOKS = frozenset({"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"})
+Autoscaled = tuple[str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An object that is not as the program says.
+
+    Attributes:
+        item: the object, and the resource that brings it.
+        lines: what is different, each a sentence; empty where the object is missing.
+    """
+
+    item: Rendered
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        release = self.item.resource.token == RELEASE
+        source = f"Helm release {self.item.resource.inputs['name']}, " if release else ""
+        head = f"{described(self.item.manifest)} ({source}{self.item.resource.name})"
+        return "\n    ".join([f"{head}: differs", *self.lines]) if self.lines else f"{head}: missing"
+
+
+def hidden(item: Rendered) -> bool:
+    """Whether the object is a chart's or a Command's, so that neither preview nor refresh looks at it."""
+    return item.resource.token in (RELEASE, COMMAND)
+
+
+def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int, list[Difference]]:
+    """The stack's cluster, how many objects were compared, and those that are not as the program says.
+
+    Raises:
+        UserError: helm cannot render a chart.
+        KubeError: the cluster cannot be read.
+        pulumi.RunError: the program refuses the configuration or the cluster.
+    """
+    settings = settings_of(stack, overrides)
+    recorder = declared(stack, overrides, found=None)
+    api = Api(Path(settings["kubeconfig"]), settings["context"])
+    autoscaled = _autoscaled(api.kube)
+    items = list(_objects(recorder, api.kube, helm, settings))
+
+    def compare(item: Rendered) -> Difference | None:
+        return difference(api, item, stack, autoscaled)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = [each for each in pool.map(compare, items) if each]
+    return api, len(items), found
+
+
+def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
+    """Apply what Helm and Commands hide, which `up` would not; those of the objects that were put right.
+
+    Raises:
+        RefusedError: the API server refuses one; its own words.
+    """
+    repaired = [each for each in differences if hidden(each.item)]
+    for each in repaired:
+        api.apply(each.item.manifest)
+    return repaired
+
+
+def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled]) -> Difference | None:
+    """How the live object differs; None where it does not, or is somebody else's."""
+    wanted = ours(item, autoscaled)
+    live = api.find(wanted)
+    if live is None:
+        return Difference(item=item, lines=())
+    labels = live["metadata"].get("labels", {})
+    if hidden(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
+        return None  # those that were there before stay as they are
+    try:
+        lines = _told(changes(live, api.dry_run(wanted)))
+    except RefusedError as refusal:
+        lines = [*_told(changes(live, wanted, partly=True)), f"cannot be put back as it is: {refusal}"]
+    return Difference(item=item, lines=tuple(lines)) if lines else None
+
+
+def ours(item: Rendered, autoscaled: Collection[Autoscaled]) -> dict[str, Any]:
+    """What of an object the program decides, and nobody else: not a secret, and no field that a controller sets."""
+    manifest = {key: value for key, value in item.manifest.items() if key not in ("status", *item.resource.secrets)}
+    kind, metadata = manifest["kind"], manifest["metadata"]
+    manifest["metadata"] = {key: value for key, value in metadata.items() if key != "creationTimestamp"}
+    if kind == "Secret":
+        manifest = {key: value for key, value in manifest.items() if key not in HIDDEN}
+    if (kind, metadata.get("namespace", ""), metadata["name"]) in autoscaled:
+        manifest["spec"] = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
+    if kind in WEBHOOKS:
+        manifest["webhooks"] = _without(manifest.get("webhooks") or [], ISTIODS)
+    return manifest
+
+
+def changes(live: Any, wanted: Any, path: str = "", *, partly: bool = False) -> Iterator[tuple[str, Any, Any]]:
+    """Where two objects differ: path, the live value, the wanted one.
+
+    Args:
+        live: the live object.
+        wanted: what it should be.
+        path: where both stand.
+        partly: ``wanted`` says only some fields; the others are right as they are.
+    """
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        for key in wanted if partly else {**live, **wanted}:
+            if key not in BOOKKEEPING and not (path == "" and key == "status"):
+                yield from changes(live.get(key, ABSENT), wanted.get(key, ABSENT), _joined(path, key), partly=partly)
+    elif _are_named(live) and _are_named(wanted):
+        here, there = ({entry["name"]: entry for entry in entries} for entries in (live, wanted))
+        for name in there if partly else {**here, **there}:
+            yield from changes(here.get(name, ABSENT), there.get(name, ABSENT), f"{path}[{name}]", partly=partly)
+    elif isinstance(live, list) and isinstance(wanted, list):
+        for index in range(max(len(live), len(wanted))):
+            seen, said = (each[index] if index < len(each) else ABSENT for each in (live, wanted))
+            yield from changes(seen, said, f"{path}[{index}]", partly=partly)
+    elif live != wanted:
+        yield path, live, wanted
+
+
+def _objects(recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str]) -> Iterator[Rendered]:
+    """Every object of the program, charts rendered as helm would for this very cluster."""
+    version = kube.get("/version")["gitVersion"]
+    groups = [v["groupVersion"] for group in kube.get("/apis")["groups"] for v in group["versions"]]
+    place = ("--kubeconfig", str(Path(settings["kubeconfig"]).expanduser()), "--kube-context", settings["context"])
+    # dry-run=server: a chart may look up what is there, such as a password that it once made.
+    flags = (
+        *place,
+        "--dry-run=server",
+        "--is-upgrade",
+        "--no-hooks",
+        "--skip-tests",
+        "--api-versions",
+        ",".join(groups),
+    )
+    for resource in recorder.registrations:
+        if resource.token == RELEASE:
+            for manifest in chart_objects(resource, helm, version, flags):
+                yield Rendered(resource=resource, manifest=manifest)
+        elif resource.token == COMMAND:
+            for manifest in command_objects(resource):
+                yield Rendered(resource=resource, manifest=manifest)
+        elif resource.token.startswith("kubernetes:"):
+            yield Rendered(resource=resource, manifest=resource.inputs)
+
+
+def _autoscaled(kube: Kube) -> frozenset[Autoscaled]:
+    """What an autoscaler of anybody's scales."""
+    found = kube.objects("/apis/autoscaling/v2/horizontalpodautoscalers")
+    targets = [(each["spec"]["scaleTargetRef"], each["metadata"]["namespace"]) for each in found]
+    return frozenset((target["kind"], namespace, target["name"]) for target, namespace in targets)
+
+
+def _without(value: Any, keys: Collection[str]) -> Any:
+    """``value`` without these keys, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _without(entry, keys) for key, entry in value.items() if key not in keys}
+    return [_without(entry, keys) for entry in value] if isinstance(value, list) else value
+
+
+def _are_named(entries: Any) -> bool:
+    """Whether these are ports, containers, webhooks or the like, which are told apart by their names."""
+    return isinstance(entries, list) and all(isinstance(entry, Mapping) and "name" in entry for entry in entries)
+
+
+def _told(found: Iterable[tuple[str, Any, Any]]) -> list[str]:
+    return [f"{path}: {_said(live)}, should be {_said(wanted)}" for path, live, wanted in found]
+
+
+def _joined(path: str, key: str) -> str:
+    if "." in key or "/" in key:
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _said(value: Any) -> str:
+    text = value if value == ABSENT else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
