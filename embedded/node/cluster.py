@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from embedded import process
-from embedded.cluster import DEFAULT_ROOT, kubeconfig, tail
+from embedded.access import DEFAULT_ROOT, kubeconfig, tail
 from embedded.errors import EmbeddedError
 from embedded.images import build
 from embedded.loopback import Api
