@@ -351,6 +351,8 @@ def judge(args, report):
     if args.resource_type == "command:local:Command":
         report(f"no commands on {pulumi.get_stack()} where word is {pulumi.Config('tiny').get('word')}")
 
+pathlib.Path("pack.part").write_text(str(os.getpid()))
+pathlib.Path("pack.part").rename("pack.pid")
 PolicyPack(
     "pack",
     enforcement_level=EnforcementLevel.MANDATORY,
@@ -359,7 +361,8 @@ PolicyPack(
 """
 
 
-def test_a_policy_pack_is_installed_and_judges_by_the_stack_s_configuration(project: Project) -> None:
+@pytest.mark.usefixtures("leftovers")
+def test_a_policy_pack_is_installed_judges_by_the_stack_s_configuration_and_ends_with_the_cli(project: Project) -> None:
     pack = project.folder / "pack"
     pack.mkdir()
     runtime = {"name": "python", "options": {"virtualenv": "venv"}}
@@ -373,6 +376,17 @@ def test_a_policy_pack_is_installed_and_judges_by_the_stack_s_configuration(proj
     said = project.run("preview", "--policy-pack", str(pack), "--stack", STACK, fails=True)
     assert "[mandatory]  no-commands" in said
     assert "no commands on tiny where word is hello" in said
+    judge = pack / "pack.pid"
+    gone(int(judge.read_text()))
+
+    judge.unlink()
+    project.write(f"{TELLS_PID}\ntime.sleep(1000)")
+    cli = project.start("preview", "--policy-pack", str(pack), "--stack", STACK)
+    wait_until("the pack to tell its process id", judge.exists, 60)
+    processes = (int(judge.read_text()), project.pid("program"), project.pid("host"))
+    assert all(map(runs, processes))
+    cli.kill()
+    gone(*processes)
 
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
@@ -393,7 +407,7 @@ def ended(project: Project, cli: subprocess.Popen[str], how: signal.Signals) -> 
 def leftovers(project: Project) -> Iterator[None]:
     """What tells its process id is ended whatever a test finds."""
     yield
-    for file in project.folder.glob("*.pid"):
+    for file in project.folder.rglob("*.pid"):
         if runs(pid := int(file.read_text())):
             os.kill(pid, signal.SIGKILL)
 
