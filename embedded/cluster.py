@@ -4,7 +4,6 @@ etcd, kube-apiserver, kube-controller-manager and kube-scheduler are the real pr
 stands in for the kubelet, so pods become Running and Ready without any container being run.
 """
 
-import fcntl
 import json
 import secrets
 import shutil
@@ -12,8 +11,7 @@ import socket
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import yaml
 
 from embedded import process, toolchain
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
 from embedded.loopback import Api
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[1] / ".embedded"
@@ -135,7 +134,7 @@ class Cluster:
             Unreachable: The binaries are not built yet and cannot be downloaded.
             EmbeddedError: A process died or the start took too long (the message quotes its log), or the disk is full.
         """
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             if self.running():
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
@@ -154,14 +153,14 @@ class Cluster:
     def stop(self) -> None:
         """End the cluster's processes; its data stays for the next start."""
         if self.root.exists():
-            with self._exclusively():
+            with exclusively(self.root) as self._lock:
                 self._stop_processes()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
             return
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             self._stop_processes()
             for folder in (self._data, self._certificates, self._secrets, self._pids, self.logs):
                 if folder.exists():
@@ -184,15 +183,15 @@ class Cluster:
         for folder in (self._pids, self._certificates, self._secrets, self.logs):
             folder.mkdir(exist_ok=True)
         if not self._signing_key.exists():
-            _write(self._signing_key, signing_key())
+            write(self._signing_key, signing_key())
         if not self._tokens.exists():
-            _write(self._tokens, f"{secrets.token_urlsafe(32)},rehearsal,rehearsal,system:masters\n")
+            write(self._tokens, f"{secrets.token_urlsafe(32)},rehearsal,rehearsal,system:masters\n")
         ports = self._ports()
         for _ in range(PORT_TRIES):
             # Looked at first: an API server must never reach the etcd that another cluster has on the port of ours.
             if ports is None or not all(map(is_free, asdict(ports).values())):
                 ports = free_ports()
-                _write(self._ports_file, json.dumps(asdict(ports)))
+                write(self._ports_file, json.dumps(asdict(ports)))
             try:
                 return self._launch_on(ports, tools)
             except _PortTaken:
@@ -303,7 +302,7 @@ class Cluster:
     def _write_kubeconfig(self) -> None:
         if ports := self._ports():
             api = self._api(ports)
-            _write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
+            write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
 
     def _ports(self) -> Ports | None:
         try:
@@ -314,21 +313,6 @@ class Cluster:
     def _api(self, ports: Ports) -> Api:
         token = self._tokens.read_text().partition(",")[0]
         return Api(port=ports.apiserver, certificate=self._certificate, token=token)
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start, stop or delete at a time; the kernel gives the lock back when its holder dies."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._lock = handle.fileno()
-                yield
-        except OSError as error:
-            message = (
-                f"The embedded cluster cannot use {self.root}: {error}. Make it writable, with room, and try again."
-            )
-            raise EmbeddedError(message) from error
 
 
 def etcd_arguments(ports: Ports, data: Path) -> list[str]:
@@ -512,17 +496,3 @@ def _node_is_ready(api: Api) -> bool:
 
 def _has_default_account(api: Api) -> bool:
     return bool(api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)
-
-
-def tail(log: Path, lines: int) -> str:
-    """The last lines of a log in one line; "(empty)" where there is none."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return " / ".join(text.strip().splitlines()[-lines:]) or "(empty)"
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a file of the user's eyes only, whole or not at all."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_text(content)
-    draft.replace(path)

@@ -1,6 +1,5 @@
 """The embedded cluster with a real node, as the host sees it: started, stopped, removed."""
 
-import fcntl
 import json
 import secrets
 import shutil
@@ -12,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from embedded import process
-from embedded.cluster import DEFAULT_ROOT, kubeconfig, tail
+from embedded.cluster import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
 from embedded.images import build
 from embedded.loopback import Api
 from embedded.node import certificates, cgroups, obtain, programs
@@ -93,7 +93,7 @@ class RealCluster:
             EmbeddedError: A program ended again and again or the start took too long (the message quotes the log), the
                 kernel refuses something, or the disk is full.
         """
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             if self.running():
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
@@ -113,14 +113,14 @@ class RealCluster:
     def stop(self) -> None:
         """End everything that runs in the cluster; its data stays for the next start."""
         if self.root.exists():
-            with self._exclusively():
+            with exclusively(self.root) as self._lock:
                 self._end()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
             return
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             self._end()
             for name in FOLDERS:
                 if (self.root / name).exists():
@@ -142,7 +142,7 @@ class RealCluster:
         Args:
             services: Namespace and name; looked up anew for each connection, so they need not exist yet.
         """
-        _write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
+        write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
 
     def address(self, relay: str) -> str:
         """Where on the host a relay listens, such as 127.0.0.1:41234.
@@ -165,7 +165,7 @@ class RealCluster:
             shutil.rmtree(self.root / "containerd")
         certificates.ensure(self._places.certificates, parts.node / "nodekit")
         if not self._places.tokens.exists():
-            _write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
+            write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
         cgroups.create(self._cgroup)
         with self._listeners() as listeners:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
@@ -226,7 +226,7 @@ class RealCluster:
                 listener.set_inheritable(True)
                 listeners[name] = listener
             ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-            _write(self._ports_file, json.dumps(ports))
+            write(self._ports_file, json.dumps(ports))
             yield listeners
 
     def _ports(self) -> dict[str, int]:
@@ -244,27 +244,12 @@ class RealCluster:
 
     def _write_kubeconfig(self) -> None:
         api = self._api()
-        _write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
+        write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
 
     def _api(self) -> Api:
         token = self._places.tokens.read_text().partition(",")[0]
         certificate = self._places.certificates / f"{certificates.AUTHORITY}.crt"
         return Api(port=self._ports()["api"], certificate=certificate, token=token)
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start, stop or delete at a time; the kernel gives the lock back when its holder dies."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._lock = handle.fileno()
-                yield
-        except OSError as error:
-            message = (
-                f"The embedded cluster cannot use {self.root}: {error}. Make it writable, with room, and try again."
-            )
-            raise EmbeddedError(message) from error
 
 
 def _listen(port: int) -> socket.socket:
@@ -274,10 +259,3 @@ def _listen(port: int) -> socket.socket:
         if port == 0:
             raise
         return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-
-
-def _write(path: Path, content: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_text(content)
-    draft.replace(path)
