@@ -4,6 +4,7 @@ import json
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +16,10 @@ from embedded.cluster import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, tail, write
 from embedded.images import build
+from embedded.images.load import load
 from embedded.loopback import Api
 from embedded.node import certificates, cgroups, obtain, programs
-from embedded.node.addresses import NODE
+from embedded.node.addresses import CONTAINERD, NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
 from embedded.node.settings import Places, Settings
@@ -135,6 +137,38 @@ class RealCluster:
         status, node = self._api().request("GET", f"/api/v1/nodes/{NODE}")
         conditions = node["status"].get("conditions", []) if status == 200 else []
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def load(self, image: str) -> list[str]:
+        """Add an image to those that pods can use; return its names.
+
+        Args:
+            image: An archive, as `docker save` writes it, or a name that the machine's Docker knows.
+
+        Raises:
+            EmbeddedError: There is no such image, or no cluster.
+        """
+        if not self.running():
+            message = f"The embedded cluster in {self.root} does not run: start it before loading images."
+            raise EmbeddedError(message)
+        names = load(image, self._places.loaded)
+        for name in names:
+            # A pod that pulls only what is missing is to get this one, and not another of the same name.
+            self._ctr("images", "remove", name)
+        return names
+
+    def _ctr(self, *words: str) -> None:
+        """Run containerd's own client against the node's containerd."""
+        starter = process.recorded(self._process)
+        settings = Settings.read(self._settings_file)
+        if starter is None:
+            return
+        (first,) = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
+        socket_seen_from_here = f"/proc/{first}/root{CONTAINERD}"
+        command = [str(settings.parts.node / "ctr"), f"--address={socket_seen_from_here}", "--namespace=k8s.io", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
+            raise EmbeddedError(message)
 
     def publish(self, services: Iterable[tuple[str, str]]) -> None:
         """Let the host reach Services: `address` leads to the first of them that exists and answers.
