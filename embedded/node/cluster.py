@@ -3,12 +3,10 @@
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from embedded import process
@@ -18,7 +16,7 @@ from embedded.files import exclusively, tail, write
 from embedded.images import build
 from embedded.images.load import load
 from embedded.loopback import Api
-from embedded.node import certificates, cgroups, obtain, programs
+from embedded.node import certificates, cgroups, obtain, programs, relays
 from embedded.node.addresses import CONTAINERD, NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
@@ -42,7 +40,9 @@ FOLDERS = (
 START_TIMEOUT = 300.0
 """Seconds; a start takes about 8 on an idle machine."""
 
-BACKLOG = 4096
+FREE_SPACE_NEEDED = 1 << 30
+"""Bytes: the images take 0.3 GB, unpacked as much again."""
+
 POLL = 0.05
 """Seconds."""
 
@@ -80,7 +80,7 @@ class RealCluster:
         self._images = images
         self._process = self.root / "process"
         self._lock: int | None = None
-        self._ports_file = self.root / "ports.json"
+        self._ports = self.root / "ports.json"
         self._parts = parts
         self._places = Places(root=self.root)
         self._cgroup = cgroups.name_for(self.root)
@@ -100,6 +100,7 @@ class RealCluster:
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
+            self._check_space()
             parts = self._parts or obtain.parts(self._say)
             images = self._images or obtain.images(parts, self._say)
             began = time.monotonic()
@@ -127,7 +128,7 @@ class RealCluster:
             for name in FOLDERS:
                 if (self.root / name).exists():
                     shutil.rmtree(self.root / name)
-            for file in (self.kubeconfig, self._ports_file, self._places.published, self._settings_file):
+            for file in (self.kubeconfig, self._ports, self._places.published, self._settings_file):
                 file.unlink(missing_ok=True)
 
     def running(self) -> bool:
@@ -163,8 +164,8 @@ class RealCluster:
         if starter is None:
             return
         (first,) = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
-        socket_seen_from_here = f"/proc/{first}/root{CONTAINERD}"
-        command = [str(settings.parts.node / "ctr"), f"--address={socket_seen_from_here}", "--namespace=k8s.io", *words]
+        seen_from_here = f"/proc/{first}/root{CONTAINERD}"
+        command = [str(settings.parts.node / "ctr"), f"--address={seen_from_here}", "--namespace=k8s.io", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
@@ -184,7 +185,7 @@ class RealCluster:
         Args:
             relay: ``api``, ``http`` (port 80 of what is published) or ``https`` (port 443).
         """
-        return f"127.0.0.1:{self._ports()[relay]}"
+        return f"127.0.0.1:{relays.ports(self._ports)[relay]}"
 
     @property
     def _settings_file(self) -> Path:
@@ -201,7 +202,7 @@ class RealCluster:
         if not self._places.tokens.exists():
             write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
         cgroups.create(self._cgroup)
-        with self._listeners() as listeners:
+        with relays.listening(programs.RELAYED, self._ports) as listeners:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
             settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
             settings.write(self._settings_file)
@@ -215,6 +216,15 @@ class RealCluster:
             )
         self._write_kubeconfig()
         self._wait()
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < FREE_SPACE_NEEDED:
+            message = (
+                f"The embedded cluster needs {FREE_SPACE_NEEDED >> 20} MB in {self.root}, where only {free >> 20} MB "
+                "are free: make room there."
+            )
+            raise EmbeddedError(message)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
@@ -249,26 +259,6 @@ class RealCluster:
         for file in (self._process, self._places.status):
             file.unlink(missing_ok=True)
 
-    @contextmanager
-    def _listeners(self) -> Iterator[dict[str, socket.socket]]:
-        """A listening socket for each relay, on the port it had before where that is free."""
-        before = self._ports()
-        with ExitStack() as stack:
-            listeners = {}
-            for name in programs.RELAYED:
-                listener = stack.enter_context(_listen(before.get(name, 0)))
-                listener.set_inheritable(True)
-                listeners[name] = listener
-            ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-            write(self._ports_file, json.dumps(ports))
-            yield listeners
-
-    def _ports(self) -> dict[str, int]:
-        try:
-            return {name: int(port) for name, port in json.loads(self._ports_file.read_text()).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
-
     def _status(self) -> dict[str, object]:
         try:
             content = json.loads(self._places.status.read_text())
@@ -283,13 +273,4 @@ class RealCluster:
     def _api(self) -> Api:
         token = self._places.tokens.read_text().partition(",")[0]
         certificate = self._places.certificates / f"{certificates.AUTHORITY}.crt"
-        return Api(port=self._ports()["api"], certificate=certificate, token=token)
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
-    except OSError:
-        if port == 0:
-            raise
-        return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        return Api(port=relays.ports(self._ports)["api"], certificate=certificate, token=token)
