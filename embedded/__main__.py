@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from embedded import kinds
-from embedded.cluster import DEFAULT_ROOT
+from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
 from embedded.kinds import Kind
 from embedded.node.cluster import RealCluster

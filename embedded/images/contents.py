@@ -17,7 +17,6 @@ BOOKINFO = ("details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews
 BOOKINFO_NAMES = (
     ("docker.io/istio", "1.20.1"),
     ("docker.io/istio", "1.20.3"),
-    ("registry.istio.io/release", "1.20.3"),
 )
 """Registry and repository, and tag, under which releases of Istio ask for its sample's images."""
 

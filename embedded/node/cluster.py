@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from embedded import process
-from embedded.cluster import DEFAULT_ROOT, kubeconfig
+from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, tail, write
 from embedded.images import build

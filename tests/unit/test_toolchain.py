@@ -1,4 +1,5 @@
 import fcntl
+import json
 import re
 import shutil
 import threading
@@ -7,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from embedded import toolchain
+from embedded import istio, toolchain
 from embedded.errors import EmbeddedError, Unreachable
 from embedded.toolchain import build, cache, compiler, go, groups, layout, progress
 from embedded.toolchain.groups import Group, Step
 from embedded.toolchain.progress import Progress
+from operations.manifests.declared import settings_of
 
 PROGRAMS = ("apiserver", "server")
 BUILD_ALL = 'for program in $programs; do echo "$program" >"$out$program"; done'
@@ -338,3 +340,13 @@ def test_a_folder_of_the_cache_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_the_minimum_go_is_the_one_in_go_mod() -> None:
     assert f"go {go.minimum_version()}\n" in (go.MODULE / "go.mod").read_text()
+
+
+def test_stack_embedded_names_the_kubernetes_and_the_istio_that_are_built() -> None:
+    settings = settings_of("embedded")
+    assert settings["kubernetesVersion"] == toolchain.kubernetes_version()
+    assert settings["istioVersion"] == toolchain.ISTIO_VERSION
+
+
+def test_stack_embedded_has_the_values_that_its_envoy_needs() -> None:
+    assert json.loads(settings_of("embedded")["istioValues"]) == istio.VANILLA_ENVOY
