@@ -14,6 +14,7 @@ from embedded import kinds
 from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
 from embedded.kinds import Kind
+from embedded.node.cluster import RealCluster
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
 AUTO = "auto"
@@ -27,12 +28,15 @@ def arguments() -> argparse.ArgumentParser:
         ("start", "start the cluster, or find it running"),
         ("stop", "end its processes; its data stays"),
         ("delete", "end its processes and delete its data"),
+        ("load", "add an image to those that pods on a real node can use"),
         ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument(
             "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
         )
+        if name == "load":
+            command.add_argument("image", help="an archive as docker save writes it, or a name that Docker knows")
         if name == "start":
             command.add_argument(
                 "--node",
@@ -62,11 +66,23 @@ def run(command: str, options: argparse.Namespace) -> int:
     root = options.root.absolute()
     if command == "probe":
         return probe(root)
-    if command == "start":
+    if command == "load":
+        load(root, options.image)
+    elif command == "start":
         start(root, None if options.node == AUTO else Kind(options.node))
     else:
         {"stop": stop, "delete": delete}[command](root)
     return 0
+
+
+def load(root: Path, image: str) -> None:
+    """Add an image to the cluster's."""
+    cluster = kinds.cluster(root)
+    if not isinstance(cluster, RealCluster):
+        message = f"The cluster in {root} has no real node, whose pods could use an image."
+        raise EmbeddedError(message)
+    for name in cluster.load(image):
+        print(f"Loaded {name}")
 
 
 def probe(root: Path) -> int:
