@@ -58,15 +58,16 @@ def dropped(empty: Mapping[str, Any], version: str) -> dict[str, Any]:
     return {DEFAULTS: dict(empty)}
 
 
-def release_values(values: Mapping[str, Any], version: str, *, secret: bool = False) -> dict[str, Any]:
-    """The inputs of a Release of one of Istio's charts that give it ``values``: a file besides, where some are null.
+def release_values(values: Mapping[str, Any], version: str = "", *, secret: bool = False) -> dict[str, Any]:
+    """The inputs of a Release that give it ``values``: a file besides, where some are null.
 
-    ``secret`` values are encrypted in the state and never shown; which of them is null is no secret.
+    ``version`` is Istio's, for one of its charts; empty for a chart with its defaults in place. ``secret`` values are
+    encrypted in the state and never shown; which of them is null is no secret.
     """
     kept = without_nulls(values)
     given: dict[str, Any] = {"values": pulumi.Output.secret(kept) if secret else kept}
     if empty := nulls(values):
-        given["value_yaml_files"] = [pulumi.StringAsset(yaml.safe_dump(dropped(empty, version)))]
+        given["value_yaml_files"] = [pulumi.StringAsset(yaml.safe_dump(dropped(empty, version) if version else empty))]
     return given
 
 

@@ -48,6 +48,17 @@ def name_of(resource: Any) -> pulumi.Output[str]:
     return name
 
 
+def generations_of(deployments: Mapping[str, Any]) -> pulumi.Output[Mapping[str, str]]:
+    """What tells that a Deployment was created anew, or that its specification has changed: its uid and generation."""
+
+    def generation(metadata: Any) -> str:
+        return f"{metadata.uid}/{metadata.generation}"
+
+    return pulumi.Output.all(**{name: each.metadata.apply(generation) for name, each in deployments.items()}).apply(
+        lambda found: found
+    )
+
+
 def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Annotations of a pod template that change with what puts pods into the mesh, so that they roll and get it."""
     return {"istio-minikube/data-plane": data_plane}

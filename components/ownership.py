@@ -20,16 +20,16 @@ class Owner:
 
     Attributes:
         stack: the stack's name; a label's value, so at most 63 letters, digits, dashes, dots and underscores.
-        kubeconfig: path of the kubeconfig file.
-        context: its context.
+        context: the context of the stack's cluster.
+        kubeconfig: path of the kubeconfig file that has it.
     """
 
     stack: str
-    kubeconfig: str
     context: str
+    kubeconfig: str = "~/.kube/config"
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", self.stack):
+        if self.stack and not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", self.stack):
             raise pulumi.RunError(
                 f"the stack is named {self.stack}, which is the value of label {LABEL}; accepted: up to 63 letters, "
                 "digits, dashes, dots and underscores, a letter or digit first and last"
@@ -86,3 +86,7 @@ class Owner:
 
     def _command(self, verb: str, group: str) -> str:
         return f"{MODULE} {verb} {self._place} {shlex.join([f'--stack={self.stack}', f'--group={group}'])}"
+
+
+NOBODY = Owner(stack="", context="")
+"""Stands where an argument has no owner yet."""

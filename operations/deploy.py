@@ -18,6 +18,8 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
     cli = cli_for(stack, overrides, policies=policies)
     outputs = cli.up(overrides)
     status.show(settings_of(stack, overrides), outputs)
+    if address := stacks.page(stack):
+        print(f"Bookinfo: {address}")
 
 
 def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:

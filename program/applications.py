@@ -7,11 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
-from components.images import pinned
 from components.kubeconfig import kubectl
 from components.mesh.waypoint import NAME as WAYPOINT
+from components.objects import generations_of
 from components.observability.observability import ObservabilityConfig
-from components.security.gateway_certificate import CertManager, Source, secret_name
+from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, SHOWN
@@ -29,7 +29,7 @@ def bookinfo(base: Ground) -> Deployments:
             namespace=namespace,
             injectors=base.control_planes,
             data_plane=base.data_planes[settings.namespace],
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         ),
         base.opts,
     )
@@ -62,7 +62,7 @@ def bookinfo(base: Ground) -> Deployments:
     return sample.deployments
 
 
-def _certificate(base: Ground, source: Source, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
+def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
     settings = base.settings
     args = mesh.GatewayCertificateArgs(
         namespace=base.namespaces[settings.namespace],
@@ -89,7 +89,8 @@ def services(base: Ground) -> dict[str, Deployments]:
                 namespace=base.namespaces[service.namespace],
                 injectors=base.control_planes,
                 data_plane=base.data_planes[service.namespace],
-                images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
+                images=service.images,
+                image_source=base.settings.image_source,
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,
@@ -156,6 +157,9 @@ def observability(base: Ground) -> None:
             config=base.settings.observability,
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
+            istio_version=base.settings.control_planes.base,
+            revision="" if base.settings.revisions else base.settings.revision,
+            image_source=base.settings.image_source,
             kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
             requires=base.control_planes,
         ),
@@ -184,7 +188,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 context=settings.context,
                 namespace=base.namespaces[place],
                 istio_version=base.istio_versions[place],
-                deployments=checked,
+                deployments=generations_of(checked),
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
                 requires=[*after, *base.waypoints, *base.certificates],

@@ -81,7 +81,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             requires=[provider, gateway_api],
             values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
             secret_values="istioValues" in settings.secrets,
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
@@ -114,7 +114,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             cni_values=settings.cni_values,
             ztunnel_values=settings.ztunnel_values,
             secret_charts=[chart for chart in AMBIENT_RELEASES if {"istioValues", f"{chart}Values"} & settings.secrets],
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(
@@ -126,6 +126,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             service_type=settings.ingress_service_type,
             revision=planes.label(ISTIO_NAMESPACE),
             replicas=settings.replicas,
+            image_source=settings.image_source,
         ),
         shared,
     )

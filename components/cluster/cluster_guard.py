@@ -26,9 +26,9 @@ class ClusterGuardArgs:
     """
 
     identity: str
-    accepted: str
-    kubeconfig: str
     context: str
+    accepted: str = ""
+    kubeconfig: str = "~/.kube/config"
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -41,6 +41,9 @@ class ClusterGuard(pulumi.ComponentResource):
     """Fails an update or a destroy that finds another cluster than the one recorded on the first update.
 
     One that everything depends on stops updates; one that depends on everything is deleted first and stops destroys.
+
+    Attributes:
+        identity: UID of the recorded cluster's namespace kube-system.
     """
 
     identity: pulumi.Output[str]

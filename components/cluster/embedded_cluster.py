@@ -15,8 +15,8 @@ class EmbeddedClusterArgs:
     """Which cluster, and what starts and deletes it.
 
     Attributes:
-        program: the shell command that takes ``start --root FOLDER`` and ``delete --root FOLDER``. ``start`` prints
-            ``{"created": BOOL}``; both read what it printed the last time from PULUMI_COMMAND_STDOUT.
+        program: the shell command that takes ``start --root=FOLDER --node=auto`` and ``delete --root=FOLDER``.
+            ``start`` prints ``{"created": BOOL}``; both read what it printed before from PULUMI_COMMAND_STDOUT.
         folder: the cluster's folder, relative to the project: its kubeconfig, data and logs.
     """
 
@@ -36,7 +36,7 @@ class EmbeddedCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: EmbeddedClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:EmbeddedCluster", name, None, opts)
         root = shlex.join([f"--root={args.folder}"])
-        start = f"{args.program} start {root}"
+        start = f"{args.program} start {root} --node=auto"
         self.command = local.Command(
             f"{name}-start",
             create=start,

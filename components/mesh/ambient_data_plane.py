@@ -1,6 +1,6 @@
 """Istio's ambient data plane: what takes pods into the mesh without a sidecar."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,8 +8,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..chart_values import merged, release_values
-from ..images import chart_image_values
-from .istio_base import TIMEOUT_SECONDS, chart_source
+from ..images import ImageSource, chart_image_values
+from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source
 
 PROFILE = {"profile": "ambient"}
 # Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
@@ -22,7 +22,8 @@ class AmbientDataPlaneArgs:
 
     Attributes:
         version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
-        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        chart_repository: the address of a Helm repository or of an OCI registry's folder (oci://HOST/PATH), or a local
+            folder that holds NAME-VERSION.tgz.
         namespace: the namespace of istiod; an output of IstioBase.
         istiods: what must be ready before: ztunnel gets certificates and configuration from istiod.
         platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
@@ -31,22 +32,22 @@ class AmbientDataPlaneArgs:
         cni_values: values of istio-cni's chart, over those.
         ztunnel_values: values of ztunnel's chart, over those.
         secret_charts: the charts, of ``RELEASES``, whose values are to be encrypted in the state and never shown.
-        image_digests: digests that images are pinned to, by image.
+        image_source: where images come from.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
     https://istio.io/latest/docs/ambient/install/platform-prerequisites/
     """
 
     version: str
-    chart_repository: str
-    namespace: pulumi.Input[str]
-    istiods: Sequence[pulumi.Resource]
+    chart_repository: str = CHART_REPOSITORY
+    namespace: pulumi.Input[str] = NAMESPACE
+    istiods: Sequence[pulumi.Resource] = ()
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     cni_values: Mapping[str, Any] = field(default_factory=dict)
     ztunnel_values: Mapping[str, Any] = field(default_factory=dict)
-    secret_charts: Collection[str] = ()
-    image_digests: Mapping[str, str] = field(default_factory=dict)
+    secret_charts: Sequence[str] = ()
+    image_source: ImageSource = field(default_factory=ImageSource)
 
 
 def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     timeout=TIMEOUT_SECONDS,
                     **release_values(
                         merged(
-                            chart_image_values(chart, args.version, args.image_digests),
+                            chart_image_values(chart, args.version, args.image_source),
                             chart_values(args.platform, merged(args.values, own[chart])),
                         ),
                         args.version,

@@ -1,13 +1,15 @@
 """The ingress gateway that ``istioctl install`` makes in its default profile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..images import ImageSource
 from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
+from .istio_base import NAMESPACE
 
 NAME = "istio-ingressgateway"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
@@ -28,14 +30,16 @@ class IngressGatewayArgs:
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision, or tag, whose istiod injects the gateway; empty for the default one.
         replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        image_source: with which Secrets the proxy is pulled; istiod decides from where.
     """
 
-    namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    namespace: pulumi.Input[str] = NAMESPACE
+    injectors: Sequence[pulumi.Resource] = ()
     istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
     replicas: int = 1
+    image_source: ImageSource = field(default_factory=ImageSource)
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -116,6 +120,9 @@ class IngressGateway(pulumi.ComponentResource):
 
     Istio's Gateways select it with ``istio: ingressgateway``. Typed resources with gateway injection, as the charts of
     Istio 1.24 and older fail current Helm's schema check.
+
+    Attributes:
+        service: the Service's name, once it is there.
     """
 
     service: pulumi.Output[str]
@@ -131,6 +138,7 @@ class IngressGateway(pulumi.ComponentResource):
             f"{name}-service-account",
             parent=self,
             metadata=metadata(f"{NAME}-service-account"),
+            **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
         role = typed(

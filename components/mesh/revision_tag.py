@@ -30,8 +30,8 @@ class RevisionTagArgs:
     """
 
     tag: str
-    revision: str
-    istiods: Sequence[pulumi.Resource]
+    revision: str = ""
+    istiods: Sequence[pulumi.Resource] = ()
 
 
 def is_in(key: str, *values: str) -> dict[str, Any]:
@@ -85,6 +85,9 @@ class RevisionTag(pulumi.ComponentResource):
     """A revision tag, as ``istioctl tag set`` makes it.
 
     Not by the chart's ``revisionTags``: Helm would not let a tag move from one revision's release to another's.
+
+    Attributes:
+        tag: the tag, once it is there.
     """
 
     tag: pulumi.Output[str]

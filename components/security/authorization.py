@@ -1,7 +1,7 @@
 """Who may call whom, by the mesh's identities: service accounts proven by mutual TLS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -52,10 +52,10 @@ class AuthorizationArgs:
     """
 
     namespace: str
-    namespaces: Mapping[str, pulumi.Input[str]]
-    deny_by_default: bool
-    allows: Sequence[Allow]
-    requires: Sequence[pulumi.Resource]
+    namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    deny_by_default: bool = True
+    allows: Sequence[Allow] = ()
+    requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
     challenges: bool = False
 
@@ -120,7 +120,10 @@ class Authorization(pulumi.ComponentResource):
                 f"{name}-{object_name}",
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
-                metadata={"name": kubernetes_name or object_name, "namespace": args.namespaces[place]},
+                metadata={
+                    "name": kubernetes_name or object_name,
+                    "namespace": args.namespaces.get(place, place),
+                },
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )

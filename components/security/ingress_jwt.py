@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..workloads.exposure import target_ref
+from ..workloads.exposure import HTTP_PORT, target_ref
 
 API_VERSION = "security.istio.io/v1"
 
@@ -46,9 +46,9 @@ class IngressJwtArgs:
 
     namespace: pulumi.Input[str]
     gateway: str
-    port: int
+    port: int = HTTP_PORT
     jwt: Jwt
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
 
 
 def request_authentication_spec(gateway: str, jwt: Jwt) -> dict[str, Any]:

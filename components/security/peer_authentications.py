@@ -58,7 +58,7 @@ class PeerAuthenticationsArgs:
 
     namespace: pulumi.Input[str]
     mutual_tls: MutualTls
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
     others: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 

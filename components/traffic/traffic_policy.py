@@ -35,7 +35,7 @@ class TrafficPolicyArgs:
 
     namespace: pulumi.Input[str]
     traffic: Traffic
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
 
 
@@ -47,7 +47,8 @@ def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
 
 def version_service(traffic: Traffic, subset: str) -> dict[str, Any]:
     """The spec of the Service in front of one subset: an HTTPRoute's backends are Services."""
-    port = _set(targetPort=traffic.target_port, appProtocol=traffic.app_protocol)
+    target = int(traffic.target_port) if traffic.target_port.isdecimal() else traffic.target_port
+    port = _set(targetPort=target, appProtocol=traffic.app_protocol)
     return {
         "ports": [{"port": traffic.port, "name": traffic.port_name, **port}],
         "selector": {**(traffic.selector or {"app": traffic.service}), VERSION_LABEL: subset},
@@ -176,7 +177,11 @@ def _set(**fields: Any) -> dict[str, Any]:
 
 
 class TrafficPolicy(pulumi.ComponentResource):
-    """Traffic to one service, steered by an HTTPRoute or by a VirtualService and a DestinationRule."""
+    """Traffic to one service, steered by an HTTPRoute or by a VirtualService and a DestinationRule.
+
+    Attributes:
+        kinds: the kinds of the objects that say so.
+    """
 
     kinds: Sequence[Kind]
 

@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
+from ..images import ImageSource
+from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class UserServiceArgs:
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         images: version -> image; one Deployment each, named SERVICE-VERSION.
+        image_source: where images come from.
         port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.
         replicas: how many pods of each version.
         resources: the container's ``requests`` and ``limits``, each of Kubernetes quantities such as ``cpu: 100m``.
@@ -29,10 +31,11 @@ class UserServiceArgs:
 
     service: str
     namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     images: Mapping[str, str]
     port: int
+    image_source: ImageSource = field(default_factory=ImageSource)
     replicas: int = 1
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -47,7 +50,7 @@ def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[s
     labels = workload_labels(args.service, version)
     container: dict[str, Any] = {
         "name": args.service,
-        "image": args.images[version],
+        "image": args.image_source.pinned(args.images[version]),
         "ports": [{"containerPort": args.port}],
     }
     if args.resources:
@@ -68,10 +71,17 @@ def workload_labels(service: str, version: str) -> dict[str, str]:
 
 
 class UserService(pulumi.ComponentResource):
-    """A Service, its ServiceAccount, and a Deployment for each version, whose pods get a sidecar."""
+    """A Service, its ServiceAccount, and a Deployment for each version, whose pods get a sidecar.
+
+    Attributes:
+        service: the Service's name, once it is there.
+        deployments: the Deployments by name, SERVICE-VERSION.
+        generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+    """
 
     service: pulumi.Output[str]
     deployments: dict[str, k8s.apps.v1.Deployment]
+    generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: UserServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:UserService", name, None, opts)
@@ -83,7 +93,13 @@ class UserService(pulumi.ComponentResource):
             metadata={**metadata, "annotations": SKIP_AWAIT},
             spec=service_spec(args),
         )
-        account = typed(k8s.core.v1.ServiceAccount, f"{name}-account", parent=self, metadata=metadata)
+        account = typed(
+            k8s.core.v1.ServiceAccount,
+            f"{name}-account",
+            parent=self,
+            metadata=metadata,
+            **args.image_source.of_account,
+        )
         self.deployments = {
             f"{args.service}-{version}": typed(
                 k8s.apps.v1.Deployment,
@@ -100,4 +116,7 @@ class UserService(pulumi.ComponentResource):
             for version in args.images
         }
         self.service = name_of(service)
-        self.register_outputs({"service": self.service, "deployments": sorted(self.deployments)})
+        self.generations = generations_of(self.deployments)
+        self.register_outputs(
+            {"service": self.service, "deployments": sorted(self.deployments), "generations": self.generations}
+        )

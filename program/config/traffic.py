@@ -38,7 +38,7 @@ class Host:
 
     service: str
     port: int
-    target_port: int | str = ""
+    target_port: str = ""
     subsets: tuple[str, ...] = ()
 
 
@@ -107,10 +107,10 @@ def _read_foreign(service: str, value: Value, known: Iterable[str]) -> Traffic:
     return _read(keys, host)
 
 
-def _target_port(value: Value) -> int | str:
+def _target_port(value: Value) -> str:
     if isinstance(value.seen, str) and not value.seen.isdecimal():
         return value.text(PORT_NAME, "a port's number, or the name of a container's port such as web")
-    return value.port() if value.is_set else ""
+    return str(value.port()) if value.is_set else ""
 
 
 def _read(keys: Mapping[str, Value], host: Host) -> Traffic:

@@ -35,7 +35,7 @@ def _completed(traffic: Traffic, spec: Mapping[str, Any]) -> Traffic:
     port = ports[traffic.port]
     return replace(
         traffic,
-        target_port=traffic.target_port or port.get("targetPort", ""),
+        target_port=traffic.target_port or str(port.get("targetPort", "")),
         port_name=port.get("name") or traffic.port_name,
         app_protocol=port.get("appProtocol", ""),
         selector=spec.get("selector") or {},

@@ -17,6 +17,8 @@ OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 COMMANDS = program("crds")
 TARGET = "--kubeconfig=k --context=c --stack=dev --group=istio.io"
 RELEASE = "kubernetes:helm.sh/v3:Release"
+# What istiod's chart is always told.
+GLOBAL = {"hub": "docker.io/istio", "istioNamespace": "istio-system"}
 
 
 def declared(**changes: Any) -> None:
@@ -42,7 +44,7 @@ def test_a_release_has_a_literal_name_and_ten_minutes(mesh: Mesh, resource: str,
         "chart": chart,
         "version": "1.23.0",
         "repositoryOpts": {"repo": "https://charts.example"},
-        "values": {"global": {"istioNamespace": "istio-system"}},
+        "values": {"global": GLOBAL if chart == "istiod" else {"istioNamespace": "istio-system"}},
         "timeout": 600,
         "compat": "true",
     }
@@ -123,7 +125,7 @@ def test_no_istiod_at_all_is_refused() -> None:
 def test_a_revision_has_its_own_release_and_value(compose: Compose) -> None:
     istiod = compose(lambda: declared(revision="1-23-0")).inputs("istio-istiod")
     assert istiod["name"] == "istiod-1-23-0"
-    assert istiod["values"] == {"global": {"istioNamespace": "istio-system"}, "revision": "1-23-0"}
+    assert istiod["values"] == {"global": GLOBAL, "revision": "1-23-0"}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,7 @@ def test_control_planes_side_by_side_have_a_release_each_and_are_marked_as_this_
     inputs = side_by_side.inputs(resource)
     assert (inputs["name"], inputs["version"]) == (name, version)
     assert inputs["values"] == {
-        "global": {"istioNamespace": "istio-system"},
+        "global": GLOBAL,
         "pilot": {"deploymentLabels": {"istio-minikube/stack": "dev"}, "replicaCount": 2},
         **revision,
     }
@@ -188,6 +190,11 @@ def test_the_users_values_reach_istiod_and_not_the_base(compose: Compose) -> Non
         ),
         ("charts/", {"chart": "charts/base-1.24.6.tgz", "version": "1.24.6"}),
         ("/srv/charts", {"chart": "/srv/charts/base-1.24.6.tgz", "version": "1.24.6"}),
+        (
+            "oci://ghcr.io/istio/release/charts",
+            {"chart": "oci://ghcr.io/istio/release/charts/base", "version": "1.24.6"},
+        ),
+        ("oci://localhost:5000/mesh/", {"chart": "oci://localhost:5000/mesh/base", "version": "1.24.6"}),
     ],
 )
 def test_a_chart_is_named_by_address_or_as_an_archive_in_a_folder(repository: str, source: dict[str, Any]) -> None:
@@ -229,6 +236,9 @@ def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose:
     module = program("adopt")
     assert mesh.inputs("istio-adoption")["create"] == f"{module} begin {place} {releases}"
     assert mesh.inputs("istio-adopted")["create"] == f"{module} finish {place}"
+    # A stack of an earlier version calls the module by another name: nothing is handed over twice for that.
+    for name in ("istio-adoption", "istio-adopted"):
+        assert list(mesh.options(name).ignoreChanges) == ["create"]
     assert mesh.named("istio-adoption").dependencies == {"cluster"}
     assert "istio-adoption" in mesh.named("istio-base").dependencies
     assert "istio-istiod" in mesh.named("istio-adopted").dependencies
@@ -239,11 +249,11 @@ NO_LIMIT = {"global": {"proxy": {"resources": {"limits": {"cpu": None}}}}}
 DEFAULTS = "_internal_defaults_do_not_set"
 
 
-def test_a_null_reaches_helm_in_a_file_and_drops_the_charts_default(compose: Compose) -> None:
+def test_a_null_reaches_helm_in_a_file_and_drops_the_charts_default(compose: Compose, mesh: Mesh) -> None:
+    before = mesh.inputs("istio-istiod")["values"]
     kept = {"global": {"proxy": {"resources": {"limits": {"memory": "2Gi"}}}}}
-    mesh = compose(lambda: declared(values=merged(kept, NO_LIMIT)))
-    inputs = mesh.inputs("istio-istiod")
-    assert inputs["values"] == merged({"global": {"istioNamespace": "istio-system"}}, kept)
+    inputs = compose(lambda: declared(values=merged(kept, NO_LIMIT))).inputs("istio-istiod")
+    assert inputs["values"] == merged(before, kept)
     (file,) = inputs["valueYamlFiles"]
     assert yaml.safe_load(file.text) == {DEFAULTS: NO_LIMIT}
     assert told(inputs) == merged(inputs["values"], {DEFAULTS: NO_LIMIT})

@@ -6,6 +6,7 @@ import pytest
 
 from components.mesh.ingress_gateway import IngressGatewayArgs, autoscaler_spec
 from components.mesh.istio_base import istiod_values
+from operations.manifests.declared import settings_of
 from operations.manifests.policies import resources, verdict
 from operations.manifests.render import Rendered
 from program.lookup import Cluster
@@ -28,7 +29,9 @@ def kept_apart_from(affinity: Any) -> Any:
 
 
 def test_one_replica_leaves_istiod_as_the_chart_has_it(dev: Mesh) -> None:
-    assert dev.inputs("istio-istiod")["values"] == {"global": {"istioNamespace": "istio-system"}}
+    assert dev.inputs("istio-istiod")["values"] == {
+        "global": {"hub": "docker.io/istio", "istioNamespace": "istio-system"}
+    }
 
 
 def test_istiods_keep_off_each_others_nodes(shared: Mesh) -> None:
@@ -82,7 +85,7 @@ def test_prods_mandatory_denial_is_met_by_services_in_other_namespaces_too(run: 
     objects = [Rendered(resource=each, manifest=each.inputs) for each in mesh.registrations if "kind" in each.inputs]
     faults = [
         fault
-        for policy, _, found in verdict("prod", resources(mesh.registrations, objects))
+        for policy, _, found in verdict("prod", settings_of("prod"), resources(mesh.registrations, objects))
         for fault in found
         if policy.name == "default-deny"
     ]
