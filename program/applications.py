@@ -17,6 +17,8 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, SHOWN
 from program.foundation import Ground
 
+# What Pulumi itself would give a Deployment: images may have to be fetched.
+PODS_SECONDS = 600
 Deployments = dict[str, k8s.apps.v1.Deployment]
 
 
@@ -30,6 +32,7 @@ def bookinfo(base: Ground) -> Deployments:
             injectors=base.control_planes,
             data_plane=base.data_planes[settings.namespace],
             image_source=settings.image_source,
+            checked=True,
         ),
         base.opts,
     )
@@ -94,6 +97,7 @@ def services(base: Ground) -> dict[str, Deployments]:
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,
+                checked=True,
             ),
             base.opts,
         )
@@ -192,6 +196,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
                 requires=[*after, *base.waypoints, *base.certificates],
+                timeout=PODS_SECONDS,
             ),
         )
         for place, checked in deployments.items()

@@ -117,19 +117,6 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             image_source=settings.image_source,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
-    ingress = mesh.IngressGateway(
-        "ingress",
-        mesh.IngressGatewayArgs(
-            namespace=istio.namespace,
-            injectors=[*istiods, *tags],
-            istio_version=versions[ISTIO_NAMESPACE],
-            service_type=settings.ingress_service_type,
-            revision=planes.label(ISTIO_NAMESPACE),
-            replicas=settings.replicas,
-            image_source=settings.image_source,
-        ),
-        shared,
-    )
     injected = {
         name: mesh.InjectedNamespace(
             "namespace" if name == settings.namespace else f"namespace-{name}",
@@ -146,6 +133,29 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         for name, exists in places.items()
     }
     namespaces = {name: component.namespace for name, component in injected.items()}
+    injection = []
+    if not ambient:
+        checked = mesh.InjectionCheckArgs(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespaces=namespaces,
+            istio_versions={name: versions[name] for name in namespaces},
+            requires=[*istiods, *tags],
+        )
+        injection.append(mesh.InjectionCheck("injection-check", checked))
+    ingress = mesh.IngressGateway(
+        "ingress",
+        mesh.IngressGatewayArgs(
+            namespace=istio.namespace,
+            injectors=[*istiods, *tags, *injection],
+            istio_version=versions[ISTIO_NAMESPACE],
+            service_type=settings.ingress_service_type,
+            revision=planes.label(ISTIO_NAMESPACE),
+            replicas=settings.replicas,
+            image_source=settings.image_source,
+        ),
+        shared,
+    )
     waypoints = [
         mesh.Waypoint(
             "waypoint" if name == settings.namespace else f"waypoint-{name}",
@@ -163,10 +173,10 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         istio=istio,
         istio_versions=versions,
         data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
-        control_planes=[*istiods, *tags, *data_plane],
+        control_planes=[*istiods, *tags, *data_plane, *injection],
         namespaces=namespaces,
         requires=[gateway_api, *istiods],
         waypoints=waypoints,
         dns=planned.dns,
-        made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
+        made=[gateway_api, istio, *tags, *data_plane, *injected.values(), *injection, ingress, *waypoints],
     )

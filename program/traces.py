@@ -25,12 +25,14 @@ class Traces:
 
     Attributes:
         releases: the names of the Helm releases in istio-system.
+        owners: the Helm release of each istiod that has one, both as NAMESPACE/NAME.
         sail: istiods that the Sail operator keeps, as NAMESPACE/NAME, each with the object that they are made for.
         strays: objects of the cluster with names as in Istio's charts, by path, each with its Helm release as
             NAMESPACE/NAME; empty for none.
     """
 
     releases: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = field(default_factory=dict)
     sail: Mapping[str, str] = field(default_factory=dict)
     strays: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,6 +42,7 @@ def read(kube: Kube, istiods: Mapping[str, Mapping[str, Any]]) -> Traces:
     releases = kube.metadata(f"/api/v1/namespaces/{NAMESPACE}/secrets?labelSelector=owner%3Dhelm")
     return Traces(
         releases=frozenset(metadata["labels"]["name"] for metadata in releases),
+        owners={name: owner for name, istiod in istiods.items() if (owner := release_of(istiod["metadata"]))},
         sail={name: owner for name, istiod in istiods.items() if (owner := _sail(istiod["metadata"]))},
         strays={
             f"{path}/{metadata['name']}": release_of(metadata)

@@ -93,6 +93,7 @@ class BookinfoArgs:
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         image_source: where images come from.
+        checked: whether a MeshCheck follows, which waits for the pods and says more than Pulumi of those that fail.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
@@ -101,6 +102,7 @@ class BookinfoArgs:
     injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     image_source: ImageSource = field(default_factory=ImageSource)
+    checked: bool = False
 
 
 def service_account_name(service: str) -> str:
@@ -193,7 +195,12 @@ class Bookinfo(pulumi.ComponentResource):
                 f"{name}-{workload.name}",
                 parent=self,
                 depends_on=list(args.injectors),
-                metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
+                metadata={
+                    "name": workload.name,
+                    "namespace": args.namespace,
+                    "labels": workload.labels,
+                    **({"annotations": SKIP_AWAIT} if args.checked else {}),
+                },
                 spec=deployment_spec(workload, name_of(accounts[workload.service]), args.data_plane, args.image_source),
             )
             for workload in WORKLOADS

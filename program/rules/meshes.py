@@ -42,7 +42,7 @@ def refuse_others(settings: Settings, cluster: Cluster) -> None:
                 f"with adopt too: remove it with `kubectl delete {owner.lower().replace(' ', '/', 1)}`, or use another "
                 "cluster"
             )
-    found = foreign_releases(settings, cluster)
+    found = foreign_releases(settings, cluster) or _other_owners(settings, cluster)
     if found and not settings.adopt:
         version = next((str(version) for version in cluster.istiods.values() if version), "the one that runs")
         uninstall = " ".join(found)
@@ -53,6 +53,13 @@ def refuse_others(settings: Settings, cluster: Cluster) -> None:
             f"it. Else remove them with `helm uninstall --namespace {NAMESPACE} {uninstall}`, or use another cluster"
         )
     _refuse_leftovers(settings, cluster)
+
+
+def _other_owners(settings: Settings, cluster: Cluster) -> list[str]:
+    """The names of releases, other than the stack's, that have its istiods."""
+    istiods = {f"{NAMESPACE}/{istiod_release(revision)}" for revision in settings.control_planes.istiods}
+    owners = {cluster.traces.owners.get(istiod, istiod) for istiod in istiods}
+    return sorted(owner.rpartition("/")[2] for owner in owners - istiods)
 
 
 def _refuse_leftovers(settings: Settings, cluster: Cluster) -> None:

@@ -188,6 +188,7 @@ def test_a_service_in_a_namespace_of_its_own_brings_the_namespace_and_a_check_of
     assert mesh.inputs("namespace-shop-namespace")["metadata"]["labels"]["istio-injection"] == "enabled"
     assert mesh.named("service-orders-v1").dependencies == {
         "istio-istiod",
+        "injection-check-command",
         "namespace-shop-namespace",
         "service-orders-account",
     }

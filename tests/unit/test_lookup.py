@@ -290,6 +290,7 @@ def marks(release: str, namespace: str) -> dict[str, Any]:
 
 def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings) -> None:
     sail = istiod("istio-system", "pilot:1.24.0")
+    sail["metadata"]["annotations"] = marks("mesh", "istio-system")["annotations"]
     sail["metadata"]["ownerReferences"] = [{"kind": "IstioRevision", "name": "default"}]
     server.answer(ISTIODS, {"items": [sail]})
     server.answer(RELEASES, items({"sh.helm.release.v1.istiod.v1": {"labels": {"name": "istiod"}}}))
@@ -298,6 +299,7 @@ def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings
     assert look_up(existing, OWNER).traces == Traces(
         releases=frozenset({"istiod"}),
         sail={"istio-system/istiod": "IstioRevision default"},
+        owners={"istio-system/istiod": "istio-system/mesh"},
         strays={
             f"{LISTS[0]}/istiod-clusterrole-istio-system": "istio/mesh",
             f"{LISTS[2]}/istio-sidecar-injector": "",

@@ -98,3 +98,11 @@ def test_a_mesh_elsewhere_keeps_its_validator(adopt: bool) -> None:
         traces=Traces(strays={VALIDATOR: "mesh/istio-base"}),
     )
     refused(elsewhere, "and istiod runs as mesh/istiod: a cluster has one such validator", adopt)
+
+
+def test_an_istiod_of_a_release_of_another_name_is_refused_by_that() -> None:
+    owned = Cluster(kubernetes=Version(1, 29), traces=Traces(owners={"istio-system/istiod": "istio-system/mesh"}))
+    refused(owned, "Helm releases mesh in istio-system are not this stack's")
+    assert plan(ADOPTING, owned).adopted_releases == ()  # the command finds it by its marks
+    plan(SETTINGS, replace(owned, traces=Traces(owners={"istio-system/istiod": "istio-system/istiod"})))
+    plan(SETTINGS, replace(owned, traces=Traces(owners={"mesh/istiod": "mesh/mesh"})))

@@ -36,6 +36,7 @@ TOKENS = {
     "istio-minikube:components:RevisionTag",
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
+    "istio-minikube:components:InjectionCheck",
 }
 MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {
