@@ -12,6 +12,8 @@ from tests.embedded.stack import CONTEXT, Stack, objects, settings_for
 
 ISTIOD = "/apis/apps/v1/namespaces/istio-system/deployments/istiod"
 NAMESPACE = "/api/v1/namespaces/istio-system"
+# Istio's own default, which the stand-in's pod template knows only where it is said.
+SAME = ("--set", "global.istioNamespace=istio-system")
 ROLE = f"{RBAC}/clusterroles/istiod-clusterrole-istio-system"
 
 
@@ -31,7 +33,7 @@ def mesh(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """What a person has installed with helm, by the names of Istio's own instructions and by others."""
     charts = stack.cluster.root / "charts"
     for release, chart in zip(request.param, ("base", "istiod"), strict=True):
-        helm(stack, "install", release, str(charts / f"{chart}-1.23.0.tgz"), "--create-namespace", "--wait")
+        helm(stack, "install", release, str(charts / f"{chart}-1.23.0.tgz"), "--create-namespace", "--wait", *SAME)
     yield stack
     stack.down()
     stack.kube.delete(NAMESPACE)
