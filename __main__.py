@@ -26,11 +26,12 @@ planned = plan(settings, found)
 for warning in planned.warnings:
     pulumi.warn(warning)
 
-base = compose.ground(settings, planned, owner, compose.arrive(settings, found))
+provider, guard = compose.arrive(settings, found)
+base = compose.ground(settings, planned, owner, provider)
 deployments = {settings.namespace: compose.bookinfo(base)} if settings.bookinfo else {}
 for place, made in compose.services(base).items():
     deployments[place] = deployments.get(place, {}) | made
 compose.traffic(base)
 compose.observability(base)
 compose.checks(base, deployments, after=compose.security(base))
-compose.leave(settings, found, base.made)
+compose.leave(guard, base.made)

@@ -54,18 +54,22 @@ class Ground:
     made: list[pulumi.Resource] = field(default_factory=list)
 
 
-def guard_of(settings: Settings, found: Cluster) -> mesh.ClusterGuardArgs:
-    """The cluster that was found, for the guards of a cluster which this stack does not start itself."""
+def guard_of(
+    settings: Settings, identity: pulumi.Input[str], after: Sequence[pulumi.Resource]
+) -> mesh.ClusterGuardArgs:
+    """A guard of the cluster of that identity, which comes after some resources."""
     return mesh.ClusterGuardArgs(
-        identity=found.identity,
+        identity=identity,
         accepted=settings.accept_cluster,
         kubeconfig=settings.kubeconfig,
         context=settings.context,
+        after=after,
     )
 
 
-def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
-    """The provider of every Kubernetes resource, once the cluster runs and is the right one."""
+def arrive(settings: Settings, found: Cluster) -> tuple[k8s.Provider, mesh.ClusterGuardArgs]:
+    """The provider of every Kubernetes resource, once the cluster runs and is the right one, and what guards it."""
+    guard = guard_of(settings, found.identity, [])
     if settings.cluster_mode == "minikube":
         args = mesh.MinikubeArgs(
             profile=settings.minikube_profile,
@@ -74,26 +78,27 @@ def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
             kubernetes_version=settings.kubernetes_version,
             kubeconfig=settings.kubeconfig,
             driver=settings.minikube_driver,
+            missing=found.missing,
         )
-        cluster: pulumi.Resource = mesh.Minikube("minikube", args)
-    else:
-        cluster = mesh.ClusterGuard("arrival", guard_of(settings, found))
+        minikube = mesh.Minikube("minikube", args)
+        guard = guard_of(settings, found.identity or minikube.cluster, [minikube])
+    arrival = mesh.ClusterGuard("arrival", guard)
     # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
-    return k8s.Provider(
+    provider = k8s.Provider(
         "cluster",
         kubeconfig=settings.kubeconfig,
         context=settings.context,
         cluster_identifier=settings.context,
         # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
         enable_patch_force=True,
-        opts=pulumi.ResourceOptions(depends_on=[cluster]),
+        opts=pulumi.ResourceOptions(depends_on=[arrival]),
     )
+    return provider, guard
 
 
-def leave(settings: Settings, found: Cluster, made: Sequence[pulumi.Resource]) -> None:
+def leave(guard: mesh.ClusterGuardArgs, made: Sequence[pulumi.Resource]) -> None:
     """What is deleted first, and only from the right cluster."""
-    if settings.cluster_mode == "existing":
-        mesh.ClusterGuard("departure", replace(guard_of(settings, found), after=made))
+    mesh.ClusterGuard("departure", replace(guard, after=[*guard.after, *made]))
 
 
 def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provider) -> Ground:

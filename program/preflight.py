@@ -118,16 +118,22 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
     wanted = [Version.parse(version) for version in planes.versions.values()]
+    kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
         for istio in wanted
         for problem in versions.incompatibilities(
             istio=istio,
-            kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
+            kubernetes=kubernetes,
             gateway_api=settings.gateway_api,
         )
     ]
     found += revision_rules.version_problems(planes, cluster)
+    found += [
+        problem
+        for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
+        for problem in versions.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
+    ]
     if found and settings.compatibility == "enforce":
         raise pulumi.RunError(
             "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
@@ -137,6 +143,20 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
         if row and row.end_of_life:
             found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
     return found
+
+
+def _kubernetes(settings: Settings, cluster: Cluster) -> Version:
+    """The Kubernetes that there will be: that of the cluster, which is upgraded where minikube starts it.
+
+    Raises:
+        pulumi.RunError: it cannot become what is configured; says by which steps it can.
+    """
+    wanted = Version.parse(settings.kubernetes_version)
+    if cluster.kubernetes is None or settings.cluster_mode != "minikube":
+        return cluster.kubernetes or wanted
+    if problems := versions.kubernetes_upgrade_problems(running=cluster.kubernetes, wanted=wanted):
+        raise pulumi.RunError("; ".join(problems))
+    return wanted
 
 
 def _refuse_missing_charts(settings: Settings) -> None:

@@ -18,14 +18,14 @@ class ClusterGuardArgs:
     """Which cluster the context leads to now.
 
     Attributes:
-        identity: UID of the cluster's namespace kube-system.
+        identity: UID of the cluster's namespace kube-system; an output where the stack starts the cluster itself.
         accepted: a cluster that may take the place of the recorded one, by the same UID; empty for none.
         kubeconfig: path of the kubeconfig file.
         context: its context.
-        after: what must be gone before this guard is: nothing of it is deleted from another cluster.
+        after: what must be there before this guard is, and is deleted after it.
     """
 
-    identity: str
+    identity: pulumi.Input[str]
     accepted: str
     kubeconfig: str
     context: str

@@ -1,5 +1,6 @@
 """A minikube profile, started or adopted."""
 
+import json
 import shlex
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ class MinikubeArgs:
         kubernetes_version: vMAJOR.MINOR.PATCH.
         kubeconfig: the kubeconfig file that gets the context; a leading ~ is the home folder.
         driver: minikube's driver; empty lets minikube choose.
+        missing: where no cluster was found, a text that no other update has, such as the time: the profile is then
+            looked for whatever the state says of it. Empty where the cluster is there.
 
     Source: https://minikube.sigs.k8s.io/docs/commands/start/
     """
@@ -34,6 +37,7 @@ class MinikubeArgs:
     kubernetes_version: str
     kubeconfig: str
     driver: str = ""
+    missing: str = ""
 
 
 def start_command(args: MinikubeArgs) -> str:
@@ -55,10 +59,19 @@ def delete_command(args: MinikubeArgs) -> str:
     return f"{MODULE} delete {shlex.join([f'--profile={args.profile}', f'--kubeconfig={args.kubeconfig}'])}"
 
 
+def cluster_of(stdout: str) -> str:
+    """The cluster's identity, from what the start command printed; empty where an older one did not tell."""
+    return str(json.loads(stdout).get("cluster", ""))
+
+
 class Minikube(pulumi.ComponentResource):
-    """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it."""
+    """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it.
+
+    ``cluster`` is its identity, the UID of its namespace kube-system, as it was at the last start from here.
+    """
 
     command: local.Command
+    cluster: pulumi.Output[str]
 
     def __init__(self, name: str, args: MinikubeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Minikube", name, None, opts)
@@ -70,9 +83,13 @@ class Minikube(pulumi.ComponentResource):
             delete=delete_command(args),
             # Another profile is another cluster; other figures are refused by the command, which says why.
             triggers=[args.profile],
+            # State alone does not tell that a profile was deleted by hand: where it is missing, this is an update.
+            environment={"MISSING": args.missing},
             opts=pulumi.ResourceOptions(
                 parent=self,
+                ignore_changes=[] if args.missing else ["environment"],
                 custom_timeouts=pulumi.CustomTimeouts(create=START_TIMEOUT, update=START_TIMEOUT),
             ),
         )
-        self.register_outputs({"profile": args.profile})
+        self.cluster = self.command.stdout.apply(cluster_of)
+        self.register_outputs({"profile": args.profile, "cluster": self.cluster})
