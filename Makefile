@@ -2,11 +2,14 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 PYTHON ?= python3
-STACK ?= dev
+# The stack; by default dev where minikube is on PATH, embedded elsewhere.
+STACK ?=
 PY := .venv/bin/python
 READY := .venv/.ready
+OPERATIONS := $(PY) -m operations
+OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status shell test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -19,28 +22,31 @@ $(READY): requirements.txt requirements-dev.txt
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up (STACK=dev): minikube and the Pulumi CLI, or the rehearsal without minikube
-	@$(PY) -m operations.deploy up --stack $(STACK) $(if $(POLICIES),--policies)
+up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up: STACK, else dev with minikube on PATH, embedded without
+	@$(OPERATIONS) up $(OF_STACK) $(if $(POLICIES),--policies)
 
-preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change (needs the Pulumi CLI)
-	@$(PY) -m operations.deploy preview --stack $(STACK) $(if $(POLICIES),--policies)
+preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change
+	@$(OPERATIONS) preview $(OF_STACK) $(if $(POLICIES),--policies)
 
-drift: $(READY) ## Tell what in STACK's cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
-	@$(PY) -m operations.deploy drift --stack $(STACK) $(if $(REPAIR),--repair)
+drift: $(READY) ## Show what in the cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
+	@$(OPERATIONS) drift $(OF_STACK) $(if $(REPAIR),--repair)
 
 recover: $(READY) ## Put right what an up that was killed has left, or what was changed by hand; then run up
-	@$(PY) -m operations.deploy recover --stack $(STACK)
+	@$(OPERATIONS) recover $(OF_STACK)
 
-vendor: $(READY) ## Fetch STACK's charts and Gateway API manifest into vendor/, and lock their digests (UPDATE=1: take changed ones)
-	@$(PY) -m operations.vendor --stack $(STACK) $(if $(UPDATE),--update)
+vendor: $(READY) ## Fetch the stack's charts and Gateway API manifest into vendor/, and lock them (UPDATE=1: take changed ones)
+	@$(OPERATIONS) vendor $(OF_STACK) $(if $(UPDATE),--update)
 
-destroy: $(READY) ## Undo up
-	@$(PY) -m operations.deploy destroy --stack $(STACK)
+destroy: $(READY) ## Remove what up created, and nothing else
+	@$(OPERATIONS) destroy $(OF_STACK)
 
-status: $(READY) ## Show the rehearsal's pods and outputs
-	@$(PY) -m operations status
+status: $(READY) ## Show the cluster's pods and the stack's outputs
+	@$(OPERATIONS) status $(OF_STACK)
 
-test: lint ## Everything: format, types, unit, rehearsal and engine tests
+shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
+	@$(OPERATIONS) shell $(OF_STACK)
+
+test: lint ## Everything: format, types, unit, embedded and engine tests
 	@$(PY) -m pytest tests
 
 check: lint unit ## What needs no cluster; within a minute
@@ -53,58 +59,60 @@ lint: $(READY)
 unit: $(READY)
 	@$(PY) -m pytest --quiet tests/unit
 
-clean: ## Remove what make made, but no cluster's state
+clean: ## Remove what make created, but no cluster's state
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Environments: what a stack comes to, what a change does to it, and what CI runs. See docs/environments.md.
 BASE ?= origin/main
 OUT ?= .rendered
 PREVIEWED ?= dev staging prod
-# Such as --stand-ins, which takes the rehearsal's charts and CRDs in place of downloads.
+# Such as --stand-ins, which takes the embedded cluster's charts and CRDs in place of downloads.
 RENDER ?=
+# The folder of a stack's manifests.
+STACK_OUT = $(OUT)/$(or $(STACK),dev)
 .PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
 
-render: $(READY) ## Write every manifest of STACK into .rendered/STACK (RENDER=--stand-ins: offline)
-	@$(PY) -m operations render --stack $(STACK) --out $(OUT)/$(STACK) $(RENDER)
+render: $(READY) ## Write every manifest of the stack into .rendered/STACK (RENDER=--stand-ins: offline)
+	@$(OPERATIONS) render --stack $(or $(STACK),dev) --out $(STACK_OUT) $(RENDER)
 
-render-diff: $(READY) ## Show how STACK's manifests differ from those of commit BASE
-	@$(PY) -m operations render-diff --stack $(STACK) --base $(BASE) --out $(OUT)/diff-$(STACK) $(RENDER)
+render-diff: $(READY) ## Show how the stack's manifests differ from those of commit BASE
+	@$(OPERATIONS) render-diff --stack $(or $(STACK),dev) --base $(BASE) --out $(OUT)/diff-$(or $(STACK),dev) $(RENDER)
 
-policy: $(READY) ## Judge STACK's manifests by the policies, without the Pulumi CLI
-	@$(PY) -m operations policy --stack $(STACK) $(RENDER)
+policy: $(READY) ## Judge the stack's manifests by the policies, without the Pulumi CLI
+	@$(OPERATIONS) policy --stack $(or $(STACK),dev) $(RENDER)
 
 policy/.venv/.ready: policy/requirements.txt $(READY)
 	@$(PY) -m venv policy/.venv
 	@policy/.venv/bin/pip install --quiet --disable-pip-version-check -r policy/requirements.txt
 	@touch $@
 
-policy-pack: policy/.venv/.ready ## Set up the policy pack for `python -m operations.deploy up --policies`
+policy-pack: policy/.venv/.ready ## Set up the policy pack for `make up POLICIES=1`
 
-graph: $(READY) ## Draw STACK's components into README.md
-	@$(PY) -m operations graph --stack $(STACK)
+graph: $(READY) ## Draw the stack's components, and the table of keys, into README.md
+	@$(OPERATIONS) graph --stack $(or $(STACK),dev)
 
 graph-check: $(READY)
-	@$(PY) -m operations graph --check >/dev/null
+	@$(OPERATIONS) graph --stack dev --check >/dev/null
 
 workflows: $(READY)
-	@$(PY) -m operations.actionlint
+	@$(OPERATIONS) workflows
 
-preview-base: $(READY) ## Bring the rehearsal up as it is at commit BASE (needs the Pulumi CLI)
-	@$(PY) -m operations preview-base --base $(BASE)
+preview-base: $(READY) ## Bring stack embedded up as it is at commit BASE
+	@$(OPERATIONS) preview-base --base $(BASE)
 
 preview-head: $(READY) ## Preview this work tree against what preview-base brought up
-	@$(PY) -m operations preview
+	@$(OPERATIONS) preview-head
 
 preview-comment: $(READY) ## Write a pull request's comment: preview-head, and the manifests that differ from BASE
 	@mkdir -p .preview
-	@$(PY) -m operations preview >.preview/rehearsal.diff || { cat .preview/rehearsal.diff; exit 1; }
+	@$(OPERATIONS) preview-head >.preview/embedded.diff || { cat .preview/embedded.diff; exit 1; }
 	@$(foreach stack,$(PREVIEWED),$(MAKE) --no-print-directory render-diff STACK=$(stack) \
 		&& cp $(OUT)/diff-$(stack)/changes.diff .preview/$(stack).diff &&) true
-	@$(PY) -m operations comment --out .preview/comment.md --section "Preview of the rehearsal=.preview/rehearsal.diff" \
+	@$(OPERATIONS) comment --out .preview/comment.md --section "Preview of stack embedded=.preview/embedded.diff" \
 		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
 
-doctor: $(READY) ## Tell what is installed, which cluster STACK would touch, and what is missing
-	@$(PY) -m operations.doctor --stack $(STACK)
+doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing
+	@$(OPERATIONS) doctor $(OF_STACK)
 
 e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e

@@ -39,7 +39,7 @@ def _against_a_bare_loop(copies: int, runs: int) -> Iterator[Result]:
 
 
 def _evaluate(copies: int, *, bare: bool = False) -> Cost:
-    return child("evaluate", PROGRAMS / "many", "bench", f"copies={copies}", f"bare={str(bare).lower()}")
+    return child(PROGRAMS / "many", "bench", f"copies={copies}", f"bare={str(bare).lower()}")
 
 
 def _imported(statement: str) -> float:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from embedded import artifacts
 from embedded.cluster import Cluster
-from operations.evaluate import PROJECT
+from operations import engine
+from operations.manifests.evaluate import PROJECT
+from operations.pulumi_cli import Cli
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 ISTIO = "1.23.0"
@@ -44,9 +46,9 @@ def quietly(*command: str, folder: Path = PROJECT, environment: dict[str, str] |
         raise
 
 
-def child(work: str, project: Path, stack: str, *config: str, kubeconfig: Path = Path("none")) -> Cost:
-    """Evaluate a program, or bring its stack up or down, in a process of its own."""
-    words = [work, "--project", str(project), "--stack", stack, "--kubeconfig", str(kubeconfig), "--config", *config]
+def child(project: Path, stack: str, *config: str) -> Cost:
+    """Evaluate a program in a process of its own."""
+    words = ["--project", str(project), "--stack", stack, "--config", *config]
     return Cost(**json.loads(quietly(sys.executable, "-m", "benchmarks.child", *words)))
 
 
@@ -61,6 +63,11 @@ def fresh_cluster() -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.delete()
+
+
+def cli(cluster: Cluster, stack: str, project: Path = PROJECT) -> Cli:
+    """The Pulumi CLI on a stack whose state is in the cluster's folder."""
+    return Cli(engine=engine.find(), stack=stack, state=cluster.root / project.name, project=project)
 
 
 def settings(cluster: Cluster) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.measure import Result, timed
 from benchmarks.setting import quietly
 from embedded import toolchain
-from operations.evaluate import PROJECT
+from operations.manifests.evaluate import PROJECT
 
 LIMIT_SECONDS = 15.0
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "vendor")
@@ -17,7 +17,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "vendor")
 
 def results(runs: int) -> Iterator[Result]:
     """From nothing running to six ready Bookinfo pods, against what a person should have to wait at the most."""
-    toolchain.ensure()
+    toolchain.ensure("cluster", "engine")
     took = [_make_up() for _ in range(runs)]
     yield Result(
         name=f"make up on the embedded cluster, against {LIMIT_SECONDS:.0f} s",

@@ -6,12 +6,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks.measure import Result, alternate, timed
-from benchmarks.setting import ISTIO, child, fresh_cluster, quietly, settings
+from benchmarks.setting import ISTIO, cli, fresh_cluster, quietly, settings
 from embedded import toolchain
 from embedded.cluster import CONTEXT, Cluster
-from operations import pulumi_cli
-from operations.evaluate import PROJECT
-from operations.render import render
+from operations.manifests.render import render
 
 STACK = "embedded"
 Way = Callable[[Cluster], None]
@@ -29,7 +27,7 @@ def write_manifests(cluster: Cluster) -> None:
 
 def by_hand(cluster: Cluster) -> None:
     """The tutorial, each step once the one before is through."""
-    tools = toolchain.ensure()
+    tools = toolchain.ensure("cluster").cluster
     place = ("--kubeconfig", str(cluster.kubeconfig))
     helm = (str(tools / "helm"), *place, "--kube-context", CONTEXT, "--namespace", "istio-system", "install", "--wait")
     kubectl = (str(tools / "kubectl"), *place, "--context", CONTEXT)
@@ -53,32 +51,15 @@ def by_hand(cluster: Cluster) -> None:
     wait("default")
 
 
-def offline(cluster: Cluster) -> None:
-    """The program by the offline engine."""
-    config = [f"{key}={value}" for key, value in settings(cluster).items()]
-    child("up", PROJECT, STACK, *config, kubeconfig=cluster.kubeconfig)
-
-
-def by_pulumi(binary: Path) -> Way:
+def by_pulumi(cluster: Cluster) -> None:
     """The program by ``pulumi up`` on a new stack."""
-
-    def up(cluster: Cluster) -> None:
-        cli = pulumi_cli.Cli(binary=binary, stack=STACK, state=cluster.root / "state")
-        cli.up(settings(cluster), quiet=True)
-
-    return up
+    cli(cluster, STACK).up(settings(cluster), quiet=True)
 
 
 def results(runs: int) -> Iterator[Result]:
-    """By the offline engine, and by the Pulumi CLI where there is one."""
-    yield _against_by_hand("offline engine", offline, 0.8, runs)
-    if binary := pulumi_cli.found():
-        yield _against_by_hand("pulumi up", by_pulumi(binary), 1.2, runs)
-
-
-def _against_by_hand(name: str, way: Way, target: float, runs: int) -> Result:
-    ours, reference = alternate(lambda: _from_nothing(way), lambda: _from_nothing(by_hand), runs)
-    return Result(name=f"up from nothing, {name}, against by hand", ours=ours, reference=reference, target=target)
+    """From nothing to a checked mesh."""
+    ours, reference = alternate(lambda: _from_nothing(by_pulumi), lambda: _from_nothing(by_hand), runs)
+    yield Result(name="up from nothing, against by hand", ours=ours, reference=reference, target=1.2)
 
 
 def _from_nothing(way: Way) -> float:

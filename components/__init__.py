@@ -1,6 +1,7 @@
 """The mesh's building blocks: one ComponentResource a module."""
 
 from .cluster.cluster_guard import ClusterGuard, ClusterGuardArgs
+from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
 from .cluster.minikube import Minikube, MinikubeArgs
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
@@ -37,6 +38,8 @@ __all__ = [
     "BookinfoArgs",
     "ClusterGuard",
     "ClusterGuardArgs",
+    "EmbeddedCluster",
+    "EmbeddedClusterArgs",
     "Exposure",
     "ExposureArgs",
     "GatewayApiCrds",

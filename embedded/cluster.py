@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import yaml
@@ -41,6 +42,7 @@ WATCHED_PLURALS = {
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
 }
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 START_TIMEOUT = 180.0
 """Seconds; a start takes about 5 on an idle machine."""
 
@@ -177,6 +179,18 @@ class Cluster:
             return False
         api = self._api(ports)
         return _node_is_ready(api) and _has_default_account(api)
+
+    def identity(self) -> str:
+        """The UID of the namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: the cluster does not run.
+        """
+        ports = self._ports()
+        status, namespace = self._api(ports).request("GET", KUBE_SYSTEM) if ports else (0, None)
+        if status != HTTPStatus.OK:
+            raise EmbeddedError(f"The embedded cluster in {self.root} does not answer. Start it, and try again.")
+        return str(namespace["metadata"]["uid"])
 
     def _launch(self, tools: Path) -> None:
         self.root.chmod(0o700)

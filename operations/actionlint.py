@@ -1,4 +1,4 @@
-"""``python -m operations.actionlint``: lints .github/workflows with the actionlint that operations/lint/go.mod pins.
+"""``make workflows``: lints .github/workflows with the actionlint that operations/lint/go.mod pins.
 
 ``go tool`` builds it once and keeps it in Go's cache. Where the Go modules cannot be had it says so and lets it pass.
 """
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.commands import UserError
 from embedded.errors import Unreachable
 from embedded.toolchain import find_go, go_environment, is_network_failure
 
@@ -23,9 +22,6 @@ def main() -> int:
     except Unreachable as error:
         print(f"skipped: actionlint, as there is no Go: {error}")
         return 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     files = sorted(map(str, WORKFLOWS.glob("*.yaml")))
     # No shellcheck and pyflakes: they are there on some machines only.
     command = [str(go), "tool", "actionlint", "-shellcheck=", "-pyflakes=", *files]
@@ -35,7 +31,3 @@ def main() -> int:
         return 0
     print(done.stdout or done.stderr, end="", file=sys.stderr)
     return done.returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())

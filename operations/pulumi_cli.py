@@ -1,4 +1,4 @@
-"""The Pulumi CLI on one of this project's stacks: found or fetched, with a local file backend unless told otherwise."""
+"""The Pulumi CLI on one of this project's stacks, with a local file backend unless told otherwise."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
+from components.commands import UserError
+from operations.engine import Engine
+
 PROJECT = Path(__file__).resolve().parent.parent
 PROJECT_NAME = "istio-minikube"
 # In the environment of the CLI, and so of whatever it starts.
 MARK = "ISTIO_MINIKUBE_STACK"
-
-
-class CliError(Exception):
-    """One paragraph for the person at the terminal: what happened and what to do about it."""
+STATE = PROJECT / ".pulumi-state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,14 @@ class Cli:
     """The CLI on one stack.
 
     Attributes:
-        binary: the pulumi executable.
+        engine: the pulumi executable, and what its environment needs.
         stack: the stack's name; its configuration is Pulumi.STACK.yaml.
         state: folder of the file backend that is used unless PULUMI_BACKEND_URL names another.
         policies: enforce the policy pack in policy/, whose virtual environment `make policy-pack` sets up.
         project: the folder with Pulumi.yaml and the stack's file.
     """
 
-    binary: Path
+    engine: Engine
     stack: str
     state: Path
     policies: bool = False
@@ -43,7 +43,7 @@ class Cli:
         """``pulumi up``, with configuration keys over the stack's file; the stack's outputs. Says nothing if ``quiet``.
 
         Raises:
-            CliError: the CLI failed; it has said why.
+            UserError: the CLI failed; it has said why.
         """
         self.select(overrides)
         words = ("up", "--yes", "--skip-preview", *self._policy_words)
@@ -52,14 +52,14 @@ class Cli:
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
-    def preview(self, overrides: Mapping[str, str] | None = None) -> None:
-        """``pulumi preview --diff``, with configuration keys over the stack's file.
+    def preview(self, overrides: Mapping[str, str] | None = None, *, quiet: bool = False) -> str:
+        """``pulumi preview --diff``, with configuration keys over the stack's file; what it printed if ``quiet``.
 
         Raises:
-            CliError: the CLI failed, or a mandatory policy is broken; it has said why.
+            UserError: the CLI failed, or a mandatory policy is broken; it has said why.
         """
         self.select(overrides)
-        self.run("preview", "--diff", *self._policy_words)
+        return self.run("preview", "--diff", *self._policy_words, quiet=quiet)
 
     def destroy(self) -> None:
         """``pulumi destroy``."""
@@ -99,7 +99,7 @@ class Cli:
 
     def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
-            [str(self.binary), *words, "--stack", self.stack, "--non-interactive"],
+            [str(self.engine.binary), *words, "--stack", self.stack, "--non-interactive"],
             cwd=folder,
             env={**(variables or {}), **self.environment()},
             stdout=subprocess.PIPE if quiet else None,
@@ -107,7 +107,7 @@ class Cli:
             check=False,
         )
         if done.returncode:
-            raise CliError(f"`pulumi {words[0]}` exits with {done.returncode}; what it says above tells why")
+            raise UserError(f"`pulumi {words[0]}` exits with {done.returncode}; what it says above tells why")
         return done.stdout or ""
 
     def environment(self) -> dict[str, str]:
@@ -119,6 +119,7 @@ class Cli:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **passphrase,
             **os.environ,
+            **self.engine.variables,
             **dict([self.mark.split("=", 1)]),
         }
 
@@ -157,7 +158,7 @@ class Cli:
             try:
                 read = value if kind == "string" else yaml.safe_load(value)
             except yaml.YAMLError as error:
-                raise CliError(
+                raise UserError(
                     f"config key {PROJECT_NAME}:{key} is {value!r}; accepted: YAML of type {kind}"
                 ) from error
             document["config"] = (document.get("config") or {}) | {f"{description['name']}:{key}": read}
@@ -165,24 +166,3 @@ class Cli:
             earlier = yaml.safe_load(self._config_file.read_text()) or {}
             document |= {key: earlier[key] for key in ("encryptionsalt",) if key in earlier}
         self._config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
-def found() -> Path | None:
-    """The CLI on PATH, if there is one."""
-    binary = shutil.which("pulumi")
-    return Path(binary) if binary else None
-
-
-def fetched(folder: Path) -> Path:
-    """The CLI of the SDK's own version, put into ``folder`` by the SDK.
-
-    Raises:
-        CliError: it cannot be fetched.
-    """
-    from pulumi.automation import PulumiCommand  # slow to import, and only needed here
-
-    print(f"The Pulumi CLI is not on PATH: fetching it into {folder}, once", flush=True)
-    try:
-        return Path(PulumiCommand.install(root=str(folder)).command)
-    except Exception as error:
-        raise CliError(f"the Pulumi CLI cannot be fetched ({error}); install it and put it on PATH") from error

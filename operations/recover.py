@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.commands import UserError
 from components.commands.cluster import must_be_known
 from components.kube import KUBE_SYSTEM, Kube, KubeError
 from components.ownership import LABEL
-from operations.pulumi_cli import Cli, CliError
+from operations.pulumi_cli import Cli
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 GUARD = "ClusterGuard$command:local:Command::"
@@ -197,11 +198,11 @@ def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str],
         declared: the Helm releases of the program.
 
     Raises:
-        CliError: an update of this stack runs, the cluster does not, or the CLI failed.
+        UserError: an update of this stack runs, the cluster does not, or the CLI failed.
         UserError: it is not the cluster that the stack was brought up on.
     """
     if alive := ", ".join(map(str, running(cli.mark, is_cli))):
-        raise CliError(f"an update of stack {cli.stack} is under way (process {alive}): wait for it, or interrupt it")
+        raise UserError(f"an update of stack {cli.stack} is under way (process {alive}): wait for it, or interrupt it")
     cli.select(overrides)
     state = State.of(cli.export())
     kube = _cluster(state, settings) if state.uses_cluster else None
@@ -229,6 +230,6 @@ def _cluster(state: State, settings: Mapping[str, str]) -> Kube:
         kube = Kube(settings["kubeconfig"], settings["context"])
         here = str(kube.get(KUBE_SYSTEM)["metadata"]["uid"])
     except KubeError as error:
-        raise CliError(f"{error}; start the cluster, then recover again") from error
+        raise UserError(f"{error}; start the cluster, then recover again") from error
     must_be_known(here, state.cluster, settings["acceptCluster"], settings["context"])
     return kube

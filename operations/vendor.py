@@ -1,16 +1,13 @@
 """``make vendor``: fetches the charts and the Gateway API manifest of a stack, and locks what is in them."""
 
-import argparse
 import http.client
 import json
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-import pulumi
 import yaml
 from pulumi.runtime import settings as runtime
 from pulumi.runtime.config import set_all_config
@@ -18,15 +15,11 @@ from pulumi.runtime.config import set_all_config
 from components.commands import UserError
 from components.gateway_api import LOADER, cache_folder, load_manifest, release_files
 from components.versions import Chart
-from operations.evaluate import stack_config
+from operations.manifests.evaluate import stack_config
 from program.settings import Settings
 from program.supply import FOLDER, LOCK, PROJECT, charts, digest, manifest_file, read_lock
 
 TIMEOUT_SECONDS = 60
-
-
-class VendorError(Exception):
-    """One paragraph for the person at the terminal: which file, and what to do about it."""
 
 
 def settings_of(stack: str) -> Settings:
@@ -46,7 +39,7 @@ def fetched(settings: Settings) -> dict[str, tuple[bytes, str]]:
     """By name, every file of the stack and where it came from.
 
     Raises:
-        VendorError: one cannot be fetched.
+        UserError: one cannot be fetched.
         pulumi.RunError: the Gateway API's cannot be, or is of another version.
     """
     found = {chart.file: chart_archive(chart) for chart in charts(settings)}
@@ -61,12 +54,12 @@ def chart_archive(chart: Chart) -> tuple[bytes, str]:
     """A chart's archive and where it came from: a local folder, or a Helm repository by its index.
 
     Raises:
-        VendorError: it is not there, or not what the repository's index says.
+        UserError: it is not there, or not what the repository's index says.
     """
     if "://" not in chart.repository:
         path = Path(chart.repository).expanduser() / chart.file
         if not path.is_file():
-            raise VendorError(f"{path} does not exist; accepted: a folder that holds {chart.file}, or an address")
+            raise UserError(f"{path} does not exist; accepted: a folder that holds {chart.file}, or an address")
         return path.read_bytes(), chart.repository
     repository = f"{chart.repository.rstrip('/')}/"
     try:
@@ -74,13 +67,13 @@ def chart_archive(chart: Chart) -> tuple[bytes, str]:
         entry = next(entry for entry in index["entries"][chart.name] if entry["version"] == chart.version)
         address = urllib.parse.urljoin(repository, entry["urls"][0])
     except (yaml.YAMLError, KeyError, TypeError, IndexError, StopIteration) as error:
-        raise VendorError(
+        raise UserError(
             f"the index of {chart.repository} has no {chart.name} {chart.version}; check the version and the repository"
         ) from error
     content = _got(address)
     said = str(entry.get("digest") or digest(content)).removeprefix("sha256:")
     if digest(content) != said:
-        raise VendorError(
+        raise UserError(
             f"{address} has sha256 {digest(content)}, and the repository's own index says {said}: try again, or ask "
             "who runs the repository"
         )
@@ -93,7 +86,7 @@ def vendor(stack: str, settings: Settings, *, update: bool, project: Path = PROJ
     Nothing is written unless all of them are what the lock already says, or are new to it, or ``update`` is given.
 
     Raises:
-        VendorError: a file cannot be fetched, or is another one than it was; names it and both digests.
+        UserError: a file cannot be fetched, or is another one than it was; names it and both digests.
     """
     lock = read_lock(project)
     earlier: Mapping[str, Mapping[str, str]] = lock.get(stack, {})
@@ -102,7 +95,7 @@ def vendor(stack: str, settings: Settings, *, update: bool, project: Path = PROJ
     for file, (content, source) in found.items():
         was, now = earlier.get(file, {}).get("sha256", ""), digest(content)
         if was and was != now and not update:
-            raise VendorError(
+            raise UserError(
                 f"{file} from {source} has sha256 {now}, and {LOCK} says {was} for stack {stack}: a release's file "
                 f"should never change. Find out why; `make vendor STACK={stack} UPDATE=1` takes it all the same"
             )
@@ -120,34 +113,14 @@ def vendor(stack: str, settings: Settings, *, update: bool, project: Path = PROJ
 
 def _got(address: str) -> bytes:
     if urllib.parse.urlsplit(address).scheme not in ("https", "http", "file"):
-        raise VendorError(
+        raise UserError(
             f"{address} cannot be fetched from here; put the chart's archive into a folder and name that in its place"
         )
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 checked above
             content: bytes = answer.read()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        raise VendorError(
+        raise UserError(
             f"{address} cannot be fetched: {error}. Check the network and the repository, or name a local folder"
         ) from error
     return content
-
-
-def main(words: list[str] | None = None) -> int:
-    """Fetch and lock; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m operations.vendor", description=__doc__)
-    parser.add_argument("--stack", default="dev", help="the stack (default: %(default)s)")
-    parser.add_argument("--update", action="store_true", help="also take files that differ from the lock")
-    options = parser.parse_args(words)
-    try:
-        for line in vendor(options.stack, settings_of(options.stack), update=options.update):
-            print(line)
-    except (VendorError, UserError, pulumi.RunError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"Commit {LOCK}: stack {options.stack} is installed from these files alone from now on.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -70,29 +70,33 @@ class Cluster:
 def look_up(settings: Settings, owner: Owner) -> Cluster:
     """Read the cluster that ``settings`` names, on behalf of ``owner``.
 
-    With clusterMode minikube there may be none yet; an empty Cluster then says so.
+    Unless clusterMode is existing there may be none yet; an empty Cluster then says so.
 
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    starts_cluster = settings.cluster_mode == "minikube"
     try:
         return _read(Kube(settings.kubeconfig, settings.context), owner)
     except (MissingContextError, UnreachableError) as error:
-        if starts_cluster:
-            return _missing(settings, error)
-        advice = (
-            "Set kubeconfig and context, or clusterMode to minikube"
-            if isinstance(error, MissingContextError)
-            else "Start the cluster, or set kubeconfig and context to another"
-        )
-        raise pulumi.RunError(f"{error}. {advice}") from error
+        if settings.cluster_mode == "minikube":
+            _refuse_profile(settings, error)
+        elif settings.cluster_mode == "existing" or isinstance(error, UnreachableError):
+            raise pulumi.RunError(f"{error}. {_advice(settings, error)}") from error
+        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     except KubeError as error:
         raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
 
 
-def _missing(settings: Settings, error: KubeError) -> Cluster:
-    """An empty Cluster, if the profile whose cluster could not be read does not exist.
+def _advice(settings: Settings, error: KubeError) -> str:
+    if settings.cluster_mode == "embedded":
+        return "The embedded cluster was stopped: `make up` starts it"
+    if isinstance(error, MissingContextError):
+        return "Set kubeconfig and context, or clusterMode to minikube"
+    return "Start the cluster, or set kubeconfig and context to another"
+
+
+def _refuse_profile(settings: Settings, error: KubeError) -> None:
+    """Do nothing if the profile whose cluster could not be read does not exist: there is no cluster then.
 
     Real `minikube stop` takes the context out of the kubeconfig, so that a stopped cluster and none look alike there.
 
@@ -105,7 +109,7 @@ def _missing(settings: Settings, error: KubeError) -> Cluster:
     except UserError as told:
         raise pulumi.RunError(str(told)) from error
     if profile is None:
-        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+        return
     file = "" if settings.kubeconfig == DEFAULT_KUBECONFIG else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
     raise pulumi.RunError(
         f"minikube profile {profile.name!r} exists and is {profile.described}, but {error}. Nothing was touched: run "

@@ -23,7 +23,7 @@ from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
 
-ClusterMode = Literal["minikube", "existing"]
+ClusterMode = Literal["minikube", "embedded", "existing"]
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
@@ -93,7 +93,7 @@ class Settings:
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
         settings = cls(
-            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "existing")),
+            cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
             kubeconfig=paths.kubeconfig(
                 keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config")
             ),

@@ -1,6 +1,5 @@
 """A minikube profile, started or adopted."""
 
-import json
 import shlex
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import pulumi
 from pulumi_command import local
 
 from ..python import program
+from . import own_cluster
 
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE = program("minikube")
@@ -59,11 +59,6 @@ def delete_command(args: MinikubeArgs) -> str:
     return f"{MODULE} delete {shlex.join([f'--profile={args.profile}', f'--kubeconfig={args.kubeconfig}'])}"
 
 
-def cluster_of(stdout: str) -> str:
-    """The cluster's identity, from what the start command printed; empty where an older one did not tell."""
-    return str(json.loads(stdout).get("cluster", ""))
-
-
 class Minikube(pulumi.ComponentResource):
     """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it.
 
@@ -75,21 +70,15 @@ class Minikube(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MinikubeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Minikube", name, None, opts)
-        start = start_command(args)
-        self.command = local.Command(
+        self.command = own_cluster.start_command(
             f"{name}-start",
-            create=start,
-            update=start,
+            parent=self,
+            start=start_command(args),
             delete=delete_command(args),
             # Another profile is another cluster; other figures are refused by the command, which says why.
             triggers=[args.profile],
-            # State alone does not tell that a profile was deleted by hand: where it is missing, this is an update.
-            environment={"MISSING": args.missing},
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                ignore_changes=[] if args.missing else ["environment"],
-                custom_timeouts=pulumi.CustomTimeouts(create=START_TIMEOUT, update=START_TIMEOUT),
-            ),
+            missing=args.missing,
+            timeout=START_TIMEOUT,
         )
-        self.cluster = self.command.stdout.apply(cluster_of)
+        self.cluster = own_cluster.identity(self.command)
         self.register_outputs({"profile": args.profile, "cluster": self.cluster})

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from operations import pulumi_cli
-from operations.pulumi_cli import Cli, CliError
+from components.commands import UserError
+from operations import engine
+from operations.pulumi_cli import Cli
 
 STACK = "ci"
 PROFILE = "minikube"
@@ -32,11 +33,9 @@ def kubectl(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    binary = pulumi_cli.found()
-    assert binary, "the Pulumi CLI is not on PATH"
     assert shutil.which("minikube"), "minikube is not on PATH"
     assert PROFILE not in profiles(), f"a minikube profile {PROFILE} is there already, and these tests would delete it"
-    cli = Cli(binary=binary, stack=STACK, state=tmp_path_factory.mktemp("state"))
+    cli = Cli(engine=engine.find(), stack=STACK, state=tmp_path_factory.mktemp("state"))
     cli.up(dict(pair.split("=", 1) for pair in os.environ.get("E2E", "").split()))
     yield cli
     if PROFILE in profiles():
@@ -47,7 +46,7 @@ def unchanged(cli: Cli) -> bool:
     """Whether neither the program nor the cluster asks for a change."""
     try:
         cli.run("preview", "--refresh", "--expect-no-changes", "--diff")
-    except CliError:
+    except UserError:
         return False
     return True
 

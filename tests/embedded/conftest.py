@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,15 +9,16 @@ import pytest
 from embedded import artifacts, toolchain
 from embedded.cluster import Cluster
 from embedded.errors import Unreachable
+from tests.embedded.engine import for_tests
 from tests.embedded.kube import Kube
-from tests.embedded.project import copy_to, rehearse
+from tests.embedded.project import copy_to
 
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """The embedded cluster's binaries; skips where they cannot be downloaded, unless REQUIRE_EMBEDDED=1."""
     try:
-        return toolchain.ensure()
+        return toolchain.ensure("cluster").cluster
     except Unreachable as reason:
         if os.environ.get("REQUIRE_EMBEDDED") == "1":
             raise
@@ -41,12 +44,11 @@ def own_cluster(tools: Path, tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def copy(tools: Path, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 the binaries must be there
-    """A copy of the project; its rehearsal, on a cluster of its own, is gone in the end."""
+    """A copy of the project; its embedded cluster is gone in the end."""
+    for_tests()
     copy_to(tmp_path)
     yield tmp_path
-    # Without this the stack would be taken away first, from a cluster that goes with all that is in it.
-    (tmp_path / ".embedded" / "up.json").unlink(missing_ok=True)
-    rehearse(tmp_path, "down")
+    subprocess.run([sys.executable, "-m", "embedded", "delete"], cwd=tmp_path, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from components.kube import Kube
-from operations import render
-from operations.evaluate import Registration
-from operations.objects import Api, wait_until
+from operations.manifests import render
+from operations.manifests.evaluate import Registration
+from operations.manifests.objects import Api, wait_until
 from tests.embedded.stack import CONTEXT
 
 ISTIOD = "/apis/apps/v1/namespaces/istio-system/deployments/istiod"

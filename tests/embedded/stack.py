@@ -1,18 +1,16 @@
-"""The whole program on a test's cluster, by the offline engine."""
+"""The whole program on a test's cluster."""
 
-import io
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from components.kube import Kube
-from embedded import artifacts
+from embedded import artifacts, toolchain
 from embedded.cluster import Cluster
-from operations import engine
-from operations.view import View
+from operations.pulumi_cli import Cli
+from tests.embedded.engine import for_tests
 
 # What the cluster itself changes all the time, or keeps for a while after what it is about has gone.
 RESTLESS = {
@@ -34,6 +32,7 @@ def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, s
     """Configuration keys that point the stack ``rehearsal`` at a test's cluster."""
     artifacts.prepare(cluster.root, istio_version)
     return {
+        "clusterMode": "existing",
         "kubeconfig": str(cluster.kubeconfig),
         "istioChartRepository": str(cluster.root / "charts"),
         "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.1.0" / "standard"),
@@ -43,28 +42,50 @@ def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, s
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
+    """Stack embedded on a test's cluster, by the real engine."""
+
     cluster: Cluster
-    helm: Path
 
     @property
     def kube(self) -> Kube:
         return Kube(self.cluster.kubeconfig, CONTEXT)
 
-    def up(self, **overrides: str) -> dict[str, Any]:
-        return engine.deploy(self._applier(), "embedded", self._settings(overrides))
+    @property
+    def helm(self) -> Path:
+        return toolchain.ensure("cluster").cluster / "helm"
 
-    def down(self, **overrides: str) -> None:
-        engine.destroy(self._applier(), "embedded", self._settings(overrides))
+    @property
+    def cli(self) -> Cli:
+        return Cli(engine=for_tests(), stack="embedded", state=self.cluster.root / "state")
+
+    def up(self, **overrides: str) -> dict[str, Any]:
+        return self.cli.up(self._settings(overrides))
+
+    def refused(self, **overrides: str) -> str:
+        """An ``up`` that must fail; what the CLI printed, in one line."""
+        cli = self.cli
+        cli.select(self._settings(overrides))
+        words = ["up", "--yes", "--skip-preview", "--stack", cli.stack, "--non-interactive", "--config-file"]
+        done = subprocess.run(
+            [str(cli.engine.binary), *words, str(cli.state / f"Pulumi.{cli.stack}.yaml")],
+            cwd=cli.project,
+            env=cli.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0, done.stdout
+        return " ".join((done.stdout + done.stderr).split())
+
+    def down(self) -> None:
+        """Destroy by the configuration of the last ``up``."""
+        self.cli.run("destroy", "--yes", "--skip-preview")
 
     def _settings(self, overrides: dict[str, str]) -> dict[str, str]:
         settings = settings_for(self.cluster) | overrides
         for version in artifacts.istio_versions({"revisions": "[]", **settings}):
             artifacts.prepare(self.cluster.root, version)
         return settings
-
-    def _applier(self) -> engine.Applier:
-        view = View(Console(file=io.StringIO()), "test")
-        return engine.applier(self.cluster.kubeconfig, CONTEXT, self.helm, view)
 
 
 def objects(kube: Kube) -> dict[str, dict[str, Any]]:

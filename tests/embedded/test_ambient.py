@@ -1,12 +1,9 @@
 """The mesh without sidecars."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from components import MeshCheckArgs
-from components.commands import UserError
 from embedded.cluster import Cluster
 from tests.embedded.stack import Stack, as_config, objects
 
@@ -20,10 +17,10 @@ AMBIENT = {
 
 
 @pytest.fixture
-def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster, helm=tools / "helm")
+def stack(cluster: Cluster) -> Iterator[Stack]:
+    stack = Stack(cluster=cluster)
     yield stack
-    stack.down(**AMBIENT)
+    stack.down()
 
 
 def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_programmed(stack: Stack) -> None:
@@ -33,22 +30,18 @@ def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_p
     labels = stack.kube.get("/api/v1/namespaces/default")["metadata"]["labels"]
     assert (labels["istio.io/dataplane-mode"], labels["istio.io/use-waypoint"]) == ("ambient", "waypoint")
     assert {"daemonsets istio-system/istio-cni-node", "daemonsets istio-system/ztunnel"} <= set(objects(stack.kube))
-    stack.down(**AMBIENT)
+    stack.down()
     assert {name for name in set(objects(stack.kube)) - before if not name.startswith("pods default/")} == set()
 
 
-def test_a_pod_that_cni_has_not_redirected_fails_the_update(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not the class's attribute: a dataclass has bound its defaults.
-    defaults = MeshCheckArgs.__init__.__kwdefaults__
-    assert defaults
-    monkeypatch.setitem(defaults, "timeout", 1)
+def test_a_pod_that_cni_has_not_redirected_fails_the_update(stack: Stack) -> None:
     stack.up(**AMBIENT)
     (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods")
     path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
     patch = {"metadata": {"annotations": {"ambient.istio.io/redirection": None}}}
     stack.kube.request("PATCH", path, patch, content_type="application/merge-patch+json")
-    with pytest.raises(UserError, match="its traffic is not redirected to ztunnel"):
-        stack.up(**AMBIENT)
+    said = stack.refused(**AMBIENT | {"services": as_config([{**ORDERS, "replicas": 2}])})
+    assert "its traffic is not redirected to ztunnel" in said
 
 
 def test_a_stack_with_sidecars_becomes_ambient_in_one_update(stack: Stack) -> None:

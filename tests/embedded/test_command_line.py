@@ -1,16 +1,13 @@
 """``python -m operations`` as a person runs it, in a copy of the project with a cluster of its own."""
 
 import json
-import os
-import signal
-import subprocess
-import time
+import re
 from pathlib import Path
 
 import pytest
 
 from embedded import process
-from tests.embedded.project import command, rehearse
+from tests.embedded.project import operate
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -19,69 +16,54 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def test_pods_made_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
-    waits = "injectors=base.control_planes,\n            data_plane=base.data_planes[settings.namespace]"
-    replace(copy / "compose.py", waits, 'injectors=[], data_plane="1.23.0"')
-    replace(copy / "components" / "mesh_check.py", "timeout: int = 120", "timeout: int = 5")
-    done = rehearse(copy, "up", "--engine", "offline")
-    assert done.returncode == 1
-    assert "mesh-check-command" in done.stderr
-    assert "istio-proxy" in done.stderr
+def test_up_brings_cluster_and_mesh_status_shows_them_and_destroy_leaves_nothing(copy: Path) -> None:
+    preview = operate(copy, "preview")
+    assert preview.returncode == 0, preview.stderr
+    assert not (copy / ".embedded" / "kubeconfig").exists()
 
-
-@pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_during_up_leaves_nothing_that_the_next_up_trips_over(copy: Path) -> None:
-    interrupted = subprocess.Popen(
-        command("up", "--engine", "offline"), cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while not (copy / ".embedded" / "up.json").exists():  # the cluster is there and the stack is being made
-        assert interrupted.poll() is None
-        time.sleep(0.05)
-    interrupted.send_signal(signal.SIGINT)
-    _, said = interrupted.communicate(timeout=120)
-    assert interrupted.returncode == 130
-    assert "interrupted" in said
-    assert "Traceback" not in said
-
-    again = rehearse(copy, "up")
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.splitlines()[-1].startswith("A rehearsal: pods are simulated")
-    status = json.loads(rehearse(copy, "status", "--output", "json").stdout)
+    up = operate(copy, "up")
+    assert up.returncode == 0, up.stderr
+    assert up.stdout.splitlines()[0] == "Stack embedded: minikube is not on PATH"
+    status = json.loads(operate(copy, "status", "--output", "json").stdout.partition("\n")[2])
     injected = [pod for pod in status["pods"] if pod["namespace"] == "default"]
     assert len(injected) == 6
     assert all(pod["ready"] and "istio-proxy" in [c["name"] for c in pod["containers"]] for pod in injected)
-    assert status["outputs"]["istioVersion"] == "1.23.0"
 
+    shell = operate(copy, "shell", "--", "pulumi", "preview", "--expect-no-changes")
+    assert shell.returncode == 0, shell.stdout
+    output = operate(copy, "shell", "--", "pulumi", "stack", "output", "istioVersion")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", output.stdout.splitlines()[-1])
+    assert "details-v1" in operate(copy, "shell", "--", "kubectl", "get", "pods").stdout
 
-def test_down_leaves_no_process_and_no_cluster(copy: Path) -> None:
-    rehearse(copy, "up", "--engine", "offline", "--config", "bookinfo=false")
     running = [process.recorded(file) for file in (copy / ".embedded" / "pids").iterdir()]
-    assert [process.alive(each) for each in running] == [True] * 5
-    assert rehearse(copy, "down").returncode == 0
+    assert all(process.alive(each) for each in running)
+    destroyed = operate(copy, "destroy")
+    assert destroyed.returncode == 0, destroyed.stderr
     # Not by /proc: what has ended stays there until its parent has collected it.
-    assert [process.alive(each) for each in running] == [False] * 5
+    assert not any(process.alive(each) for each in running)
     assert not (copy / ".embedded" / "kubeconfig").exists()
 
 
-def test_status_without_a_cluster_says_how_to_start_one(copy: Path) -> None:
-    done = rehearse(copy, "status")
+def test_pods_created_before_istiod_is_ready_fail_the_update(copy: Path) -> None:
+    waits = "injectors=base.control_planes,\n            data_plane=base.data_planes[settings.namespace]"
+    replace(copy / "program" / "applications.py", waits, 'injectors=[], data_plane="1.23.0"')
+    replace(copy / "components" / "mesh" / "mesh_check.py", "timeout: int = 120", "timeout: int = 5")
+    done = operate(copy, "up")
     assert done.returncode == 1
-    assert done.stderr == "error: the embedded cluster does not run; `python -m operations up` starts it\n"
+    assert "mesh-check-command" in done.stdout
+    assert "istio-proxy" in done.stdout
 
 
-def test_bad_configuration_is_one_line_without_a_traceback(copy: Path) -> None:
-    done = rehearse(copy, "up", "--engine", "offline", "--config", "ingressServiceType=Loadbalancer")
+def test_bad_configuration_is_told_without_a_traceback_and_nothing_is_started(copy: Path) -> None:
+    done = operate(copy, "up", "--config", "ingressServiceType=Loadbalancer")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "error: config key istio-minikube:ingressServiceType is 'Loadbalancer'; "
-        "accepted: LoadBalancer or NodePort or ClusterIP"
-    )
+    assert "config key istio-minikube:ingressServiceType is 'Loadbalancer'; accepted: LoadBalancer or" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (copy / ".embedded" / "kubeconfig").exists()
 
 
-def test_the_pulumi_engine_without_the_cli_says_what_it_needs(copy: Path) -> None:
-    without = {**os.environ, "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        command("up", "--engine", "pulumi"), cwd=copy, env=without, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "--engine pulumi needs the Pulumi CLI on PATH" in done.stderr
+@pytest.mark.parametrize("words", [("up", "--stack", "moon"), ("nonesuch",)])
+def test_what_does_not_exist_is_refused(copy: Path, words: tuple[str, ...]) -> None:
+    done = operate(copy, *words)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr

@@ -1,13 +1,12 @@
 """What `make drift` finds in a cluster that people have worked on by hand."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from components.kube import MERGE
 from embedded.cluster import Cluster
-from operations import drift
+from operations.manifests import drift
 from tests.embedded.stack import Stack, settings_for
 
 DETAILS = "/api/v1/namespaces/default/services/details"
@@ -19,8 +18,8 @@ ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
 
 
 @pytest.fixture(scope="module")
-def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster, helm=tools / "helm")
+def stack(cluster: Cluster) -> Iterator[Stack]:
+    stack = Stack(cluster=cluster)
     stack.up()
     yield stack
     stack.down()

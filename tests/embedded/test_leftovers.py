@@ -7,7 +7,7 @@ import pytest
 
 from components.commands.crds import main
 from embedded.cluster import Cluster
-from operations.objects import Api
+from operations.manifests.objects import Api
 from tests.embedded.stack import CONTEXT, objects
 
 LEADER = {"control-plane.alpha.kubernetes.io/leader": "{}"}

@@ -1,7 +1,6 @@
 """What the stack looks like while it is up."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ WORKLOADS = {"details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "review
 
 
 @pytest.fixture(scope="module")
-def running(cluster: Cluster, tools: Path) -> Iterator[tuple[Stack, dict[str, Any]]]:
+def running(cluster: Cluster) -> Iterator[tuple[Stack, dict[str, Any]]]:
     """The stack, up, with its outputs, for tests that only look."""
-    stack = Stack(cluster=cluster, helm=tools / "helm")
+    stack = Stack(cluster=cluster)
     yield stack, stack.up()
     stack.down()
 

@@ -1,14 +1,12 @@
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.commands import UserError
 from components.kube import APPLY, Kube
 from embedded.cluster import Cluster
-from operations.objects import wait_until
+from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, objects
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -16,9 +14,9 @@ GATEWAYS = "gateways.gateway.networking.k8s.io"
 
 
 @pytest.fixture
-def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
+def stack(cluster: Cluster) -> Iterator[Stack]:
     """The stack on the shared cluster; whatever a test brings up is taken away after it."""
-    stack = Stack(cluster=cluster, helm=tools / "helm")
+    stack = Stack(cluster=cluster)
     yield stack
     stack.down()
 
@@ -89,7 +87,7 @@ def test_down_leaves_exactly_what_was_there_before(stack: Stack) -> None:
 def test_a_namespace_made_by_up_stays_the_stacks_own_and_goes_with_down(stack: Stack) -> None:
     stack.up(namespace="shop", bookinfo="false")
     stack.up(namespace="shop", bookinfo="false")
-    stack.down(namespace="shop", bookinfo="false")
+    stack.down()
     assert stack.kube.find("/api/v1/namespaces/shop") is None
 
 
@@ -110,7 +108,7 @@ def test_a_crd_that_somebody_uses_survives_down_and_is_no_longer_the_stacks(stac
 def test_foreign_crds_survive_up_and_down_untouched(stack: Stack, foreign_bundle: dict[str, Any]) -> None:
     before = foreign_bundle["metadata"]["resourceVersion"]
     stack.up(bookinfo="false")
-    stack.down(bookinfo="false")
+    stack.down()
     assert stack.kube.get(f"{CRDS}/{GATEWAYS}")["metadata"]["resourceVersion"] == before
 
 
@@ -119,26 +117,6 @@ def test_an_old_foreign_bundle_is_refused_before_anything_is_touched(
     stack: Stack, foreign_bundle: dict[str, Any]
 ) -> None:
     before = set(objects(stack.kube))
-    with pytest.raises(
-        pulumi.RunError, match=r"are v1\.0\.0 \(standard\), older than the wanted v1\.1\.0 \(standard\)"
-    ):
-        stack.up()
+    assert re.search(r"are v1\.0\.0 \(standard\), older than the wanted v1\.1\.0 \(standard\)", stack.refused())
     assert set(objects(stack.kube)) == before
     assert foreign_bundle["metadata"]["name"] == GATEWAYS
-
-
-def test_an_error_names_the_resource_and_gives_the_api_servers_words(stack: Stack) -> None:
-    labels = {"app": "somebody-elses"}
-    theirs = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "details-v1"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "b:1"}]}},
-        },
-    }
-    path = "/apis/apps/v1/namespaces/default/deployments/details-v1"
-    stack.kube.request("PATCH", f"{path}?fieldManager=somebody", theirs, content_type=APPLY)
-    with pytest.raises(UserError, match=r"bookinfo-details-v1 \(kubernetes:apps/v1:Deployment\).*immutable"):
-        stack.up()

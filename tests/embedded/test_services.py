@@ -1,13 +1,12 @@
 """Services of the user's own with all that can be said of them, from nothing to nothing."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from embedded.cluster import Cluster
-from operations.objects import wait_until
+from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, as_config, objects
 
 POOL = {"connectionPool": {"maxConnections": 10}, "outlierDetection": {"consecutive5xxErrors": 3}}
@@ -31,10 +30,10 @@ CONFIG = {
 
 
 @pytest.fixture
-def stack(cluster: Cluster, tools: Path) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster, helm=tools / "helm")
+def stack(cluster: Cluster) -> Iterator[Stack]:
+    stack = Stack(cluster=cluster)
     yield stack
-    stack.down(**CONFIG)
+    stack.down()
 
 
 def spec(stack: Stack, plural: str, namespace: str, name: str) -> Any:
@@ -69,6 +68,6 @@ def test_services_come_into_the_mesh_with_their_policies_follow_their_configurat
     (route,) = spec(stack, "virtualservices", "shop", "orders")["http"]
     assert route["route"] == [destination("v1", 50), destination("v2", 50)]
 
-    stack.down(**CONFIG)
+    stack.down()
     wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/default/pods"), 30)
     assert set(objects(stack.kube)) == before

@@ -12,7 +12,7 @@ from components.commands.crds import CRDS, main
 from components.kube import MERGE
 from embedded import artifacts, toolchain
 from embedded.cluster import Cluster
-from operations.objects import Api, wait_until
+from operations.manifests.objects import Api, wait_until
 from tests.embedded.stack import CONTEXT
 
 WORKLOAD_GROUPS = "workloadgroups.networking.istio.io"

@@ -8,7 +8,7 @@ import pytest
 
 from components.kube import RefusedError
 from embedded.cluster import CONTEXT, Cluster
-from operations.objects import Api
+from operations.manifests.objects import Api
 from program.config.scenarios import SCENARIOS
 from tests.embedded.objects import complaints, declared, includes
 

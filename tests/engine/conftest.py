@@ -7,6 +7,7 @@ import pytest
 
 from operations import pulumi_cli
 from tests.embedded.conftest import cluster, own_cluster, tools
+from tests.embedded.engine import for_tests
 
 __all__ = ["cluster", "own_cluster", "tools"]
 
@@ -14,9 +15,7 @@ __all__ = ["cluster", "own_cluster", "tools"]
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[pulumi_cli.Cli]:
     """The CLI with a state of the test's own; what it brought up is destroyed."""
-    binary = pulumi_cli.found()
-    assert binary
-    cli = pulumi_cli.Cli(binary=binary, stack="embedded", state=tmp_path / "state")
+    cli = pulumi_cli.Cli(engine=for_tests(), stack="embedded", state=tmp_path / "state")
     yield cli
     # By the configuration of the test's last run.
     cli.run("destroy", "--yes", "--skip-preview")

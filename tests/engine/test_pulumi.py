@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.commands import UserError
 from components.kube import KUBE_SYSTEM, Kube
 from embedded import artifacts
 from embedded.cluster import Cluster
 from operations import pulumi_cli
-from operations.objects import wait_until
+from operations.manifests.objects import wait_until
+from tests.embedded.engine import for_tests
 from tests.embedded.stack import CONTEXT, objects, settings_for
 
 MINIKUBE = """#!/bin/sh
@@ -24,8 +26,6 @@ delete) rm {folder}/started "$KUBECONFIG" ;;
 *) exit 1 ;;
 esac
 """
-
-pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def test_up_then_nothing_to_do_then_destroy_leaves_only_what_was_there_before(
 def test_the_stack_that_starts_minikube_is_previewed_without_a_cluster_and_takes_everything_away_before_minikube(
     cluster: Cluster, minikube: Path
 ) -> None:
-    binary = pulumi_cli.found()
-    assert binary
-    dev = pulumi_cli.Cli(binary=binary, stack="dev", state=minikube / "state")
+    dev = pulumi_cli.Cli(engine=for_tests(), stack="dev", state=minikube / "state")
     before = listing(cluster)
     here = settings_for(cluster) | {
         "kubeconfig": str(minikube / "kubeconfig"),
@@ -86,7 +84,7 @@ def test_the_stack_that_starts_minikube_is_previewed_without_a_cluster_and_takes
 
 def test_a_refused_configuration_changes_nothing(cli: pulumi_cli.Cli, cluster: Cluster) -> None:
     before = listing(cluster)
-    with pytest.raises(pulumi_cli.CliError):
+    with pytest.raises(UserError):
         cli.up({**settings_for(cluster), "compatibility": "enforce"})
     assert listing(cluster) == before
 
@@ -94,7 +92,7 @@ def test_a_refused_configuration_changes_nothing(cli: pulumi_cli.Cli, cluster: C
 def test_a_key_that_nothing_reads_is_refused(
     cli: pulumi_cli.Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(pulumi_cli.CliError):
+    with pytest.raises(UserError):
         cli.up({**settings_for(cluster), "istioVersoin": "1.23.0"})
     assert "config key istio-minikube:istioVersoin is '1.23.0'; accepted: one of these keys: " in "".join(
         capfd.readouterr()
@@ -107,9 +105,7 @@ def test_a_key_that_nothing_reads_is_refused(
 def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policies_ask_for(
     tmp_path: Path, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    binary = pulumi_cli.found()
-    assert binary
-    prod = pulumi_cli.Cli(binary=binary, stack="prod", state=tmp_path / "state", policies=True)
+    prod = pulumi_cli.Cli(engine=for_tests(), stack="prod", state=tmp_path / "state", policies=True)
     artifacts.prepare(cluster.root, "1.30.3", "v1.5.1")
     here = settings_for(cluster, "1.30.3") | {
         "context": CONTEXT,
@@ -117,7 +113,7 @@ def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policie
         "compatibility": "warn",
     }
     prod.preview(here)
-    with pytest.raises(pulumi_cli.CliError):
+    with pytest.raises(UserError):
         prod.preview(here | {"security": "{}", "protect": "false"})
     said = capfd.readouterr().out
     for policy in ("protected", "strict-mtls", "default-deny"):
@@ -132,7 +128,7 @@ def test_another_cluster_behind_the_same_context_is_neither_updated_nor_destroye
     own_cluster.start()
     elsewhere = settings_for(cluster) | small | {"kubeconfig": str(own_cluster.kubeconfig)}
     before = listing(own_cluster)
-    with pytest.raises(pulumi_cli.CliError):
+    with pytest.raises(UserError):
         cli.up(elsewhere)
     said = capfd.readouterr().out
     for each in (cluster, own_cluster):

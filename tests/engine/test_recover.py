@@ -10,19 +10,20 @@ from typing import Any
 
 import pytest
 
+from components.commands import UserError
 from components.kube import APPLY, MERGE, Kube
 from embedded import process
 from embedded.cluster import Cluster
-from operations import drift, pulumi_cli, recover
-from operations.declared import releases_of, settings_of
-from operations.objects import wait_until
-from operations.pulumi_cli import Cli, CliError
+from operations import recover
+from operations.manifests import drift
+from operations.manifests.declared import releases_of, settings_of
+from operations.manifests.objects import wait_until
+from operations.pulumi_cli import Cli
 from operations.recover import Release, revisions
 from tests.embedded import releases
+from tests.embedded.engine import for_tests
 from tests.embedded.releases import ISTIOD
 from tests.embedded.stack import CONTEXT, settings_for
-
-pytestmark = pytest.mark.skipif(pulumi_cli.found() is None, reason="the Pulumi CLI is not on PATH")
 
 BASE = Release(namespace="istio-system", name="istio-base")
 THEIRS = Release(namespace="istio-system", name="theirs")
@@ -55,12 +56,12 @@ MOMENTS = {
 
 def cut_off(cli: Cli, cluster: Cluster, config: Mapping[str, str], moment: Moment, act: Callable[[], None]) -> None:
     """Begin an ``up``, act when the moment has come, and see the ``up`` fail."""
-    failed: list[CliError] = []
+    failed: list[UserError] = []
 
     def up() -> None:
         try:
             cli.up(config)
-        except CliError as error:
+        except UserError as error:
             failed.append(error)
 
     thread = threading.Thread(target=up)
@@ -125,7 +126,7 @@ def test_the_api_server_may_die_under_an_update(own_cluster: Cluster, cli: Cli, 
             signal_cli(cli, signal.SIGINT)
 
     cut_off(cli, own_cluster, config, MOMENTS[moment], die)
-    with pytest.raises(CliError, match=r"does not answer: .*; start the cluster, then recover again"):
+    with pytest.raises(UserError, match=r"does not answer: .*; start the cluster, then recover again"):
         put_right(cli, config)
     own_cluster.start()
     assert_whole(put_right(cli, config))
@@ -134,9 +135,7 @@ def test_the_api_server_may_die_under_an_update(own_cluster: Cluster, cli: Cli, 
 @pytest.fixture(scope="module")
 def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A stack that was brought up where there was an object of the same name already."""
-    binary = pulumi_cli.found()
-    assert binary
-    cli = Cli(binary=binary, stack="embedded", state=tmp_path_factory.mktemp("state"))
+    cli = Cli(engine=for_tests(), stack="embedded", state=tmp_path_factory.mktemp("state"))
     config = settings_for(cluster)
     service = {
         "apiVersion": "v1",
@@ -145,7 +144,7 @@ def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "spec": {"ports": [{"name": "http", "port": 9080}], "selector": {"app": "old"}},
     }
     kube_of(cluster).request("PATCH", f"{RATINGS}?fieldManager=somebody", service, content_type=APPLY)
-    with pytest.raises(CliError):
+    with pytest.raises(UserError):
         cli.up(config)
     assert_whole(put_right(cli, config))
     yield cli

@@ -21,7 +21,7 @@ class Tool:
 
     @classmethod
     def install(cls, folder: Path, name: str) -> Self:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         tool = cls(folder / name)
         tool.binary.write_text(SCRIPT)
         tool.binary.chmod(0o755)

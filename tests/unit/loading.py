@@ -3,7 +3,7 @@
 from pulumi.runtime import settings as runtime
 from pulumi.runtime.config import set_all_config
 
-from operations.evaluate import stack_config
+from operations.manifests.evaluate import stack_config
 from program.settings import Settings
 
 PROJECT_NAME = "istio-minikube"

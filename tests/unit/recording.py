@@ -9,8 +9,9 @@ import pulumi_kubernetes as k8s
 import pytest
 from pulumi.runtime import rpc
 
-from operations import evaluate as program
-from operations.evaluate import Recorder, Registration, evaluate, stack_config
+from operations.manifests import evaluate as program
+from operations.manifests.declared import declared
+from operations.manifests.evaluate import Recorder, Registration, evaluate
 from program.lookup import Cluster
 
 PROJECT_NAME = "istio-minikube"
@@ -75,8 +76,7 @@ def composed(declare: Callable[[], object], answers: Mapping[str, Mapping[str, A
     mesh = Mesh(answers=answers or {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        patch.setattr("runpy.run_path", lambda *_, **__: declare())
-        evaluate(mesh, "test", {f"{PROJECT_NAME}:namespace": "default"})
+        evaluate(mesh, "test", {f"{PROJECT_NAME}:namespace": "default"}, declare)
     return mesh
 
 
@@ -85,8 +85,7 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
     mesh = Mesh()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        patch.setattr("program.lookup.look_up", lambda *_: cluster)
-        evaluate(mesh, stack, stack_config(stack, config))
+        declared(stack, config, cluster, mesh)
     return mesh
 
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from benchmarks.child import evaluated
 from benchmarks.measure import Result, alternate
 from benchmarks.setting import PROGRAMS, child
-from operations.evaluate import PROJECT, Recorder, evaluate, stack_config
+from operations.manifests.evaluate import PROJECT, Recorder
 
 # Kinds of resources that are slow to import, by API group: only those that every stack has are there from the start.
 GROUPS = {"apps", "core", "helm"}
@@ -66,8 +67,6 @@ def measures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return SimpleNamespace(results=results)
 
     monkeypatch.setattr(benchmarks, "BENCHMARKS", {"fast": having(2.0), "slow": having(9.0)})
-    monkeypatch.setattr(benchmarks, "NEED_THE_CLI", ("fast",))
-    monkeypatch.setattr("operations.pulumi_cli.found", lambda: None)
     return asked
 
 
@@ -83,7 +82,6 @@ def test_a_missed_target_is_shown_written_and_an_error(
     written = json.loads((tmp_path / "out.json").read_text())
     assert [entry["ratio"] for entry in written] == [0.2, 0.9]
     shown, complaint = capsys.readouterr()
-    assert "fast: no Pulumi CLI on PATH, so what needs it is not measured" in shown
     assert ("met" in shown, "MISSED" in shown) == (True, True)
     assert complaint == "error: 1 of 2 targets missed: up\n"
     assert measures == [3, 3]
@@ -121,7 +119,7 @@ def test_the_bare_loop_registers_what_the_components_do_and_waits_for_the_same()
     def registered(bare: str) -> dict[str, object]:
         recorder = Recorder()
         project = PROGRAMS / "many"
-        evaluate(recorder, "bench", stack_config("bench", {"copies": "2", "bare": bare}, project), project)
+        evaluated(recorder, project, "bench", {"copies": "2", "bare": bare})
         return {
             each.name: (each.token, each.inputs, each.dependencies)
             for each in recorder.registrations
@@ -134,7 +132,7 @@ def test_the_bare_loop_registers_what_the_components_do_and_waits_for_the_same()
 
 
 def test_a_child_tells_what_a_program_took() -> None:
-    cost = child("evaluate", PROGRAMS / "many", "bench", "copies=1")
+    cost = child(PROGRAMS / "many", "bench", "copies=1")
     assert cost.cpu > 0
     assert cost.seconds > 0
     assert 20 < cost.mib < 2000

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from components.commands import UserError
-from operations import compare
-from operations.compare import MARKER, checkout, comment, difference
+from operations.manifests import compare
+from operations.manifests.compare import MARKER, checkout, comment, difference
 
 
 @pytest.fixture

@@ -1,25 +1,24 @@
 from pathlib import Path
 from unittest.mock import Mock
 
-import pulumi as pulumi_sdk
 import pytest
 
 from components.commands import UserError
-from components.kube import KubeError
-from operations import deploy
-from operations.evaluate import PROJECT, stack_config
+from embedded.cluster import Cluster
+from operations import deploy, engine, pulumi_cli, stacks
+from operations.manifests.evaluate import PROJECT, stack_config
 from tests.unit.fake_tools import Tool
-
-DEV, EMBEDDED = "dev", "embedded"
 
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on PATH, empty; the state is kept elsewhere."""
+    """The only folder on PATH, empty; state and cache are elsewhere, empty too."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(deploy, "STATE", tmp_path / "state")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(pulumi_cli, "STATE", tmp_path / "state")
+    monkeypatch.setattr("operations.status.show", Mock())
     return folder
 
 
@@ -35,189 +34,133 @@ def pulumi(path: Path) -> Tool:
     return tool
 
 
-@pytest.fixture
-def rehearsed(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """Stands in for ``python -m operations``."""
-    main = Mock(return_value=7)
-    monkeypatch.setattr("operations.__main__.main", main)
-    return main
-
-
-def main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["deploy", *words])
-    return deploy.main()
-
-
 @pytest.mark.parametrize(
     ("command", "words"),
-    [("up", "up --yes --skip-preview"), ("preview", "preview --diff"), ("destroy", "destroy --yes --skip-preview")],
-)
-def test_with_minikube_the_stack_dev_is_the_clis(
-    minikube: Tool, pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, command: str, words: str
-) -> None:
-    assert main(monkeypatch, command) == 0
-    assert pulumi.words[1].startswith(f"{words} --config-file {deploy.STATE}/Pulumi.dev.yaml --stack dev ")
-    assert minikube.words == []
-    assert not rehearsed.called
-
-
-def test_drift_needs_no_pulumi_cli(minikube: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main(monkeypatch, "drift", "--stack", "prod", "--repair") == 7
-    rehearsed.assert_called_once_with(["drift", "--stack", "prod", "--repair"])
-    assert minikube.words == []
-
-
-def test_recover_is_given_the_stacks_configuration(
-    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("operations.recover.recover", recovered := Mock())
-    monkeypatch.setattr("operations.deploy.releases_of", lambda stack: {stack})
-    assert main(monkeypatch, "recover", "--stack", "prod") == 0
-    (cli, settings, overrides, declared), _ = recovered.call_args
-    assert (cli.binary, cli.stack, cli.state) == (pulumi.binary, "prod", deploy.STATE)
-    assert settings["context"] == stack_config("prod")["istio-minikube:context"]
-    assert (overrides, declared) == ({}, {"prod"})
-    assert minikube.words == []
-
-
-@pytest.mark.parametrize("error", [UserError("set text"), KubeError("set text"), pulumi_sdk.RunError("set text")])
-def test_what_recovering_refuses_is_one_paragraph(
-    minikube: Tool,
-    pulumi: Tool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    error: Exception,
-) -> None:
-    monkeypatch.setattr("operations.deploy.releases_of", lambda _: set())
-    monkeypatch.setattr("operations.recover.recover", Mock(side_effect=error))
-    assert main(monkeypatch, "recover") == 1
-    assert capsys.readouterr().err == "error: set text\n"
-    assert (minikube.words, pulumi.words) == ([], [])
-
-
-REHEARSING = "minikube is not on PATH: rehearsing on the embedded cluster instead of starting one\n"
-REHEARSED = "minikube is not on PATH: this is the rehearsal's embedded cluster\n"
-
-
-@pytest.mark.parametrize(
-    ("command", "rehearsals", "why"),
     [
-        ("up", "up", REHEARSING),
-        ("drift", "drift", REHEARSED),
-        ("recover", "recover", REHEARSED),
-        ("destroy", "down", REHEARSED),
+        (deploy.up, "up --yes --skip-preview"),
+        (deploy.preview, "preview --diff"),
+        (deploy.destroy, "destroy --yes --skip-preview"),
     ],
 )
-def test_without_minikube_the_stack_dev_is_rehearsed_and_one_line_says_why(
-    path: Path,
-    rehearsed: Mock,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: str,
-    rehearsals: str,
-    why: str,
-) -> None:
-    assert main(monkeypatch, command) == 7
-    rehearsed.assert_called_once_with([rehearsals])
-    assert capsys.readouterr().out == why
-    assert list(path.iterdir()) == []
+@pytest.mark.usefixtures("minikube")
+def test_a_command_is_the_clis_on_the_stack(pulumi: Tool, command: Mock, words: str) -> None:
+    command("dev", {})
+    assert pulumi.words[1].startswith(f"{words} --config-file {pulumi_cli.STATE}/Pulumi.dev.yaml --stack dev ")
 
 
-def test_without_minikube_the_cli_previews_the_rehearsal(
-    pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert main(monkeypatch, "preview") == 7
-    rehearsed.assert_called_once_with(["preview"])
-    assert pulumi.words == []
+def test_recover_is_given_the_stacks_configuration(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.recover.recover", recovered := Mock())
+    monkeypatch.setattr("operations.deploy.releases_of", lambda stack, _: {stack})
+    deploy.recover_stack("prod", {})
+    (cli, settings, overrides, declared), _ = recovered.call_args
+    assert (cli.engine.binary, cli.stack, cli.state) == (pulumi.binary, "prod", pulumi_cli.STATE)
+    assert settings["context"] == stack_config("prod")["istio-minikube:context"]
+    assert (overrides, declared) == ({}, {"prod"})
+
+
+def test_a_failing_cli_is_told_and_is_a_failure(pulumi: Tool) -> None:
+    pulumi.answer("up", "", 255)
+    with pytest.raises(UserError, match=r"^`pulumi up` exits with 255; what it says above tells why$"):
+        deploy.up("prod", {})
+
+
+@pytest.mark.parametrize("command", [deploy.up, deploy.preview])
+def test_the_policy_pack_is_enforced_where_asked_for(pulumi: Tool, command: Mock) -> None:
+    command("prod", {}, policies=True)
+    assert f" --policy-pack {PROJECT}/policy " in pulumi.words[1]
+
+
+@pytest.mark.usefixtures("minikube")
+def test_with_minikube_the_stack_is_dev_and_one_line_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stacks.chosen("") == "dev"
+    assert capsys.readouterr().out == "Stack dev: minikube is on PATH\n"
 
 
 @pytest.mark.usefixtures("path")
-def test_policies_that_a_rehearsal_would_not_enforce_are_an_error(
-    rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(monkeypatch, "up", "--policies") == 1
-    assert capsys.readouterr().err.startswith("error: policies are enforced where minikube is on PATH")
-    assert not rehearsed.called
+def test_without_minikube_the_stack_is_embedded_and_one_line_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stacks.chosen("") == "embedded"
+    assert capsys.readouterr().out == "Stack embedded: minikube is not on PATH\n"
 
 
-def test_without_minikube_and_the_cli_there_is_nothing_to_preview(
-    path: Path, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(monkeypatch, "preview") == 1
-    assert capsys.readouterr().err == (
-        "error: a preview needs the Pulumi CLI on PATH; install it, or see the same program run by `make up`, which "
-        "rehearses it on an embedded cluster\n"
-    )
-    assert not rehearsed.called
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("stack", ["prod", "embedded"])
+def test_a_stack_that_is_named_is_taken_without_a_word(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stacks.chosen(stack) == stack
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    ("stack", "message"),
+    [
+        ("rehearsal", "stack rehearsal is called embedded now, its folder .rehearsal is .embedded, and "),
+        ("moon", "there is no stack 'moon' here; accepted: "),
+    ],
+)
+def test_a_stack_that_is_none_of_these_is_refused(stack: str, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        stacks.prepare(stacks.chosen(stack))
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.usefixtures("path")
+def test_a_stack_that_starts_minikube_is_refused_without_it() -> None:
+    with pytest.raises(UserError) as refused:
+        stacks.prepare("dev")
+    assert str(refused.value) == ("stack dev starts minikube, which is not on PATH; install it, or use STACK=embedded")
+
+
+def test_a_stack_on_another_cluster_needs_no_preparation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedded.toolchain.ensure", ensured := Mock())
+    stacks.prepare("prod")
+    assert not ensured.called
     assert list(path.iterdir()) == []
 
 
-def test_another_stack_that_starts_minikube_is_not_rehearsed(
-    path: Path, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("exists", "runs", "starts"), [(True, False, 1), (True, True, 0), (False, False, 0)])
+def test_an_embedded_cluster_that_was_stopped_is_started_and_none_is_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool, runs: bool, starts: int
 ) -> None:
-    monkeypatch.setattr(deploy, "stack_config", lambda _: {"istio-minikube:clusterMode": "minikube"})
-    assert main(monkeypatch, "up", "--stack", "ci") == 1
-    assert capsys.readouterr().err == "error: stack ci starts minikube, which is not on PATH; install it\n"
-    assert not rehearsed.called
-    assert list(path.iterdir()) == []
+    if exists:
+        (tmp_path / "kubeconfig").touch()
+    monkeypatch.setattr("embedded.toolchain.ensure", Mock())
+    monkeypatch.setattr(Cluster, "running", lambda _: runs)
+    monkeypatch.setattr(Cluster, "start", start := Mock())
+    stacks.prepare("embedded", {"kubeconfig": str(tmp_path / "kubeconfig")})
+    assert start.call_count == starts
 
 
-def test_a_stack_on_an_existing_cluster_needs_no_minikube(
-    pulumi: Tool, rehearsed: Mock, monkeypatch: pytest.MonkeyPatch
+def test_the_cli_on_path_is_taken(pulumi: Tool) -> None:
+    found = engine.find()
+    assert (found.binary, found.variables) == (pulumi.binary, {})
+
+
+@pytest.mark.usefixtures("path")
+def test_a_cli_that_was_fetched_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_fetch", Mock(side_effect=AssertionError("fetched")))
+    fetched = Tool.install(tmp_path / "cache" / "istio-minikube" / "pulumi" / "bin", "pulumi")
+    assert engine.find().binary == fetched.binary
+
+
+@pytest.mark.usefixtures("path")
+def test_without_a_cli_the_vendors_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedded.toolchain.built", lambda _: False)
+    monkeypatch.setattr(engine, "_fetch", lambda folder: folder / "bin" / "pulumi")
+    lines: list[str] = []
+    folder = tmp_path / "cache" / "istio-minikube" / "pulumi"
+    assert engine.find(lines.append).binary == folder / "bin" / "pulumi"
+    assert lines == [f"The Pulumi CLI is not on PATH: fetching it into {folder}, once"]
+
+
+@pytest.mark.usefixtures("path")
+def test_where_the_vendor_cannot_be_reached_the_engine_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(monkeypatch, "preview", "--stack", EMBEDDED) == 0
-    assert pulumi.words[1].endswith("/Pulumi.embedded.yaml --stack embedded --non-interactive")
-    assert not rehearsed.called
-
-
-def test_without_the_cli_it_is_fetched_into_the_users_cache(
-    minikube: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetched = Tool.install(tmp_path / "cache", "pulumi")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    asked = Mock(return_value=fetched.binary)
-    monkeypatch.setattr("operations.pulumi_cli.fetched", asked)
-    assert main(monkeypatch, "preview") == 0
-    asked.assert_called_once_with(tmp_path / "cache" / "istio-minikube" / "pulumi")
-    assert fetched.words[-1].startswith("preview --diff ")
-    assert minikube.words == []
-
-
-def test_an_unknown_stack_is_refused(
-    minikube: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(monkeypatch, "up", "--stack", "moon") == 1
-    assert capsys.readouterr().err.startswith("error: there is no stack 'moon' here; accepted: ")
-    assert minikube.words == []
-
-
-def test_a_failing_cli_is_told_and_is_a_failure(
-    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pulumi.answer("up", "", 255)
-    assert main(monkeypatch, "up") == 1
-    assert capsys.readouterr().err == "error: `pulumi up` exits with 255; what it says above tells why\n"
-    assert minikube.words == []
-
-
-@pytest.mark.parametrize("command", ["up", "preview"])
-def test_the_policy_pack_is_enforced_where_asked_for(
-    minikube: Tool, pulumi: Tool, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    assert main(monkeypatch, command, "--policies") == 0
-    assert f" --policy-pack {PROJECT}/policy " in pulumi.words[1]
-    assert minikube.words == []
-
-
-def test_another_command_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(monkeypatch, "refresh")
-    assert "invalid choice: 'refresh'" in capsys.readouterr().err
-
-
-def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(deploy, "run", Mock(side_effect=KeyboardInterrupt))
-    assert main(monkeypatch, "up") == 130
-    assert capsys.readouterr().err == (
-        "interrupted: the same command goes on from there, `make destroy` removes what was made\n"
-    )
+    monkeypatch.setattr("embedded.toolchain.built", lambda _: False)
+    monkeypatch.setattr(engine, "_fetch", Mock(side_effect=UserError("no route")))
+    monkeypatch.setattr("embedded.toolchain.ensure", lambda *_, **__: Mock(engine=tmp_path))
+    lines: list[str] = []
+    found = engine.find(lines.append)
+    assert found.binary == tmp_path / "bin" / "pulumi"
+    assert found.variables["PULUMI_HOME"] == str(tmp_path / "home")
+    assert lines[-1] == "no route; building it from Go modules instead"

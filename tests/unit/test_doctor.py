@@ -9,6 +9,7 @@ from operations import doctor
 from operations.doctor import Tool, cluster_of, obstacles, version_of
 
 MINIKUBE = {"clusterMode": "minikube", "minikubeProfile": "demo", "context": "demo", "kubeconfig": "~/.kube/config"}
+EMBEDDED = {"clusterMode": "embedded", "context": "embedded", "kubeconfig": ".embedded/kubeconfig"}
 FOUND, MISSING = {"minikube": "v1.36.0"}, {"minikube": ""}
 
 
@@ -49,29 +50,29 @@ def test_a_tool_that_is_not_there_has_no_version() -> None:
 
 
 def test_the_cluster_of_a_minikube_stack_is_its_profile() -> None:
-    assert cluster_of("ci", MINIKUBE, FOUND).startswith("minikube profile demo (context demo of ~/.kube/config)")
+    assert cluster_of(MINIKUBE).startswith("minikube profile demo (context demo of ~/.kube/config)")
 
 
-def test_the_cluster_of_stack_dev_without_minikube_is_the_rehearsals() -> None:
-    assert cluster_of("dev", MINIKUBE, MISSING).startswith("the embedded cluster of the rehearsal, in .embedded")
+def test_the_cluster_of_an_embedded_stack_is_its_own() -> None:
+    assert cluster_of(EMBEDDED).startswith("the embedded cluster (context embedded of .embedded/kubeconfig)")
 
 
 def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "prod")
     where = f"the API server https://prod.example of context prod in {tmp_path / 'config'}"
-    assert cluster_of("prod", settings, FOUND) == where
+    assert cluster_of(settings) == where
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"python": (3, 10)}, r"Python 3\.10 is older"),
-        ({"found": MISSING, "can_rehearse": lambda: False}, "neither minikube nor Go"),
-        ({"found": MISSING, "stack": "ci"}, "stack ci starts minikube, which is not on PATH"),
+        ({"settings": EMBEDDED, "can_build": lambda: False}, "neither Go nor PyPI are there"),
+        ({"found": MISSING}, "the stack starts minikube, which is not on PATH"),
     ],
 )
 def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], message: str) -> None:
-    whole: dict[str, Any] = {"stack": "dev", "found": FOUND, "settings": MINIKUBE, "can_rehearse": lambda: True}
+    whole: dict[str, Any] = {"found": FOUND, "settings": MINIKUBE, "can_build": lambda: True}
     (obstacle,) = obstacles(**{**whole, "python": (3, 11), **change})
     assert re.search(message, obstacle)
 
@@ -79,37 +80,32 @@ def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], mess
 def test_a_stack_without_its_context_cannot_come_up(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "other")
     missing = f"context 'prod' is not in kubeconfig {tmp_path / 'config'}; accepted: other"
-    assert obstacles("prod", FOUND, settings, python=(3, 13), can_rehearse=lambda: True) == [missing]
-    assert cluster_of("prod", settings, FOUND) == f"none: {missing}"
+    assert obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True) == [missing]
+    assert cluster_of(settings) == f"none: {missing}"
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_an_obstacle(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "prod")
     (tmp_path / "config").write_text("contexts: [")
-    (obstacle,) = obstacles("prod", FOUND, settings, python=(3, 13), can_rehearse=lambda: True)
+    (obstacle,) = obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True)
     assert "config cannot be used" in obstacle
 
 
-def test_without_minikube_the_rehearsal_will_do() -> None:
-    assert obstacles("dev", MISSING, MINIKUBE, python=(3, 13), can_rehearse=lambda: True) == []
+def test_without_minikube_the_embedded_cluster_will_do() -> None:
+    assert obstacles(EMBEDDED, MISSING, python=(3, 13), can_build=lambda: True) == []
 
 
-def test_with_minikube_the_rehearsal_is_not_asked_about() -> None:
+def test_for_a_minikube_stack_building_is_not_asked_about() -> None:
     def refuse() -> bool:
         raise AssertionError("asked")
 
-    assert obstacles("dev", FOUND, MINIKUBE, python=(3, 13), can_rehearse=refuse) == []
-
-
-def test_an_unknown_stack_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main(["--stack", "nonesuch"]) == 1
-    assert "no stack 'nonesuch'" in capsys.readouterr().err
+    assert obstacles(MINIKUBE, FOUND, python=(3, 13), can_build=refuse) == []
 
 
 def test_a_missing_tool_alone_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "version_of", lambda _: "")
-    monkeypatch.setattr(doctor, "can_rehearse", lambda: True)
-    assert doctor.main([]) == 0
-    assert "minikube  missing  (stack dev is rehearsed without it)" in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "can_build", lambda: True)
+    assert doctor.report("embedded") == 0
+    assert "minikube  missing  (stack dev needs it; stack embedded does not)" in capsys.readouterr().out

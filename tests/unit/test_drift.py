@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from operations.drift import ABSENT, Difference, changes, hidden, ours
-from operations.render import Rendered
+from operations.manifests.drift import ABSENT, Difference, changes, hidden, ours
+from operations.manifests.render import Rendered
 from tests.unit.test_render import RELEASE, an_object, rendered
 
 TYPED = replace(RELEASE, token="kubernetes:core/v1:Service", name="web-service", inputs={})  # noqa: S106 a type

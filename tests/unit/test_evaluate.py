@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import runpy
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import yaml
 from pulumi.runtime.config import CONFIG
 
 from components.commands import UserError
-from operations.evaluate import Recorder, Registration, evaluate, stack_config
+from operations.manifests.evaluate import Recorder, Registration, evaluate, stack_config
 
 DESCRIPTION = """
 name: shop
@@ -72,11 +74,19 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def run(recorder: Recorder, stack: str, project: Path) -> None:
+    """Evaluate the project's program, in its folder."""
+    program = str(project / "__main__.py")
+    with contextlib.chdir(project):
+        config = stack_config(stack, project=project)
+        evaluate(recorder, stack, config, lambda: runpy.run_path(program, run_name="__main__"))
+
+
 @pytest.fixture
 def recorder(project: Path) -> Recorder:
     """What the project's program registers."""
     made = Recorder()
-    evaluate(made, "one", stack_config("one", project=project), project)
+    run(made, "one", project)
     return made
 
 
@@ -129,7 +139,7 @@ def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None
         stack_config("three", project=project)
 
 
-def test_the_program_runs_in_its_folder_with_configuration_and_stack(recorder: Recorder, project: Path) -> None:
+def test_the_program_runs_with_configuration_and_stack(recorder: Recorder, project: Path) -> None:
     assert recorder.outputs == {"one": {"printed": "", "data": {"a": "one"}, "stack": "one"}, "folder": str(project)}
 
 
@@ -142,19 +152,14 @@ def test_no_event_loop_is_left_open(project: Path, monkeypatch: pytest.MonkeyPat
         return made[-1]
 
     monkeypatch.setattr(asyncio, "new_event_loop", remembered)
-    evaluate(Recorder(), "one", stack_config("one", project=project), project)
+    run(Recorder(), "one", project)
     assert len(made) > 1
     assert all(loop.is_closed() for loop in made)
 
 
-def test_the_folder_is_left_again(recorder: Recorder, project: Path) -> None:
-    assert recorder.outputs["folder"] == str(project)
-    assert Path.cwd() != project
-
-
 def test_a_second_program_knows_nothing_of_the_first(recorder: Recorder, project: Path) -> None:
     second = Recorder()
-    evaluate(second, "two", stack_config("two", project=project), project)
+    run(second, "two", project)
     assert set(recorder.outputs) == {"one", "folder"}
     assert set(second.outputs) == {"none", "folder"}
 
@@ -184,7 +189,7 @@ def test_what_waits_is_made_after_what_it_waits_for(recorder: Recorder) -> None:
 def test_a_secret_is_given_in_clear_and_is_known_for_one(project: Path, name: str) -> None:
     (project / "__main__.py").write_text(SECRETS)
     recorder = Recorder()
-    evaluate(recorder, "one", stack_config("one", project=project), project)
+    run(recorder, "one", project)
     assert recorder.named(name).inputs["data"] == {"a": ["hidden", 0.5]}
     assert recorder.named(name).secrets == {"data"}
 
@@ -192,14 +197,14 @@ def test_a_secret_is_given_in_clear_and_is_known_for_one(project: Path, name: st
 def test_a_whole_number_stays_one(project: Path) -> None:
     (project / "__main__.py").write_text(SECRETS)
     recorder = Recorder()
-    evaluate(recorder, "one", stack_config("one", project=project), project)
+    run(recorder, "one", project)
     assert repr(recorder.named("part").inputs["count"]) == "3"
 
 
 def test_resources_that_do_not_wait_for_each_other_are_made_side_by_side(project: Path) -> None:
     (project / "__main__.py").write_text(SIDE_BY_SIDE.replace("WORKERS", "32"))
     recorder = Meeting(barrier=threading.Barrier(32))
-    evaluate(recorder, "one", stack_config("one", project=project), project)
+    run(recorder, "one", project)
     assert len(recorder.registrations) == 32
 
 
@@ -212,14 +217,14 @@ def test_nothing_of_a_program_is_left_in_the_runtime(recorder: Recorder) -> None
 
 def test_what_the_program_says_goes_to_pulumis_log(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     (project / "__main__.py").write_text("import pulumi\npulumi.warn(f'{__name__}, {pulumi.runtime.is_dry_run()}')")
-    evaluate(Recorder(), "one", stack_config("one", project=project), project)
+    run(Recorder(), "one", project)
     assert [(record.name, record.message) for record in caplog.records] == [("pulumi", "__main__, False")]
 
 
 def test_what_the_program_refuses_comes_through(project: Path) -> None:
     (project / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('set text')")
     with pytest.raises(pulumi.RunError, match=r"^set text$"):
-        evaluate(Recorder(), "one", stack_config("one", project=project), project)
+        run(Recorder(), "one", project)
 
 
 def test_a_provider_function_cannot_be_answered(project: Path) -> None:
@@ -227,7 +232,7 @@ def test_a_provider_function_cannot_be_answered(project: Path) -> None:
         "import pulumi\npulumi.export('a', pulumi.Output.from_input(pulumi.runtime.invoke('x:y:z', {}).value))"
     )
     with pytest.raises(NotImplementedError, match=r"^the program calls x:y:z, which nothing here can answer$"):
-        evaluate(Recorder(), "one", stack_config("one", project=project), project)
+        run(Recorder(), "one", project)
 
 
 def test_defaults_of_a_project_are_read_as_yaml(project: Path) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
-from operations import graph
-from operations.evaluate import Registration
-from operations.graph import diagram, reduced
+from operations.manifests import graph
+from operations.manifests.evaluate import Registration
+from operations.manifests.graph import diagram, reduced
 
 
 def registration(name: str, kind: str, parent: str = "", *needs: str, provider: str = "") -> Registration:

@@ -1,11 +1,10 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.commands import UserError
-from operations import objects as apply
-from operations.objects import Api, complaints, described, is_ready, run_command, wait_until
+from operations.manifests import objects as apply
+from operations.manifests.objects import Api, described, run_command, wait_until
 from tests.unit.fake_api import FakeApi
 
 DISCOVERY = {
@@ -18,84 +17,6 @@ DISCOVERY = {
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}
 PATH = "/api/v1/namespaces/shop/configmaps/a"
 APPLIED = f"{PATH}?fieldManager=istio-minikube&force=true"
-
-
-def manifest(kind: str, **annotations: str) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "metadata": {"name": "a", "annotations": {f"pulumi.com/{k}": v for k, v in annotations.items()}},
-    }
-
-
-def condition(kind: str, status: str, **more: str) -> dict[str, Any]:
-    return {"status": {"conditions": [{"type": kind, "status": status, **more}]}}
-
-
-def deployment(*, replicas: int = 2, updated: int = 2, available: int = 2, observed: int = 3) -> dict[str, Any]:
-    counts = {"replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}
-    status = {"observedGeneration": observed, **counts}
-    return {"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": status}
-
-
-def workload(*, scheduled: int | None = None, updated: int, available: int) -> dict[str, Any]:
-    """A DaemonSet for ``scheduled`` nodes, or a StatefulSet of 2 pods."""
-    names = (
-        ("updatedReplicas", "availableReplicas") if scheduled is None else ("updatedNumberScheduled", "numberAvailable")
-    )
-    nodes = {} if scheduled is None else {"desiredNumberScheduled": scheduled}
-    spec = {"replicas": 2} if scheduled is None else {}
-    status = {"observedGeneration": 1, **nodes, **dict(zip(names, (updated, available), strict=True))}
-    return {"metadata": {"generation": 1}, "spec": spec, "status": status}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "live", "ready"),
-    [
-        (manifest("ConfigMap"), {"data": {}}, True),
-        (manifest("ConfigMap"), {}, False),
-        (manifest("Deployment"), deployment(), True),
-        (manifest("Deployment"), deployment(updated=1), False),
-        (manifest("Deployment"), deployment(available=1), False),
-        (manifest("Deployment"), deployment(replicas=3), False),
-        (manifest("Deployment"), deployment(observed=2), False),
-        (manifest("Deployment"), {"metadata": {"generation": 1}, "spec": {}}, False),
-        (manifest("Deployment"), {}, False),
-        (manifest("Deployment", skipAwait="true"), deployment(available=0), True),
-        (manifest("Deployment", skipAwait="false"), deployment(available=0), False),
-        (manifest("DaemonSet"), workload(scheduled=3, updated=3, available=3), True),
-        (manifest("DaemonSet"), workload(scheduled=3, updated=2, available=3), False),
-        (manifest("DaemonSet"), workload(scheduled=3, updated=3, available=2), False),
-        (manifest("StatefulSet"), workload(updated=2, available=2), True),
-        (manifest("StatefulSet"), workload(updated=1, available=2), False),
-        (manifest("StatefulSet"), workload(updated=2, available=1), False),
-        (manifest("CustomResourceDefinition"), condition("Established", "True"), True),
-        (manifest("CustomResourceDefinition"), condition("Established", "False"), False),
-        (manifest("CustomResourceDefinition"), condition("NamesAccepted", "True"), False),
-        (manifest("CustomResourceDefinition"), {}, False),
-        (manifest("Gateway", waitFor="condition=Programmed"), condition("Programmed", "True"), True),
-        (manifest("Gateway", waitFor="condition=Programmed"), condition("Accepted", "True"), False),
-        (manifest("Gateway", waitFor="condition=Programmed"), {"status": {"conditions": None}}, False),
-    ],
-)
-def test_an_object_is_ready_when_the_provider_would_stop_waiting(
-    wanted: dict[str, Any], live: dict[str, Any], ready: bool
-) -> None:
-    assert is_ready(wanted, live) is ready
-
-
-@pytest.mark.parametrize(
-    ("live", "words"),
-    [
-        (condition("Available", "False", message="no pods"), "no pods"),
-        (condition("Available", "False"), "Available"),
-        (condition("ReplicaFailure", "True", message="quota exceeded"), "quota exceeded"),
-        (condition("Progressing", "True", message="all is well"), "its conditions say nothing"),
-        ({}, "its conditions say nothing"),
-        ({"status": {"conditions": None}}, "its conditions say nothing"),
-    ],
-)
-def test_what_an_object_complains_of_is_in_its_conditions(live: dict[str, Any], words: str) -> None:
-    assert complaints(live) == words
 
 
 @pytest.mark.parametrize(
@@ -116,11 +37,6 @@ def test_waiting_ends_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_waiting_gives_up_and_says_for_what() -> None:
     with pytest.raises(UserError, match=r"^waited 0 s for it$"):
         wait_until("it", lambda: False, timeout=0)
-
-
-def test_waiting_that_is_stopped_ends_at_once_and_says_for_what() -> None:
-    with pytest.raises(UserError, match=r"^no longer waited for it$"):
-        wait_until("it", lambda: False, stopped=lambda: True)
 
 
 @pytest.fixture
@@ -190,15 +106,6 @@ def test_deleting_waits_until_the_object_is_gone(api: FakeApi, client: Api) -> N
         ("DELETE", f"{PATH}?propagationPolicy=Background"),
         ("GET", PATH),
     ]
-
-
-@pytest.mark.parametrize("thing", [MAP, {**MAP, "apiVersion": "group.io/v1"}], ids=["that lingers", "of no known kind"])
-def test_an_api_that_is_stopped_waits_for_nothing(api: FakeApi, client: Api, thing: dict[str, Any]) -> None:
-    api.answer(f"{PATH}?propagationPolicy=Background", {"kind": "Status"}, method="DELETE")
-    api.answer(PATH, MAP)
-    client.stopped = lambda: True
-    with pytest.raises(UserError, match=r"^no longer waited for "):
-        (client.delete if thing is MAP else client.get)(thing)
 
 
 def test_deleting_what_is_not_there_is_done(client: Api, api: FakeApi) -> None:

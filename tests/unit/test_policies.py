@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from operations.declared import declared
-from operations.evaluate import PROJECT
-from operations.policies import resources, verdict
-from operations.render import Rendered
+from operations.manifests.declared import declared
+from operations.manifests.evaluate import PROJECT
+from operations.manifests.policies import resources, verdict
+from operations.manifests.render import Rendered
 from policy.rules import COMPONENT, POLICIES
 
 URN = "urn:pulumi:{stack}::istio-minikube::istio-minikube:components:IstioBase$kubernetes:core/v1:Namespace::web"

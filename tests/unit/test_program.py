@@ -1,10 +1,13 @@
 """The whole program as stack dev, before there is any cluster."""
 
 import gc
+import runpy
+from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import Run
+from operations.manifests.evaluate import PROJECT, Recorder, evaluate, stack_config
+from program.lookup import Cluster
 from tests.unit.recording import Mesh
 
 PROVIDER = "pulumi:providers:kubernetes"
@@ -125,11 +128,13 @@ def test_the_outputs_are_the_version_the_namespaces_the_pods_and_how_to_get_ther
     }
 
 
-def test_what_is_imported_is_frozen_once_and_garbage_is_collected_from_then_on(run: Run) -> None:
-    run(bookinfo="false")
-    frozen = gc.get_freeze_count()
-    assert frozen > 0
-    run(bookinfo="false")
-    # Fewer where something frozen has lost its last reference; never more.
-    assert 0 < gc.get_freeze_count() <= frozen
+def test_the_program_freezes_what_it_imported_and_composes_what_its_functions_compose(
+    dev: Mesh, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("program.lookup.look_up", lambda *_: Cluster())
+    recorder = Recorder()
+    config = stack_config("dev", {"gatewayApiManifest": str(manifest)})
+    evaluate(recorder, "dev", config, lambda: runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__"))
+    assert {each.name for each in recorder.registrations} == dev.names
+    assert gc.get_freeze_count() > 0
     assert gc.isenabled()

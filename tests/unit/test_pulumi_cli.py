@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from operations import pulumi_cli
-from operations.evaluate import PROJECT
-from operations.pulumi_cli import Cli, CliError
+from components.commands import UserError
+from operations import engine, pulumi_cli
+from operations.engine import Engine
+from operations.manifests.evaluate import PROJECT
+from operations.pulumi_cli import Cli
 from tests.unit.fake_tools import Tool
 
 
@@ -23,7 +25,7 @@ def pulumi(tmp_path: Path) -> Tool:
 def cli(pulumi: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    return Cli(binary=pulumi.binary, stack="dev", state=tmp_path / "deep" / "state")
+    return Cli(engine=Engine(binary=pulumi.binary, origin="test"), stack="dev", state=tmp_path / "deep" / "state")
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_what_the_cli_shows_reaches_the_terminal(cli: Cli, pulumi: Tool, capfd: 
 @pytest.mark.parametrize("command", ["stack", "preview"])
 def test_a_failing_command_is_named(cli: Cli, pulumi: Tool, command: str) -> None:
     pulumi.answer(command, "error: no", 255)
-    with pytest.raises(CliError, match=f"^`pulumi {command}` exits with 255; what it says above tells why$"):
+    with pytest.raises(UserError, match=f"^`pulumi {command}` exits with 255; what it says above tells why$"):
         cli.preview()
 
 
@@ -174,7 +176,7 @@ def test_a_stack_file_without_a_key_takes_those_of_a_run(
 
 def test_an_override_that_is_no_yaml_is_refused(cli: Cli, pulumi: Tool) -> None:
     message = r"^config key istio-minikube:istioValues is '\{'; accepted: YAML of type object$"
-    with pytest.raises(CliError, match=message):
+    with pytest.raises(UserError, match=message):
         cli.up({"istioValues": "{"})
     assert pulumi.words == []
 
@@ -199,7 +201,7 @@ def test_after_recovering_objects_are_taken_over_until_a_command_has_gone_throug
     cli.recover()
     command = {"up": lambda: cli.up({}), "destroy": cli.destroy}[through]
     pulumi.answer(through, "", 255)
-    with pytest.raises(CliError):
+    with pytest.raises(UserError):
         command()
     assert cli._upsert({}) == UPSERT
     pulumi.answer(through, "")
@@ -210,7 +212,7 @@ def test_after_recovering_objects_are_taken_over_until_a_command_has_gone_throug
 def test_a_stack_that_cannot_be_refreshed_has_not_recovered(cli: Cli, pulumi: Tool) -> None:
     cli.select()
     pulumi.answer("refresh", "", 255)
-    with pytest.raises(CliError):
+    with pytest.raises(UserError):
         cli.recover()
     assert cli._upsert({}) == {}
 
@@ -228,39 +230,25 @@ def test_what_the_cli_starts_can_be_told_from_other_stacks(cli: Cli, pulumi: Too
     assert pulumi.environment["ISTIO_MINIKUBE_STACK"] == f"{cli.state}/dev"
 
 
-def test_the_cli_on_path_is_found(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(pulumi.binary.parent))
-    assert pulumi_cli.found() == pulumi.binary
-
-
-def test_without_one_on_path_none_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert pulumi_cli.found() is None
-
-
-def test_a_cli_that_is_fetched_is_put_where_it_is_said_to_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cli_that_is_fetched_is_put_where_it_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Installed:
         def __init__(self, root: str) -> None:
             self.command = f"{root}/bin/pulumi"
 
     monkeypatch.setattr("pulumi.automation.PulumiCommand.install", Installed)
-    assert pulumi_cli.fetched(tmp_path) == tmp_path / "bin" / "pulumi"
-    assert capsys.readouterr().out == f"The Pulumi CLI is not on PATH: fetching it into {tmp_path}, once\n"
+    assert engine._fetch(tmp_path) == tmp_path / "bin" / "pulumi"
 
 
-def test_a_cli_that_cannot_be_fetched_is_an_error_that_says_what_to_do(
+def test_a_cli_that_cannot_be_fetched_is_an_error_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def install(root: str) -> None:
         raise OSError(f"no network for {Path(root).name}")
 
     monkeypatch.setattr("pulumi.automation.PulumiCommand.install", install)
-    words = f"no network for {tmp_path.name}"
-    with pytest.raises(CliError) as failed:
-        pulumi_cli.fetched(tmp_path)
-    assert str(failed.value) == f"the Pulumi CLI cannot be fetched ({words}); install it and put it on PATH"
+    with pytest.raises(UserError) as failed:
+        engine._fetch(tmp_path)
+    assert str(failed.value) == f"The Pulumi CLI cannot be fetched from Pulumi (no network for {tmp_path.name})"
 
 
 @pytest.mark.parametrize(("adopt", "upsert"), [("true", {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}), ("false", {})])

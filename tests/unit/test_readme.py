@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.commands import UserError
-from operations.readme import config_table, inserted, markers, update
+from operations.manifests.readme import config_table, inserted, markers, update
 
 START, END = markers("graph")
 PLACES = "\n".join([*markers("graph"), *markers("config"), ""])

@@ -11,7 +11,8 @@ import pytest
 
 from components.commands import UserError
 from operations import recover
-from operations.pulumi_cli import Cli, CliError
+from operations.engine import Engine
+from operations.pulumi_cli import Cli
 from operations.recover import Release, Revision, State, is_cli, is_plugin, running, stale
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_tools import Tool
@@ -126,7 +127,7 @@ def pulumi(tmp_path: Path) -> Tool:
 
 @pytest.fixture
 def cli(pulumi: Tool, tmp_path: Path) -> Cli:
-    return Cli(binary=pulumi.binary, stack="dev", state=tmp_path / "state")
+    return Cli(engine=Engine(binary=pulumi.binary, origin="the test's"), stack="dev", state=tmp_path / "state")
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_nothing_is_put_right_under_an_update_that_runs(cli: Cli, pulumi: Tool, 
     pulumi.binary.rename(pulumi.binary.with_name("pulumi-of-the-test"))
     running = program("pulumi")
     message = rf"^an update of stack dev is under way \(process {running.pid}\): wait for it, or interrupt it$"
-    with pytest.raises(CliError, match=message):
+    with pytest.raises(UserError, match=message):
         recover.recover(cli, {}, {}, ())
     assert running.poll() is None
     assert pulumi.words == []
@@ -289,7 +290,7 @@ def test_a_cluster_that_does_not_run_must_be_started_first(
     cli: Cli, pulumi: Tool, api: FakeApi, settings: dict[str, str]
 ) -> None:
     holds(pulumi)
-    with pytest.raises(CliError, match=r"does not answer: .*; start the cluster, then recover again$"):
+    with pytest.raises(UserError, match=r"does not answer: .*; start the cluster, then recover again$"):
         recover.recover(cli, {**settings, "context": "gone"}, {}, ())
     assert api.requests == []
     assert len(pulumi.words) == 2

@@ -8,9 +8,19 @@ import pytest
 import yaml
 
 from components.commands import UserError
-from operations import render
-from operations.evaluate import COMMAND, Recorder, Registration, evaluate
-from operations.render import MASK, Rendered, chart_objects, command_objects, file_name, masked, placed, shown, write
+from operations.manifests import render
+from operations.manifests.evaluate import COMMAND, Recorder, Registration, evaluate
+from operations.manifests.render import (
+    MASK,
+    Rendered,
+    chart_objects,
+    command_objects,
+    file_name,
+    masked,
+    placed,
+    shown,
+    write,
+)
 
 RELEASE = Registration(
     token=render.RELEASE,
@@ -128,16 +138,15 @@ def test_a_config_map_is_shown_as_it_is() -> None:
 
 
 @pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def secrets() -> Recorder:
     """What is registered of a Secret, and of a ConfigMap into which a secret has got."""
 
-    def program(*_: object, **__: object) -> None:
+    def program() -> None:
         k8s.core.v1.Secret("whole", string_data=pulumi.Output.secret({"key": "s3cret"}))
         k8s.core.v1.ConfigMap("part", data={"key": pulumi.Output.secret("s3cret"), "other": "shown"})
 
-    monkeypatch.setattr("runpy.run_path", program)
     recorder = Recorder()
-    evaluate(recorder, "test", {"istio-minikube:namespace": "default"})
+    evaluate(recorder, "test", {"istio-minikube:namespace": "default"}, program)
     return recorder
 
 
@@ -184,8 +193,11 @@ def test_two_resources_that_bring_one_object_are_an_error_that_names_both(tmp_pa
         write([rendered(an_object(namespace="default"))] * 2, tmp_path / "out")
 
 
-def test_stand_ins_take_the_place_of_addresses_but_not_of_what_is_asked_for(tmp_path: Path) -> None:
-    overrides = render.stand_ins("staging", {"istioChartRepository": "/charts"}, tmp_path)
+def test_stand_ins_take_the_place_of_addresses_but_not_of_what_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "DEFAULT_ROOT", tmp_path)
+    overrides = render.stand_ins("staging", {"istioChartRepository": "/charts"})
     assert overrides == {
         "istioChartRepository": "/charts",
         "gatewayApiManifest": str(tmp_path / "gateway-api" / "v1.5.1" / "standard"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
-from operations.evaluate import PROJECT, stack_config
+from operations.manifests.evaluate import PROJECT, stack_config
 from program.settings import Settings
 from tests.unit.loading import DEV, load, loaded
 
@@ -93,7 +93,7 @@ def test_a_context_that_cannot_be_one_is_named_by_its_place(contexts: str, shown
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_file_loads(stack: str) -> None:
-    assert load(stack_config(stack)).cluster_mode in {"minikube", "existing"}
+    assert load(stack_config(stack)).cluster_mode in {"minikube", "embedded", "existing"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "accepted"),
     [
-        ("clusterMode", "kind", "minikube or existing"),
+        ("clusterMode", "kind", "minikube or embedded or existing"),
         ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
         ("context", " ", "the name of a context in the kubeconfig"),
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components.observability.observability import ObservabilityConfig
-from operations.declared import declared
+from operations.manifests.declared import declared
 from program.supply import as_locked, digest, files
 from tests.unit.loading import loaded
 

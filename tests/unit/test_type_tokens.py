@@ -23,6 +23,7 @@ TOKENS = {
     "istio-minikube:components:UserService",
     "istio-minikube:components:Bookinfo",
     "istio-minikube:components:ClusterGuard",
+    "istio-minikube:components:EmbeddedCluster",
     "istio-minikube:components:Exposure",
     "istio-minikube:components:GatewayApiCrds",
     "istio-minikube:components:IngressGateway",

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from components.commands import UserError
 from components.gateway_api import load_manifest
 from components.versions import Chart
+from operations import __main__ as command
 from operations import vendor
-from operations.vendor import VendorError, chart_archive
+from operations.vendor import chart_archive
 from program.supply import as_locked, digest
 from tests.unit.loading import loaded
 
@@ -87,16 +89,14 @@ def test_a_chart_comes_from_a_folder_by_its_name(folder: Path) -> None:
 
 def test_a_chart_that_is_not_what_the_index_says_is_refused(repository: str, folder: Path) -> None:
     write_index(folder, digest=f"sha256:{'0' * 64}")
-    with pytest.raises(
-        VendorError, match=rf"has sha256 [0-9a-f]{{64}}, and the repository's own index says {'0' * 64}"
-    ):
+    with pytest.raises(UserError, match=rf"has sha256 [0-9a-f]{{64}}, and the repository's own index says {'0' * 64}"):
         chart_archive(chart(repository))
 
 
 @pytest.mark.parametrize("index", ["{}", "entries: {base: []}", "<html>", "{{"])
 def test_a_version_that_the_index_does_not_have_is_refused(repository: str, folder: Path, index: str) -> None:
     (folder / "index.yaml").write_text(index)
-    with pytest.raises(VendorError, match=rf"^the index of {repository} has no base 1\.23\.0; check the version"):
+    with pytest.raises(UserError, match=rf"^the index of {repository} has no base 1\.23\.0; check the version"):
         chart_archive(chart(repository))
 
 
@@ -109,7 +109,7 @@ def test_a_version_that_the_index_does_not_have_is_refused(repository: str, fold
     ],
 )
 def test_a_repository_that_does_not_answer_is_told(place: str, told: str) -> None:
-    with pytest.raises(VendorError, match=told):
+    with pytest.raises(UserError, match=told):
         chart_archive(chart(place))
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_has_changed_where_it_comes_from_is_refused_and_nothing_writ
     vendor.vendor("dev", settings, update=False, project=project)
     before = (project / "vendor.lock.json").read_text()
     (folder / "charts" / "istiod-1.23.0.tgz").write_bytes(b"another")
-    with pytest.raises(VendorError) as refused:
+    with pytest.raises(UserError) as refused:
         vendor.vendor("dev", settings, update=False, project=project)
     assert str(refused.value) == (
         f"istiod-1.23.0.tgz from {folder}/charts has sha256 {digest(b'another')}, and vendor.lock.json says "
@@ -175,8 +175,8 @@ def test_the_command_reads_the_stacks_own_settings(
         return ["a line"]
 
     monkeypatch.setattr(vendor, "vendor", fake)
-    assert vendor.main(["--stack", "prod", "--update"]) == 0
+    assert command.main(["vendor", "--stack", "prod", "--update"]) == 0
     assert seen == {"prod": ("1.30.3", True)}
     assert capsys.readouterr().out.startswith("a line\nCommit vendor.lock.json")
-    assert vendor.main(["--stack", "none"]) == 1
+    assert command.main(["vendor", "--stack", "none"]) == 1
     assert "there is no stack 'none' here" in capsys.readouterr().err

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from components.versions import Version, incompatibilities
-from operations.declared import settings_of
-from operations.evaluate import PROJECT, stack_config
+from operations.manifests.declared import settings_of
+from operations.manifests.evaluate import PROJECT, stack_config
 
 GITHUB = PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))

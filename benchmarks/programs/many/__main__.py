@@ -54,6 +54,7 @@ def by_hand(place: str, opts: pulumi.ResourceOptions) -> None:
 
 
 config = pulumi.Config()
-options = pulumi.ResourceOptions(provider=k8s.Provider("cluster", kubeconfig="{}"))
+provider = k8s.Provider("cluster", kubeconfig=config.get("kubeconfig") or "{}", context="embedded")
+options = pulumi.ResourceOptions(provider=provider)
 for number in range(config.require_int("copies")):
     (by_hand if config.get_bool("bare") else by_components)(f"shop-{number:03}", options)

@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from components.commands import UserError
-from operations.evaluate import PROJECT
-from operations.graph import picture
+from operations.manifests.evaluate import PROJECT
+from operations.manifests.graph import picture
 
 README = PROJECT / "README.md"
 

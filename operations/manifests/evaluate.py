@@ -1,12 +1,11 @@
-"""Evaluates the program without the Pulumi CLI: ``__main__.py`` as it is, under the SDK's own mocks."""
+"""Evaluates a program without the Pulumi CLI, under the SDK's own mocks: what it would register; nothing is created."""
 
 import asyncio
 import json
 import logging
-import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from pulumi.runtime.settings import get_root_resource
 
 from components.commands import UserError
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 # How many resources are made side by side. Most of their time is spent waiting for the cluster.
 WORKERS = 32
 COMMAND = "command:local:Command"
@@ -153,21 +152,27 @@ def _written(file: Path) -> dict[str, Any]:
     return config
 
 
-def evaluate(recorder: Recorder, stack: str, config: Mapping[str, str], project: Path = PROJECT) -> None:
-    """Run the program of ``project`` once as the stack named ``stack``; ``recorder`` makes what it registers.
+def evaluate(recorder: Recorder, stack: str, config: Mapping[str, str], declare: Callable[[], object]) -> None:
+    """Call ``declare`` once as the program of the stack named ``stack``; ``recorder`` is told what it registers.
+
+    Args:
+        recorder: what answers in the place of providers.
+        stack: the stack's name.
+        config: its whole configuration, by keys with their namespace.
+        declare: registers resources and exports outputs.
 
     Raises:
         pulumi.RunError: the program refuses its configuration or the cluster.
         Exception: whatever ``recorder`` raised.
     """
-    with _clean_runtime(), chdir(project):
+    with _clean_runtime():
         set_all_config(dict(config))
         name = next(iter(config)).split(":")[0]
         # Not a preview: with one, outputs that mocks leave out are unknown and `apply` never runs.
         mocks.set_mocks(recorder, project=name, stack=stack, preview=False, logger=LOG, monitor=Monitor(recorder))
 
         def program() -> pulumi.Output[None]:
-            runpy.run_path(str(project / "__main__.py"), run_name="__main__")
+            declare()
             exported = get_root_resource().outputs  # type: ignore[union-attr] # set_mocks made the stack
             return pulumi.Output.from_input(exported).apply(recorder.outputs.update)
 

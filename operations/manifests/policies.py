@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from operations.evaluate import Registration
-from operations.render import Rendered
+from rich.console import Console
+
+from components.commands import UserError
+from operations.manifests.evaluate import Registration
+from operations.manifests.render import Rendered
 from policy.rules import POLICIES, Level, Policy, Resource
 
 
@@ -38,3 +41,19 @@ def verdict(stack: str, judged: Sequence[Resource]) -> list[tuple[Policy, Level,
     """Each policy with its level on ``stack`` and the faults that it finds; none of those that are off are run."""
     levels = [(policy, policy.level(stack)) for policy in POLICIES]
     return [(policy, level, list(policy.faults(judged))) for policy, level in levels if level != "off"]
+
+
+def report(stack: str, judged: Sequence[Resource]) -> None:
+    """Print what each policy says of ``stack``.
+
+    Raises:
+        UserError: it breaks a mandatory one; names each.
+    """
+    console = Console(highlight=False)
+    found = verdict(stack, judged)
+    for policy, level, faults in found:
+        console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+        for fault in faults:
+            console.print(f"          {fault}", soft_wrap=True, markup=False)
+    if failed := [policy.name for policy, level, faults in found if faults and level == "mandatory"]:
+        raise UserError(f"stack {stack} breaks {len(failed)} mandatory policies: {', '.join(failed)}")

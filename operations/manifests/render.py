@@ -14,12 +14,13 @@ import yaml
 
 from components.commands import UserError
 from components.objects import SHOWS_OBJECTS
-from embedded import artifacts, toolchain
-from operations.declared import declared, settings_of
-from operations.evaluate import COMMAND, PROJECT, Recorder, Registration
-from operations.objects import run_command
+from embedded import toolchain
+from embedded.cluster import DEFAULT_ROOT
+from operations.manifests.declared import declared, settings_of
+from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, Registration
+from operations.manifests.objects import run_command
+from operations.stacks import write_artifacts
 
-EMBEDDED = "embedded"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 MASK = "(masked)"
 CLUSTER_FOLDER = "_cluster"
@@ -56,29 +57,20 @@ class Rendered:
     manifest: Mapping[str, Any]
 
 
-def render(
-    stack: str, overrides: Mapping[str, str], root: Path = PROJECT / ".embedded"
-) -> tuple[Recorder, list[Rendered]]:
+def render(stack: str, overrides: Mapping[str, str]) -> tuple[Recorder, list[Rendered]]:
     """What the program declares as ``stack``, and every object that this comes to, charts rendered, in a stable order.
-
-    Args:
-        stack: the stack's name.
-        overrides: configuration keys over the stack's own.
-        root: the folder that gets the rehearsal's stand-in charts, where the stack uses them.
 
     Raises:
         UserError: helm cannot render a chart; names the release and says what to set.
         pulumi.RunError: the program refuses the configuration.
     """
     settings = settings_of(stack, overrides)
-    kubernetes = settings["kubernetesVersion"]
-    if (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
-        for istio_version in artifacts.istio_versions(settings):
-            artifacts.prepare(root, istio_version, settings["gatewayApiVersion"])
-    if stack == EMBEDDED:
-        kubernetes = toolchain.kubernetes_version()  # what the embedded cluster is, whatever minikube would start
+    write_artifacts(DEFAULT_ROOT, settings)
+    # What the embedded cluster is, whatever minikube would start.
+    embedded = settings["clusterMode"] == "embedded"
+    kubernetes = toolchain.kubernetes_version() if embedded else settings["kubernetesVersion"]
     recorder = declared(stack, overrides)
-    helm = toolchain.ensure() / "helm"
+    helm = toolchain.ensure("cluster").cluster / "helm"
     found = []
     for resource in recorder.registrations:
         if resource.token == RELEASE:
@@ -90,11 +82,11 @@ def render(
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
 
 
-def stand_ins(stack: str, overrides: Mapping[str, str], root: Path = PROJECT / ".embedded") -> dict[str, str]:
-    """``overrides`` on top of what the rehearsal has in place of addresses: stand-in charts and a folder of CRDs."""
+def stand_ins(stack: str, overrides: Mapping[str, str]) -> dict[str, str]:
+    """``overrides`` on top of the embedded cluster's charts and CRDs in the place of addresses."""
     settings = settings_of(stack, overrides)
-    manifest = root / "gateway-api" / settings["gatewayApiVersion"] / settings["gatewayApiChannel"]
-    return {"istioChartRepository": str(root / "charts"), "gatewayApiManifest": str(manifest), **overrides}
+    manifest = DEFAULT_ROOT / "gateway-api" / settings["gatewayApiVersion"] / settings["gatewayApiChannel"]
+    return {"istioChartRepository": str(DEFAULT_ROOT / "charts"), "gatewayApiManifest": str(manifest), **overrides}
 
 
 def chart_objects(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from operations.declared import declared, settings_of
-from operations.evaluate import Registration
+from operations.manifests.declared import declared, settings_of
+from operations.manifests.evaluate import Registration
 
 LABEL_WIDTH = 26
 

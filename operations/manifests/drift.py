@@ -12,10 +12,10 @@ from typing import Any
 
 from components.kube import Kube, RefusedError
 from components.ownership import LABEL
-from operations.declared import settings_of
-from operations.evaluate import COMMAND, Recorder, evaluate, stack_config
-from operations.objects import Api, described
-from operations.render import RELEASE, Rendered, chart_objects, command_objects
+from operations.manifests.declared import declared, settings_of
+from operations.manifests.evaluate import COMMAND, Recorder
+from operations.manifests.objects import Api, described
+from operations.manifests.render import RELEASE, Rendered, chart_objects, command_objects
 
 WORKERS = 8
 SHOWN = 100
@@ -63,8 +63,7 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
         pulumi.RunError: the program refuses the configuration or the cluster.
     """
     settings = settings_of(stack, overrides)
-    recorder = Recorder()
-    evaluate(recorder, stack, stack_config(stack, overrides))
+    recorder = declared(stack, overrides, found=None)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
     items = list(_objects(recorder, api.kube, helm, settings))

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.commands import UserError
-from operations import render
-from operations.evaluate import PROJECT
+from embedded.cluster import DEFAULT_ROOT
+from operations.manifests import render
+from operations.manifests.evaluate import PROJECT
+from operations.pulumi_cli import STATE
+from operations.stacks import EMBEDDED
 
 # GitHub refuses comments of more than 65,536 characters.
 COMMENT_LIMIT = 60_000
@@ -37,22 +40,30 @@ def checkout(ref: str) -> Iterator[Path]:
 
 
 def run_in(tree: Path, *words: str) -> None:
-    """``python -m operations`` as the work tree ``tree`` has it.
+    """``python -m operations`` as the work tree ``tree`` has it; the last version's was called ``rehearsal``.
 
     Raises:
         UserError: it failed, and has said why.
     """
-    done = subprocess.run([sys.executable, "-m", "embedded", *words], cwd=tree, check=False)
+    module = "operations" if (tree / "operations").is_dir() else "rehearsal"
+    done = subprocess.run([sys.executable, "-m", module, *words], cwd=tree, check=False)
     if done.returncode:
         raise UserError(f"`python -m operations {words[0]}` of the base fails; what it says above tells why")
 
 
-def up_at(ref: str, root: Path) -> None:
-    """Bring the rehearsal up as it is at ``ref``, by the Pulumi CLI, with cluster and state in this tree's ``root``."""
+def up_at(ref: str) -> None:
+    """Bring stack embedded up as it is at ``ref``, with cluster and state in this tree.
+
+    Raises:
+        UserError: it failed, or the commit is from before there was such a stack.
+    """
     with checkout(ref) as tree:
-        root.mkdir(exist_ok=True)
-        (tree / root.name).symlink_to(root)
-        run_in(tree, "up", "--engine", "pulumi")
+        if not (tree / f"Pulumi.{EMBEDDED}.yaml").is_file():
+            raise UserError(f"--base {ref} has no stack {EMBEDDED}; name a later commit, or use `make render-diff`")
+        for folder in (DEFAULT_ROOT, STATE):
+            folder.mkdir(exist_ok=True)
+            (tree / folder.name).symlink_to(folder)
+        run_in(tree, "up", "--stack", EMBEDDED)
 
 
 def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:

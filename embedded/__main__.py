@@ -1,0 +1,93 @@
+"""Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
+
+`start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
+where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone is
+not silently replaced.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from embedded import toolchain
+from embedded.cluster import DEFAULT_ROOT, Cluster
+from embedded.errors import EmbeddedError
+
+PREVIOUS = "PULUMI_COMMAND_STDOUT"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("start", "start the cluster, or find it running"),
+        ("stop", "end its processes; its data stays"),
+        ("delete", "end its processes and delete its data"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
+        )
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = arguments().parse_args(words)
+    try:
+        {"start": start, "stop": stop, "delete": delete}[options.command](options.root.absolute())
+    except EmbeddedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def start(root: Path) -> None:
+    """Start the cluster where it does not run, and print whether this stack created it.
+
+    Raises:
+        EmbeddedError: it cannot be started, or the one of the stack's last update is gone.
+    """
+    cluster = Cluster(root, tools=toolchain.ensure("cluster").cluster)
+    if os.environ.get(PREVIOUS) and not cluster.kubeconfig.exists():
+        raise EmbeddedError(
+            f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
+            "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
+        )
+    adopted = cluster.running()
+    if not adopted:
+        cluster.start()
+    created = not adopted if PREVIOUS not in os.environ else was_created() or not adopted
+    print(json.dumps({"created": created, "cluster": cluster.identity()}))
+
+
+def stop(root: Path) -> None:
+    """End the cluster's processes."""
+    Cluster(root).stop()
+
+
+def delete(root: Path) -> None:
+    """Delete the cluster, unless a Command says that it was there before the stack."""
+    if PREVIOUS in os.environ and not was_created():
+        print(f"The embedded cluster in {root} was there before this stack: it is left alone", file=sys.stderr)
+        return
+    Cluster(root).delete()
+
+
+def was_created() -> bool:
+    """Whether the previous run said that it created the cluster; what cannot be read is no."""
+    try:
+        said = json.loads(os.environ.get(PREVIOUS, ""))
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("created") is True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a stack declares: evaluated, rendered, drawn, compared with a commit or a cluster, judged."""

@@ -1,0 +1,62 @@
+"""Which stack a command is about, and what must be there before Pulumi's engine runs it."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.commands import UserError
+from embedded import artifacts, toolchain
+from embedded.cluster import Cluster
+from operations.manifests.declared import settings_of
+from operations.manifests.evaluate import PROJECT
+
+DEV, EMBEDDED = "dev", "embedded"
+FORMER = "rehearsal"
+
+
+def chosen(stack: str) -> str:
+    """The stack that is named; where none is, dev with minikube on PATH and embedded without. Says which and why.
+
+    Raises:
+        UserError: the stack is one of the last version's.
+    """
+    has_minikube = shutil.which("minikube") is not None
+    if not stack:
+        stack = DEV if has_minikube else EMBEDDED
+        print(f"Stack {stack}: minikube is {'' if has_minikube else 'not '}on PATH", flush=True)
+    if stack == FORMER:
+        raise UserError(
+            f"stack {FORMER} is called {EMBEDDED} now, its folder .{FORMER} is .{EMBEDDED}, and `python -m {FORMER} "
+            "COMMAND` is `make COMMAND`; end what is left of the old one with its own `make destroy`, or by deleting "
+            "its folder"
+        )
+    return stack
+
+
+def prepare(stack: str, overrides: Mapping[str, str] | None = None) -> None:
+    """Build and write what the stack's cluster and charts are made of; start its embedded cluster if it was stopped.
+
+    A stack on any other cluster needs nothing here.
+
+    Raises:
+        UserError: the stack needs minikube, which is not on PATH.
+        EmbeddedError: something cannot be built, downloaded or written; says why.
+    """
+    settings = settings_of(stack, overrides)
+    if settings["clusterMode"] == "minikube" and shutil.which("minikube") is None:
+        raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
+    if settings["clusterMode"] != "embedded":
+        return
+    root = (PROJECT / settings["kubeconfig"]).parent
+    tools = toolchain.ensure("cluster").cluster
+    write_artifacts(root, settings)
+    cluster = Cluster(root, tools=tools)
+    if cluster.kubeconfig.exists() and not cluster.running():
+        cluster.start()
+
+
+def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
+    """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``."""
+    if (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
+        for version in artifacts.istio_versions(settings):
+            artifacts.prepare(root, version, settings["gatewayApiVersion"])

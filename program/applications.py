@@ -1,0 +1,176 @@
+"""What runs on the foundation: Bookinfo, the user's services, their traffic, security, observability and checks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+import components as mesh
+from components.images import pinned
+from components.mesh.waypoint import NAME as WAYPOINT
+from components.objects import kubectl
+from components.observability.observability import ObservabilityConfig
+from components.security.security import SecurityConfig
+from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from program.foundation import Ground
+
+Deployments = dict[str, k8s.apps.v1.Deployment]
+
+
+def bookinfo(base: Ground) -> Deployments:
+    """Bookinfo, and the Gateway that shows its page; its Deployments."""
+    settings, namespace = base.settings, base.namespaces[base.settings.namespace]
+    sample = mesh.Bookinfo(
+        "bookinfo",
+        mesh.BookinfoArgs(
+            namespace=namespace,
+            injectors=base.control_planes,
+            data_plane=base.data_planes[settings.namespace],
+            image_digests=settings.image_digests,
+        ),
+        base.opts,
+    )
+    tls_secret = None
+    if settings.security.tls:
+        args = mesh.GatewayCertificateArgs(namespace=namespace, gateway=BOOKINFO_GATEWAY, source=settings.security.tls)
+        certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
+        base.made.append(certificate)
+        tls_secret = certificate.secret
+    exposure = mesh.Exposure(
+        "exposure",
+        mesh.ExposureArgs(
+            namespace=namespace,
+            gateway=BOOKINFO_GATEWAY,
+            route="bookinfo",
+            service="productpage",
+            port=PORT,
+            paths=PAGE_PATHS,
+            requires=base.requires,
+            service_type=settings.ingress_service_type,
+            revision=settings.control_planes.label(settings.namespace),
+            tls_secret=tls_secret,
+        ),
+        base.opts,
+    )
+    base.made.extend([sample, exposure])
+    pulumi.export("productPage", exposure.url("/productpage"))
+    pulumi.export("commands", exposure.commands(kubectl(settings.kubeconfig, settings.context)))
+    return sample.deployments
+
+
+def services(base: Ground) -> dict[str, Deployments]:
+    """The user's own services; their Deployments by namespace."""
+    deployments: dict[str, Deployments] = {}
+    for service in base.settings.services:
+        component = mesh.UserService(
+            f"service-{service.name}",
+            mesh.UserServiceArgs(
+                service=service.name,
+                namespace=base.namespaces[service.namespace],
+                injectors=base.control_planes,
+                data_plane=base.data_planes[service.namespace],
+                images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
+                port=service.port,
+                replicas=service.replicas,
+                resources=service.resources,
+            ),
+            base.opts,
+        )
+        base.made.append(component)
+        deployments.setdefault(service.namespace, {}).update(component.deployments)
+    if base.settings.services:
+        addresses = {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in base.settings.services}
+        pulumi.export("services", addresses)
+    return deployments
+
+
+def traffic(base: Ground) -> None:
+    """How requests go between services."""
+    steered = [(base.settings.namespace, each) for each in base.settings.traffic]
+    steered += [(service.namespace, service.traffic) for service in base.settings.services]
+    for place, each in steered:
+        if mesh.kinds(each):
+            args = mesh.TrafficPolicyArgs(namespace=base.namespaces[place], traffic=each, requires=base.requires)
+            base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
+
+
+def security(base: Ground) -> list[pulumi.Resource]:
+    """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
+    settings = base.settings
+    allows = [
+        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
+        for s in settings.services
+        if s.allow_from
+    ]
+    if not allows and settings.security == SecurityConfig():
+        return []
+    component = mesh.Security(
+        "security",
+        mesh.SecurityArgs(
+            config=settings.security,
+            namespace=settings.namespace,
+            namespaces=base.namespaces,
+            gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
+            allows=allows,
+            requires=base.control_planes,
+        ),
+        base.opts,
+    )
+    base.made.append(component)
+    return [component]
+
+
+def observability(base: Ground) -> None:
+    """Logs, metrics, traces, and what shows them."""
+    if base.settings.observability == ObservabilityConfig():
+        return
+    component = mesh.Observability(
+        "observability",
+        mesh.ObservabilityArgs(
+            config=base.settings.observability,
+            istio_namespace=base.istio.namespace,
+            namespace=base.namespaces[base.settings.namespace],
+            kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
+            requires=base.control_planes,
+        ),
+        base.opts,
+    )
+    base.made.append(component)
+    if component.commands:
+        pulumi.export("observability", component.commands)
+
+
+def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]) -> None:
+    """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
+    settings = base.settings
+    product_page = mesh.Page(
+        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+    )
+    page = settings.security.page_to_check(product_page, BOOKINFO_GATEWAY)
+    pages = [page] if page and settings.mesh_check_http and settings.bookinfo else []
+    components = [
+        mesh.MeshCheck(
+            "mesh-check" if place == settings.namespace else f"mesh-check-{place}",
+            mesh.MeshCheckArgs(
+                kubeconfig=settings.kubeconfig,
+                context=settings.context,
+                namespace=base.namespaces[place],
+                istio_version=base.istio_versions[place],
+                deployments=checked,
+                waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
+                pages=pages if place == settings.namespace else [],
+                requires=[*after, *base.waypoints],
+            ),
+        )
+        for place, checked in deployments.items()
+    ]
+    if components:
+        base.made.extend(components)
+        found = pulumi.Output.all(*(component.pods for component in components))
+        pulumi.export("pods", found.apply(lambda lists: _joined(lists)))
+
+
+def _joined(lists: Sequence[Sequence[Any]]) -> list[Any]:
+    return [entry for entries in lists for entry in entries]

@@ -1,0 +1,160 @@
+"""What stands on the cluster before any application: Istio, its gateway, CRDs and the injected namespaces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+import components as mesh
+from components.gateway_api import cache_folder, load_manifest
+from components.mesh.ambient_data_plane import PROFILE as AMBIENT
+from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.mesh.istio_base import merged
+from components.mesh.waypoint import NAME as WAYPOINT
+from components.ownership import Owner
+from program.preflight import Plan
+from program.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What stands on the cluster before any application.
+
+    Attributes:
+        opts: options of a component in the cluster.
+        istio_versions: the version of each namespace's proxies, once their istiod is ready.
+        data_planes: the same of namespaces with sidecars, ``ambient`` of others.
+        control_planes: what must be there before a pod that is to be in the mesh.
+        namespaces: every injected namespace, by name; as an output once it is labelled.
+        waypoints: in ambient mode, the proxies of namespaces.
+        requires: what custom resources of Istio and of the Gateway API wait for.
+        made: every component, for whoever must be the last.
+    """
+
+    settings: Settings
+    opts: pulumi.ResourceOptions
+    istio: mesh.IstioBase
+    istio_versions: dict[str, pulumi.Output[str]]
+    data_planes: dict[str, pulumi.Output[str]]
+    control_planes: Sequence[pulumi.Resource]
+    namespaces: dict[str, pulumi.Output[str]]
+    requires: Sequence[pulumi.Resource]
+    waypoints: Sequence[pulumi.Resource]
+    made: list[pulumi.Resource] = field(default_factory=list)
+
+
+def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provider) -> Ground:
+    """Istio, its gateway, the Gateway API's CRDs and the injected namespaces."""
+    in_cluster = pulumi.ResourceOptions(provider=provider)
+    # What others on a shared cluster build on. A component's children inherit it.
+    shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
+    planes = settings.control_planes
+    ambient = settings.data_plane == "ambient"
+    ambient_profile = AMBIENT if ambient else {}
+    release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
+    gateway_api = mesh.GatewayApiCrds(
+        "gateway-api",
+        mesh.GatewayApiCrdsArgs(
+            manifest=planned.gateway_api_share(lambda: load_manifest(*release, cache_folder())),
+            owner=owner,
+            source=settings.gateway_api_manifest,
+            version=settings.gateway_api_version,
+            channel=settings.gateway_api_channel,
+            requires=[provider],
+        ),
+        shared,
+    )
+    istio = mesh.IstioBase(
+        "istio",
+        mesh.IstioBaseArgs(
+            version=planes.base,
+            chart_repository=settings.istio_chart_repository,
+            owner=owner,
+            namespace_exists=planned.istio_namespace_exists,
+            foreign_crds=planned.foreign_istio_crds,
+            requires=[provider, gateway_api],
+            values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
+            image_digests=settings.image_digests,
+            revision=settings.revision,
+            revisions=planes.istiods if planes.side_by_side else {},
+            default_revision=planes.default,
+            replicas=settings.replicas,
+            adopt=settings.adopt,
+        ),
+        shared,
+    )
+    places = {settings.namespace: planned.namespace_exists, **planned.service_namespaces}
+    versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *places)}
+    istiods = list(istio.istiods.values())
+    tags = [
+        mesh.RevisionTag(
+            f"tag-{tag}",
+            mesh.RevisionTagArgs(tag=tag, revision=planes.chart_revision(revision), istiods=istiods),
+            shared,
+        )
+        for tag, revision in planes.tags.items()
+    ]
+    data_plane = []
+    if ambient:
+        args = mesh.AmbientDataPlaneArgs(
+            version=planes.base,
+            chart_repository=settings.istio_chart_repository,
+            namespace=istio.namespace,
+            istiods=istiods,
+            platform="minikube" if settings.cluster_mode == "minikube" else "",
+            values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+            image_digests=settings.image_digests,
+        )
+        data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
+    ingress = mesh.IngressGateway(
+        "ingress",
+        mesh.IngressGatewayArgs(
+            namespace=istio.namespace,
+            injectors=[*istiods, *tags],
+            istio_version=versions[ISTIO_NAMESPACE],
+            service_type=settings.ingress_service_type,
+            revision=planes.label(ISTIO_NAMESPACE),
+            replicas=settings.replicas,
+        ),
+        shared,
+    )
+    injected = {
+        name: mesh.InjectedNamespace(
+            "namespace" if name == settings.namespace else f"namespace-{name}",
+            mesh.InjectedNamespaceArgs(
+                namespace=name,
+                exists=exists,
+                labels=owner.labels,
+                revision=planes.label(name),
+                waypoint=WAYPOINT if ambient else "",
+                pod_security=settings.security.pod_security if name == settings.namespace else {},
+            ),
+            shared if name == settings.namespace else in_cluster,
+        )
+        for name, exists in places.items()
+    }
+    namespaces = {name: component.namespace for name, component in injected.items()}
+    waypoints = [
+        mesh.Waypoint(
+            "waypoint" if name == settings.namespace else f"waypoint-{name}",
+            mesh.WaypointArgs(namespace=namespace, requires=[gateway_api, *istiods]),
+            in_cluster,
+        )
+        for name, namespace in namespaces.items()
+        if ambient
+    ]
+    pulumi.export("istioVersion", versions[settings.namespace])
+    pulumi.export("namespaces", {"istio": istio.namespace, "injected": namespaces[settings.namespace]})
+    return Ground(
+        settings=settings,
+        opts=in_cluster,
+        istio=istio,
+        istio_versions=versions,
+        data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
+        control_planes=[*istiods, *tags, *data_plane],
+        namespaces=namespaces,
+        requires=[gateway_api, *istiods],
+        waypoints=waypoints,
+        made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
+    )
