@@ -1,8 +1,8 @@
 """Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
 
 `start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
-where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone is
-not silently replaced.
+where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone
+is not silently replaced.
 """
 
 import argparse

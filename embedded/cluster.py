@@ -187,7 +187,7 @@ class Cluster:
             EmbeddedError: the cluster does not run.
         """
         ports = self._ports()
-        status, namespace = self._api(ports).request("GET", KUBE_SYSTEM) if ports else (0, None)
+        status, namespace = self._api(ports).request("GET", KUBE_SYSTEM) if ports else (0, {})
         if status != HTTPStatus.OK:
             raise EmbeddedError(f"The embedded cluster in {self.root} does not answer. Start it, and try again.")
         return str(namespace["metadata"]["uid"])

@@ -15,6 +15,7 @@ _ONLY_HAS = re.compile(r"has only (\d+)MB memory|system limit (\d+)MB|only has (
 _DRIVER = re.compile(
     r"(?:PROVIDER|PR|DRV)_(DOCKER|PODMAN|KVM2?|QEMU2?|VIRTUALBOX|VFKIT|KRUNKIT|HYPERV|PARALLELS|VMWARE|SSH|NONE)_"
 )
+_SENTENCE = re.compile(r"\b(?:MK|RSRC|HOST|PROVIDER|PR|DRV|GUEST|IF|INET|RUNTIME|SSH|K8S|NOT)_[A-Z0-9_]+: (.+)")
 _NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_UNSUPPORTED_OS")
 OWN_WORDS = "minikube's own words are above."
 
@@ -42,6 +43,12 @@ class Failure:
         """Its name for the reason, such as RSRC_OVER_ALLOC_MEM; empty where it gives none."""
         found = _REASON.findall(self.words)
         return found[-1] if found else ""
+
+    @property
+    def told(self) -> str:
+        """The sentence in which minikube says why it ends; empty where it says nothing of the kind."""
+        found = _SENTENCE.findall(self.words)
+        return f"{found[-1].strip().rstrip('.')}." if found else ""
 
     @property
     def hint(self) -> str:

@@ -44,14 +44,14 @@ class Words:
     stdout is the result's. A reader that has gone away does not stop the program.
     """
 
-    def __init__(self, source: int) -> None:
-        self._source = source
+    def __init__(self, source: int, *, aloud: bool = True) -> None:
+        self._source, self._aloud = source, aloud
         self._chunks: list[bytes] = []
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
         self._thread.start()
 
     def _pass_on(self) -> None:
-        is_read = True
+        is_read = self._aloud
         while chunk := os.read(self._source, _CHUNK):
             self._chunks = [*self._chunks[1 - _KEPT :], chunk]
             if is_read:
@@ -66,13 +66,13 @@ class Words:
         return b"".join(self._chunks).decode(errors="replace")
 
 
-def heard(command: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command with its output on stderr; its exit code and the last of what it said."""
+def heard(command: Sequence[str], env: Mapping[str, str], *, aloud: bool = True) -> tuple[int, str]:
+    """Run a command with its output on stderr, if ``aloud``; its exit code and the last of what it said."""
     read, write = os.pipe()
     try:
         with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=write, stderr=write) as child:
             os.close(write)
-            words = Words(read)
+            words = Words(read, aloud=aloud)
             return child.wait(), words.last()
     finally:
         os.close(read)
