@@ -141,7 +141,7 @@ class Cluster:
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
-            tools = self._tools or toolchain.ensure(self._say)
+            tools = self._tools or toolchain.ensure("cluster", say=self._say).cluster
             began = time.monotonic()
             self._stop_processes()
             try:

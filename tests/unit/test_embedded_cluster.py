@@ -20,6 +20,7 @@ from embedded import artifacts, cluster, process, toolchain
 from embedded.cluster import Cluster, Ports
 from embedded.errors import EmbeddedError
 from embedded.loopback import Api
+from embedded.toolchain.groups import groups
 
 PORTS = Ports(etcd=2379, etcd_peer=2380, apiserver=6443)
 FOLDER = Path("/somewhere")
@@ -118,7 +119,7 @@ def test_a_cluster_that_was_never_started_does_not_run_and_can_be_stopped_and_de
 
 def fake_tools(folder: Path, **scripts: str) -> Path:
     folder.mkdir()
-    for name in toolchain.BINARIES:
+    for name in groups()["cluster"].files:
         (folder / name).write_text(f"#!/bin/sh\n{scripts.get(name.replace('-', '_'), 'while :; do sleep 0.1; done')}\n")
         (folder / name).chmod(0o755)
     return folder
