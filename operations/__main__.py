@@ -14,7 +14,7 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, doctor, shell, stacks, status, vendor
+from operations import actionlint, deploy, doctor, shell, stacks, status, tunnel, vendor
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -127,6 +127,12 @@ def examine(options: argparse.Namespace) -> int:
     return doctor.report(options.stack, as_json=options.output == "json")
 
 
+def open_tunnel(options: argparse.Namespace) -> None:
+    """Give the LoadBalancers of the stack's minikube an address, until Ctrl-C."""
+    stacks.prepare(options.stack)
+    tunnel.run(settings_of(options.stack))
+
+
 def open_shell(options: argparse.Namespace) -> int:
     """Open a shell in which pulumi, kubectl and helm are those of the stack; or run COMMAND in it."""
     return shell.run(options.stack, options.words)
@@ -145,6 +151,7 @@ STACK_COMMANDS: dict[str, Command] = {
     "drift": find_drift,
     "status": show_status,
     "shell": open_shell,
+    "tunnel": open_tunnel,
     "doctor": examine,
     "vendor": fetch,
     "render": write_manifests,

@@ -1,6 +1,5 @@
 """The stack's minikube before Pulumi's engine runs: started where it was stopped."""
 
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path

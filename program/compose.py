@@ -49,7 +49,6 @@ def arrive(settings: Settings, found: Cluster) -> tuple[k8s.Provider, mesh.Clust
     """The provider of every Kubernetes resource, once the cluster runs and is the right one; and what guards it."""
     guard = mesh.ClusterGuardArgs(
         identity=found.identity,
-        accepted=settings.accept_cluster,
         kubeconfig=settings.kubeconfig,
         context=settings.context,
     )

@@ -36,6 +36,7 @@ class Settings:
 
     Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
+    ``accept_cluster`` is for `make up` and `make recover`: the program itself takes no other cluster than the recorded.
     """
 
     cluster_mode: ClusterMode

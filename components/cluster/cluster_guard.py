@@ -19,14 +19,12 @@ class ClusterGuardArgs:
 
     Attributes:
         identity: UID of the cluster's namespace kube-system; an output where the stack starts the cluster itself.
-        accepted: a cluster that may take the place of the recorded one, by the same UID; empty for none.
         kubeconfig: path of the kubeconfig file.
         context: its context.
         after: what must be there before this guard is, and is deleted after it.
     """
 
     identity: pulumi.Input[str]
-    accepted: str
     kubeconfig: str
     context: str
     after: Sequence[pulumi.Resource] = ()
@@ -53,7 +51,7 @@ class ClusterGuard(pulumi.ComponentResource):
             create=arrive,
             update=arrive,
             delete=leave_command(args.kubeconfig, args.context),
-            environment={"CLUSTER": args.identity, "ACCEPT_CLUSTER": args.accepted, "CONTEXT": args.context},
+            environment={"CLUSTER": args.identity, "CONTEXT": args.context},
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.identity = guard.stdout
