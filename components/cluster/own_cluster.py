@@ -47,4 +47,9 @@ def start_command(
 
 def identity(command: local.Command) -> pulumi.Output[str]:
     """The UID of the cluster's namespace kube-system, as the Command last printed it; empty where it did not."""
-    return command.stdout.apply(lambda printed: str(json.loads(printed).get("cluster", "")))
+    return command.stdout.apply(cluster_in)
+
+
+def cluster_in(printed: str) -> str:
+    """The identity in what ``start`` printed; empty where it did not run, or did not tell."""
+    return str(json.loads(printed).get("cluster", "")) if printed else ""

@@ -12,6 +12,8 @@ LEAST_MEMORY, LEAST_CPUS = 1800, 2
 _REASON = re.compile(r"\b((?:MK|RSRC|HOST|PROVIDER|PR|DRV|GUEST|IF|INET|RUNTIME|SSH|SVC|ENV|K8S|NOT)_[A-Z0-9_]+)\b")
 # "Docker has only 3913MB memory but you specified 5500MB" and "... 99999MB is more than your system limit 3913MB."
 _ONLY_HAS = re.compile(r"has only (\d+)MB memory|system limit (\d+)MB|only has (\d+)MiB available")
+# "Requested cpu count 16 is greater than the available cpus of 2"
+_CPUS = re.compile(r"available cpus of (\d+)")
 _DRIVER = re.compile(
     r"(?:PROVIDER|PR|DRV)_(DOCKER|PODMAN|KVM2?|QEMU2?|VIRTUALBOX|VFKIT|KRUNKIT|HYPERV|PARALLELS|VMWARE|SSH|NONE)_"
 )
@@ -48,7 +50,7 @@ class Failure:
     def told(self) -> str:
         """The sentence in which minikube says why it ends; empty where it says nothing of the kind."""
         found = _SENTENCE.findall(self.words)
-        return f"{found[-1].strip().rstrip('.')}." if found else ""
+        return f"{found[-1].strip().rstrip('.:')}." if found else ""
 
     @property
     def hint(self) -> str:
@@ -99,9 +101,11 @@ class Failure:
         if 0 < self.cpus < LEAST_CPUS:
             return f"minikubeCpus is {self.cpus}: raise it to {LEAST_CPUS} or more."
         asked = f" ({self.cpus})" if self.cpus else ""
+        found = _CPUS.search(self.words)
+        most = f"to {found[1]}" if found and int(found[1]) >= LEAST_CPUS else f"to what there is, {LEAST_CPUS} at least"
         return (
-            f"minikubeCpus{asked} is more than there is: lower it to what there is, {LEAST_CPUS} at least, or give "
-            "Docker, where it is the driver, more processors."
+            f"minikubeCpus{asked} is more than there is: lower it {most}, or give Docker, where it is the driver, more "
+            "processors."
         )
 
     def _user(self) -> str:

@@ -16,7 +16,7 @@ from .profiles import listed
 
 Left = Literal["nothing", "deleted", "undeleted", "unknown"]
 _CHUNK = 4096
-_KEPT = 4  # chunks: a reason is among the last words
+_KEPT = 16384  # bytes: a reason is among the last words
 _GRACE_SECONDS = 10
 
 
@@ -46,14 +46,14 @@ class Words:
 
     def __init__(self, source: int, *, aloud: bool = True) -> None:
         self._source, self._aloud = source, aloud
-        self._chunks: list[bytes] = []
+        self._last = b""
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
         self._thread.start()
 
     def _pass_on(self) -> None:
         is_read = self._aloud
         while chunk := os.read(self._source, _CHUNK):
-            self._chunks = [*self._chunks[1 - _KEPT :], chunk]
+            self._last = (self._last + chunk)[-_KEPT:]
             if is_read:
                 try:
                     os.write(sys.stderr.fileno(), chunk)
@@ -63,7 +63,7 @@ class Words:
     def last(self) -> str:
         """The last of it, once the program has ended."""
         self._thread.join(_GRACE_SECONDS)  # what the program left running may hold the pipe open
-        return b"".join(self._chunks).decode(errors="replace")
+        return self._last.decode(errors="replace")
 
 
 def heard(command: Sequence[str], env: Mapping[str, str], *, aloud: bool = True) -> tuple[int, str]:
