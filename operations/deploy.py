@@ -59,7 +59,6 @@ def destroy(stack: str, overrides: Mapping[str, str]) -> None:
 def recover_stack(stack: str, overrides: Mapping[str, str]) -> None:
     """Put right what an ``up`` that was killed has left, for the next one."""
     ready = _ready(stack, overrides)
-    recover.refuse_running(ready.cli)
     if lost.forget(ready.cli, ready.settings, there=ready.there, unlock=True):
         print("Now run `up`, which creates all anew")
         return

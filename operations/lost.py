@@ -7,7 +7,7 @@ from components.commands import UserError
 from components.commands.cluster import must_be_known
 from components.kube import KUBE_SYSTEM, Kube
 from operations.pulumi_cli import Cli
-from operations.recover import State, end_plugins
+from operations.recover import State, end_plugins, refuse_running
 
 STACK = "pulumi:pulumi:Stack"
 
@@ -41,11 +41,15 @@ def forget(cli: Cli, settings: Mapping[str, str], *, there: bool, unlock: bool =
     """Empty the state where ``refuse`` would refuse it, so that the next ``up`` creates all anew; whether it did.
 
     With ``unlock`` also that of an update which was killed.
+
+    Raises:
+        UserError: it tells of another cluster, which is not the accepted one; or an update runs.
     """
     state = _lost(cli, settings, there=there)
     if not state:
         return False
     if unlock:
+        refuse_running(cli)
         end_plugins(cli.mark)
         cli.run("cancel", "--yes")
     cli.load({**state, "deployment": {**state["deployment"], "resources": [], "pending_operations": []}})

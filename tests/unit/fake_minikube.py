@@ -116,8 +116,16 @@ def entry(name, profile):
 def invalid(name, config):
     return {{"Name": name, "Status": "", "Config": config, "Active": False, "ActiveKubeContext": False}}
 
+def read():
+    text = kubeconfig.read_text() if kubeconfig.exists() else ""
+    try:
+        return json.loads(text) if text else {{}}
+    except ValueError:
+        import yaml  # slow, and rarely needed
+        return yaml.safe_load(text) or {{}}
+
 def context(add):
-    document = json.loads(kubeconfig.read_text()) if kubeconfig.exists() and kubeconfig.read_text() else {{}}
+    document = read()
     for kind in ("clusters", "contexts", "users"):
         document[kind] = [each for each in document.get(kind) or [] if each["name"] != name]
     if add and state["server"]:
@@ -135,8 +143,8 @@ def end(code, words):
 
 if verb == "profile":
     try:
-        json.loads(kubeconfig.read_text()) if kubeconfig.exists() and kubeconfig.read_text() else None
-    except ValueError:
+        read()
+    except Exception:
         print('{{"error":{{}}}}', end="")
         sys.exit(80)
     for each, profile in state["profiles"].items():
