@@ -126,6 +126,7 @@ class Cluster:
         self._secrets = self.root / "secrets"
         self._tokens = self._secrets / "tokens.csv"
         self._signing_key = self._secrets / "service-accounts.key"
+        self._lock: int | None = None
 
     def start(self) -> bool:
         """Bring the cluster up, or find it up; return whether it had to be started.
@@ -277,6 +278,7 @@ class Cluster:
             log=self.logs / f"{name}.log",
             # A home of its own, as kwok reads ~/.kwok.
             environment=process.environment(HOME=str(self.root)),
+            held=self._lock,
         )
 
     def _wait_until(self, what: str, done: Callable[[], bool], deadline: float) -> None:
@@ -334,6 +336,7 @@ class Cluster:
             self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / "lock").open("w") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
+                self._lock = handle.fileno()
                 yield
         except OSError as error:
             message = (
