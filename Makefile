@@ -114,10 +114,10 @@ preview-comment: $(READY) ## Write a pull request's comment: preview-head, and t
 	@$(OPERATIONS) comment --out .preview/comment.md --section "Preview of stack embedded=.preview/embedded.diff" \
 		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
 
-doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing
-	@$(OPERATIONS) doctor $(OF_STACK)
+doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing (ONLINE=1: also which addresses answer)
+	@$(OPERATIONS) doctor $(OF_STACK) $(if $(ONLINE),--online)
 
-e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
+e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
 
 bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)

@@ -1,81 +1,19 @@
-"""The mesh's building blocks: one ComponentResource a module."""
+"""The mesh's building blocks: one ComponentResource a module.
 
-from .cluster.cluster_guard import ClusterGuard, ClusterGuardArgs
-from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
-from .cluster.minikube import Minikube, MinikubeArgs
-from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
-from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
-from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
-from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
-from .mesh.istio_base import IstioBase, IstioBaseArgs
-from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
-from .mesh.revision_tag import RevisionTag, RevisionTagArgs
-from .mesh.waypoint import Waypoint, WaypointArgs
-from .observability.addons import Addons, AddonsArgs
-from .observability.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
-from .observability.observability import Observability, ObservabilityArgs
-from .security.authorization import Allow, Authorization, AuthorizationArgs
-from .security.gateway_certificate import GatewayCertificate, GatewayCertificateArgs
-from .security.ingress_jwt import IngressJwt, IngressJwtArgs
-from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
-from .security.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
-from .security.security import Security, SecurityArgs
-from .traffic.traffic import kinds
-from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
-from .workloads.bookinfo import Bookinfo, BookinfoArgs
-from .workloads.exposure import Exposure, ExposureArgs
-from .workloads.user_service import UserService, UserServiceArgs
+They are imported when the first of them is asked for: what needs a module of pure data or rules (the commands, the
+policy pack) does not wait for the providers' SDKs, or has none.
+"""
 
-__all__ = [
-    "Addons",
-    "AddonsArgs",
-    "Allow",
-    "AmbientDataPlane",
-    "AmbientDataPlaneArgs",
-    "Authorization",
-    "AuthorizationArgs",
-    "Bookinfo",
-    "BookinfoArgs",
-    "ClusterGuard",
-    "ClusterGuardArgs",
-    "EmbeddedCluster",
-    "EmbeddedClusterArgs",
-    "Exposure",
-    "ExposureArgs",
-    "GatewayApiCrds",
-    "GatewayApiCrdsArgs",
-    "GatewayCertificate",
-    "GatewayCertificateArgs",
-    "IngressGateway",
-    "IngressGatewayArgs",
-    "IngressJwt",
-    "IngressJwtArgs",
-    "InjectedNamespace",
-    "InjectedNamespaceArgs",
-    "IstioBase",
-    "IstioBaseArgs",
-    "MeshCheck",
-    "MeshCheckArgs",
-    "MeshTelemetry",
-    "MeshTelemetryArgs",
-    "Minikube",
-    "MinikubeArgs",
-    "NetworkIsolation",
-    "NetworkIsolationArgs",
-    "Observability",
-    "ObservabilityArgs",
-    "Page",
-    "PeerAuthentications",
-    "PeerAuthenticationsArgs",
-    "RevisionTag",
-    "RevisionTagArgs",
-    "Security",
-    "SecurityArgs",
-    "TrafficPolicy",
-    "TrafficPolicyArgs",
-    "UserService",
-    "UserServiceArgs",
-    "Waypoint",
-    "WaypointArgs",
-    "kinds",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .catalogue import *  # noqa: F403 whatever it lists
+
+
+def __getattr__(name: str) -> Any:
+    # import_module asks for no attribute, where `from . import catalogue` would ask for one here.
+    catalogue = import_module(".catalogue", __name__)
+    if name != "__all__" and name not in catalogue.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(catalogue, name)

@@ -11,11 +11,13 @@ import os
 import sys
 from pathlib import Path
 
-from embedded import toolchain
-from embedded.cluster import DEFAULT_ROOT, Cluster
+from embedded import kinds
+from embedded.cluster import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
+from embedded.kinds import Kind
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
+AUTO = "auto"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -26,11 +28,20 @@ def arguments() -> argparse.ArgumentParser:
         ("start", "start the cluster, or find it running"),
         ("stop", "end its processes; its data stays"),
         ("delete", "end its processes and delete its data"),
+        ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument(
             "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
         )
+        if name == "start":
+            command.add_argument(
+                "--node",
+                choices=(AUTO, *Kind),
+                default=Kind.SIMULATED,
+                help="real: pods run; simulated: they only look as if; auto: real where this machine can run it "
+                "(default: %(default)s)",
+            )
     return parser
 
 
@@ -38,28 +49,47 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = arguments().parse_args(words)
     try:
-        {"start": start, "stop": stop, "delete": delete}[options.command](options.root.absolute())
+        return run(options.command, options)
     except EmbeddedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from there", file=sys.stderr)
         return 130
+
+
+def run(command: str, options: argparse.Namespace) -> int:
+    """Run a command; the exit code."""
+    root = options.root.absolute()
+    if command == "probe":
+        return probe(root)
+    if command == "start":
+        start(root, None if options.node == AUTO else Kind(options.node))
+    else:
+        {"stop": stop, "delete": delete}[command](root)
     return 0
 
 
-def start(root: Path) -> None:
+def probe(root: Path) -> int:
+    """Print, a line each, what stands in the way of a real node."""
+    found = kinds.findings(root)
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
+
+
+def start(root: Path, node: Kind | None) -> None:
     """Start the cluster where it does not run, and print whether this stack created it.
 
     Raises:
         EmbeddedError: it cannot be started, or the one of the stack's last update is gone.
     """
-    cluster = Cluster(root, tools=toolchain.ensure("cluster").cluster)
-    if os.environ.get(PREVIOUS) and not cluster.kubeconfig.exists():
+    if os.environ.get(PREVIOUS) and not (root / "kubeconfig").exists():
         raise EmbeddedError(
             f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
             "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
         )
+    cluster = kinds.cluster(root, kinds.choose(root, node))
     adopted = cluster.running()
     if not adopted:
         cluster.start()
@@ -69,7 +99,7 @@ def start(root: Path) -> None:
 
 def stop(root: Path) -> None:
     """End the cluster's processes."""
-    Cluster(root).stop()
+    kinds.cluster(root).stop()
 
 
 def delete(root: Path) -> None:
@@ -77,7 +107,7 @@ def delete(root: Path) -> None:
     if PREVIOUS in os.environ and not was_created():
         print(f"The embedded cluster in {root} was there before this stack: it is left alone", file=sys.stderr)
         return
-    Cluster(root).delete()
+    kinds.delete(root)
 
 
 def was_created() -> bool:

@@ -15,12 +15,11 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import yaml
 
-from embedded import process, toolchain
+from embedded import loopback, process, toolchain
 from embedded.errors import EmbeddedError
 from embedded.loopback import Api
 
@@ -42,7 +41,6 @@ WATCHED_PLURALS = {
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
 }
-KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 START_TIMEOUT = 180.0
 """Seconds; a start takes about 5 on an idle machine."""
 
@@ -182,16 +180,13 @@ class Cluster:
         return _node_is_ready(api) and _has_default_account(api)
 
     def identity(self) -> str:
-        """The UID of the namespace kube-system, which no other cluster has.
+        """The UID of its namespace kube-system, which no other cluster has.
 
         Raises:
-            EmbeddedError: the cluster does not run.
+            EmbeddedError: It does not answer.
         """
         ports = self._ports()
-        status, namespace = self._api(ports).request("GET", KUBE_SYSTEM) if ports else (0, {})
-        if status != HTTPStatus.OK:
-            raise EmbeddedError(f"The embedded cluster in {self.root} does not answer. Start it, and try again.")
-        return str(namespace["metadata"]["uid"])
+        return loopback.identity(self._api(ports) if ports else None, self.root)
 
     def _launch(self, tools: Path) -> None:
         self.root.chmod(0o700)

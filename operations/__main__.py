@@ -91,7 +91,8 @@ def diff_manifests(options: argparse.Namespace) -> None:
 def judge(options: argparse.Namespace) -> None:
     """Judge the stack's manifests by the policy pack's rules; a mandatory one that is broken is an error."""
     recorder, objects = _rendered(options)
-    policies.report(options.stack, policies.resources(recorder.registrations, objects))
+    config = settings_of(options.stack, dict(options.config))
+    policies.report(options.stack, config, policies.resources(recorder.registrations, objects))
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -124,7 +125,7 @@ def fetch(options: argparse.Namespace) -> None:
 
 def examine(options: argparse.Namespace) -> int:
     """Tell what is installed, which cluster the stack would touch, and what is missing."""
-    return doctor.report(options.stack, as_json=options.output == "json")
+    return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
 def open_tunnel(options: argparse.Namespace) -> None:
@@ -200,6 +201,9 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument("--base", required=True, metavar="REF", help="the commit, such as origin/main")
     for name in ("status", "doctor"):
         parsers[name].add_argument("--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parsers["doctor"].add_argument(
+        "--online", action="store_true", help="also ask whether the stack's addresses answer"
+    )
     parsers["drift"].add_argument(
         "--repair", action="store_true", help="put right what up does not look at: what charts and Commands brought"
     )

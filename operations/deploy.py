@@ -37,6 +37,8 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
         lost.refuse(ready.cli, ready.settings, there=False)
     outputs = ready.cli.up(overrides)
     status.show(ready.settings, outputs)
+    if address := stacks.page(stack):
+        print(f"Bookinfo: {address}")
     if note := tunnel.note(ready.settings):
         print(note)
 

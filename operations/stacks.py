@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.commands import UserError
-from embedded import artifacts, toolchain
-from embedded.cluster import Cluster
+from embedded import artifacts, istio, kinds, toolchain
+from embedded.kinds import Kind
+from embedded.node import obtain
+from embedded.node.cluster import RealCluster
 from operations import minikube
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
+GATEWAYS = (("default", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
+"""Services that the host reaches on an embedded cluster with a real node; the first that answers."""
 
 
 def chosen(stack: str) -> str:
@@ -21,8 +25,8 @@ def chosen(stack: str) -> str:
     Raises:
         UserError: the stack is one of the last version's.
     """
-    has_minikube = shutil.which("minikube") is not None
     if not stack:
+        has_minikube = shutil.which("minikube") is not None
         stack = DEV if has_minikube else EMBEDDED
         print(f"Stack {stack}: minikube is {'' if has_minikube else 'not '}on PATH", flush=True)
     if stack == FORMER:
@@ -59,18 +63,37 @@ def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bo
     if settings["clusterMode"] != "embedded":
         return True
     root = (PROJECT / settings["kubeconfig"]).parent
-    tools = toolchain.ensure("cluster").cluster
+    kind = kinds.choose(root)
+    toolchain.ensure(*(obtain.GROUPS if kind is Kind.REAL else ["cluster"]))
     write_artifacts(root, settings)
-    cluster = Cluster(root, tools=tools)
-    if not cluster.kubeconfig.exists():
-        return False
-    if not cluster.running():
+    cluster = kinds.cluster(root, kind)
+    there = cluster.kubeconfig.exists()
+    if there and not cluster.running():
         cluster.start()
-    return True
+    if isinstance(cluster, RealCluster):
+        cluster.publish(GATEWAYS)
+    return there
 
 
 def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
-    """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``."""
-    if (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
-        for version in artifacts.istio_versions(settings):
-            artifacts.prepare(root, version, settings["gatewayApiVersion"])
+    """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``.
+
+    Where pods are real, so are the charts: those of the one Istio that can be built.
+    """
+    if not (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
+        return
+    if kinds.recorded(root) is Kind.REAL:
+        istio.package(toolchain.module_dir(istio.MODULE), root / "charts")
+        artifacts.copy_gateway_api(root, settings["gatewayApiVersion"])
+        return
+    for version in artifacts.istio_versions(settings):
+        artifacts.prepare(root, version, settings["gatewayApiVersion"])
+
+
+def page(stack: str) -> str | None:
+    """Where the host reaches the gateway of a stack whose embedded cluster has a real node; None elsewhere."""
+    settings = settings_of(stack)
+    if settings["clusterMode"] != "embedded":
+        return None
+    cluster = kinds.cluster((PROJECT / settings["kubeconfig"]).parent)
+    return f"http://{cluster.address('http')}/productpage" if isinstance(cluster, RealCluster) else None

@@ -122,11 +122,7 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     found = [
         problem
         for istio in wanted
-        for problem in versions.incompatibilities(
-            istio=istio,
-            kubernetes=kubernetes,
-            gateway_api=settings.gateway_api,
-        )
+        for problem in versions.incompatibilities(istio=istio, kubernetes=kubernetes, gateway_api=settings.gateway_api)
     ]
     found += revision_rules.version_problems(planes, cluster)
     found += [
@@ -134,10 +130,17 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
         for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
         for problem in versions.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
     ]
+    bundles = [
+        Version.parse(crd.bundle_version) for crd in cluster.gateway_api.values() if crd.ours and crd.bundle_version
+    ]
+    if bundles:
+        found += versions.gateway_api_problems(running=max(bundles), wanted=settings.gateway_api)
     if found and settings.compatibility == "enforce":
         raise pulumi.RunError(
             "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
         )
+    for istio in wanted:
+        found += versions.uncertainties(istio=istio, kubernetes=kubernetes)
     for line in dict.fromkeys(istio.line for istio in wanted):
         row = versions.ISTIO_LINES.get(line)
         if row and row.end_of_life:

@@ -17,8 +17,9 @@ class EmbeddedClusterArgs:
     """Which cluster, and what starts and deletes it.
 
     Attributes:
-        program: the shell command that takes ``start --root FOLDER`` and ``delete --root FOLDER``. ``start`` prints
-            ``{"created": BOOL, "cluster": UID}``; both read what it printed the last time from PULUMI_COMMAND_STDOUT.
+        program: the shell command that takes ``start --root=FOLDER --node=auto`` and ``delete --root=FOLDER``.
+            ``start`` prints ``{"created": BOOL, "cluster": UID}``; both read what it printed before from
+            PULUMI_COMMAND_STDOUT.
         folder: the cluster's folder, relative to the project: its kubeconfig, data and logs.
         missing: where no cluster was found, a text that no other update has, such as the time: the cluster is then
             looked for whatever the state says of it. Empty where it is there.
@@ -48,7 +49,7 @@ class EmbeddedCluster(pulumi.ComponentResource):
         self.command = own_cluster.start_command(
             f"{name}-start",
             parent=self,
-            start=f"{args.program} start {root}",
+            start=f"{args.program} start {root} --node=auto",
             delete=f"{args.program} delete {root}",
             triggers=[args.folder],
             missing=args.missing,

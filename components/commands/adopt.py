@@ -30,7 +30,7 @@ ISTIOCTLS = (
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = ("ies", "ybindings")  # not every Kubernetes has them
-# What the charts base and istiod of Istio 1.23 to 1.30 consist of, and the profile's ingress gateway.
+# What the charts base and istiod of Istio 1.23 to 1.31 consist of, and the profile's ingress gateway.
 LISTS = (
     *("/api/v1/serviceaccounts", "/api/v1/services", "/api/v1/configmaps", "/apis/apps/v1/deployments"),
     *(f"{RBAC}/{kind}" for kind in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")),

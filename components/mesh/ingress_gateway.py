@@ -1,12 +1,13 @@
 """The ingress gateway that ``istioctl install`` makes in its default profile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..images import ImageSource
 from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
 
 NAME = "istio-ingressgateway"
@@ -28,6 +29,7 @@ class IngressGatewayArgs:
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision, or tag, whose istiod injects the gateway; empty for the default one.
         replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        image_source: with which Secrets the proxy is pulled; istiod decides from where.
     """
 
     namespace: pulumi.Input[str]
@@ -36,6 +38,7 @@ class IngressGatewayArgs:
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
     replicas: int = 1
+    image_source: ImageSource = field(default_factory=ImageSource)
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -131,6 +134,7 @@ class IngressGateway(pulumi.ComponentResource):
             f"{name}-service-account",
             parent=self,
             metadata=metadata(f"{NAME}-service-account"),
+            **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
         role = typed(

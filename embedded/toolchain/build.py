@@ -103,7 +103,7 @@ def _build(missing: dict[str, Group], say: Say) -> None:
     compiler_path = go.find_go(say)
     titles = "; ".join(group.what for group in missing.values())
     say(f"Building from Go modules: {titles}. This takes minutes the first time; the result is kept in {tools}.")
-    with (tools / "build.log").open("w") as log:
+    with (tools / "build.log").open("w", buffering=1) as log:
         compiler = Compiler(go=compiler_path, log=log, say=say)
         progress = compiler.plan(step for group in missing.values() for step in group.steps)
         with telling(say, progress.line):

@@ -83,7 +83,7 @@ class Compiler:
         # -mod=readonly is the default: go.mod is never edited here.
         with subprocess.Popen(
             [str(self.go), words[0], "-trimpath", "-tags", ",".join(step.tags), *words[1:], *step.packages],
-            cwd=go.MODULE,
+            cwd=go.MODULE / step.module,
             env=go.go_environment(step.environment(self.say)),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -135,6 +135,18 @@ def context(add):
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
     kubeconfig.write_text(json.dumps(document))
 
+def cluster(verb):
+    # A real Kubernetes in the place of the node's; a folder that is deleted comes back as another cluster.
+    if state["embedded"]:
+        import yaml
+        sys.path.insert(0, state["embedded"]["project"])
+        from embedded.cluster import Cluster
+        real = Cluster(pathlib.Path(state["embedded"]["root"]), tools=pathlib.Path(state["embedded"]["tools"]))
+        getattr(real, verb)()
+        if verb == "start":
+            written = yaml.safe_load(real.kubeconfig.read_text())
+            state["server"] = {{"cluster": written["clusters"][0]["cluster"], "user": written["users"][0]["user"]}}
+
 def end(code, words):
     (here / "written").write_text(json.dumps(state))
     (here / "written").replace(here / "state.json")
@@ -196,16 +208,19 @@ if verb in ("start", "update-context", "stop", "delete") and verb != "delete" an
     sys.exit(85)
 if verb == "start":
     profile.update(status="OK", version=given.get("kubernetes-version", profile["version"]))
+    cluster("start")
     context(add=True)
 elif verb == "update-context":
     context(add=True)
 elif verb == "stop":
     profile["status"] = "Stopped"
+    cluster("stop")
     context(add=False)
 elif verb == "delete":
     if profile is None:
         print(f'! "{{name}}" profile does not exist, trying anyways.', file=sys.stderr)
-    state["profiles"].pop(name, None)
+    if state["profiles"].pop(name, None):
+        cluster("delete")
     # Another profile's node of that name goes with it: its container is deleted by its name.
     for each, other in state["profiles"].items():
         other["nodes"] = [node for node in other["nodes"] if not node or f"{{each}}-{{node}}" != name]
@@ -243,10 +258,12 @@ class FakeMinikube:
 
         profiles: by name, see ``profile``; refused, broken: names; fails: exit code and words by verb; half_way:
         whether a start that fails has made the profile; hangs: a verb; server: cluster and user of the kubeconfig
-        entries that a start writes.
+        entries that a start writes; embedded: project, root and tools of an embedded cluster to be that server.
         """
         plain = {"profiles": {}, "refused": [], "broken": [], "fails": {}, "half_way": False, "hangs": ""}
-        kept = {"server": self.state["server"]} if (self.folder / "state.json").exists() else {"server": None}
+        kept = {"server": None, "embedded": None}
+        if (self.folder / "state.json").exists():
+            kept = {key: self.state[key] for key in kept}
         (self.folder / "state.json").write_text(json.dumps({**plain, **kept, **changed}))
 
     @property

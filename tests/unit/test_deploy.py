@@ -6,6 +6,7 @@ import pytest
 
 from components.commands import UserError
 from embedded.cluster import Cluster
+from embedded.kinds import Kind
 from operations import deploy, engine, pulumi_cli, stacks
 from operations.manifests.evaluate import PROJECT, stack_config
 from tests.unit.fake_minikube import FakeMinikube, profile
@@ -181,6 +182,7 @@ def test_an_embedded_cluster_that_was_stopped_is_started_and_none_is_created(
     if exists:
         (tmp_path / "kubeconfig").touch()
     monkeypatch.setattr("embedded.toolchain.ensure", Mock())
+    monkeypatch.setattr("embedded.kinds.choose", lambda _: Kind.SIMULATED)
     monkeypatch.setattr(Cluster, "running", lambda _: runs)
     monkeypatch.setattr(Cluster, "start", start := Mock())
     assert stacks.prepare("embedded", {"kubeconfig": str(tmp_path / "kubeconfig")}) is exists

@@ -25,7 +25,7 @@ RELEASE = [{"kind": "CustomResourceDefinition", "metadata": {"name": name}} for 
 SETTINGS = loaded(istioChartRepository="https://charts.example")
 MISMATCH = (
     "Istio 1.23.0 supports Kubernetes 1.27 to 1.30, not 1.36.3: use such a cluster (kubernetesVersion, where minikube "
-    "starts it), or set istioVersion to one of 1.30"
+    "starts it), or set istioVersion to one of 1.30, 1.31"
 )
 
 
@@ -154,8 +154,24 @@ def test_with_compatibility_warn_they_are_a_warning() -> None:
 
 
 def test_with_compatibility_warn_an_unknown_release_line_is_a_warning() -> None:
-    (warning,) = plan(replace(SETTINGS, compatibility="warn", istio_version="1.99.0"), Cluster()).warnings
-    assert warning.startswith("istioVersion 1.99.0 is of no release line in versions.py: ")
+    (warning,) = plan(replace(SETTINGS, compatibility="warn", istio_version="1.22.0"), Cluster()).warnings
+    assert warning.startswith("istioVersion 1.22.0 is of no release line in versions.py: ")
+
+
+def test_a_release_newer_than_the_table_is_a_warning_and_no_refusal() -> None:
+    newer = replace(SETTINGS, istio_version="1.32.0", kubernetes_version="v1.36.0", gateway_api_version="v1.6.1")
+    (warning,) = plan(newer, Cluster()).warnings
+    assert warning.startswith("Istio 1.32.0 is newer than this program's table")
+    with pytest.raises(pulumi.RunError, match=r"Istio 1\.32\.0 is built with Gateway API v1\.6\.0"):
+        plan(replace(newer, gateway_api_version="v1.5.1"), Cluster())
+
+
+def test_the_stacks_own_gateway_api_crds_do_not_go_back_where_their_policy_refuses_it() -> None:
+    crds = {name: Crd(bundle_version="v1.6.1", channel="standard", ours=True) for name in NEEDED_GATEWAY_API}
+    back = replace(SETTINGS, gateway_api_version="v1.5.1", kubernetes_version="v1.36.0", istio_version="1.30.5")
+    with pytest.raises(pulumi.RunError, match=r"Gateway API v1\.6\.1 is there, and its policy safe-upgrades"):
+        plan(back, Cluster(gateway_api=crds))
+    assert plan(replace(back, gateway_api_version="v1.6.1"), Cluster(gateway_api=crds)).warnings == ()
 
 
 def test_before_there_is_a_cluster_the_wanted_kubernetes_counts() -> None:

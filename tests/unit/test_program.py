@@ -99,7 +99,7 @@ def test_minikube_has_the_tutorials_figures(dev: Mesh) -> None:
 @pytest.mark.parametrize("release", ["istio-base", "istio-istiod"])
 def test_istio_is_the_tutorials(dev: Mesh, release: str) -> None:
     assert dev.inputs(release)["version"] == "1.23.0"
-    assert dev.inputs(release)["repositoryOpts"] == {"repo": "https://istio-release.storage.googleapis.com/charts"}
+    assert dev.inputs(release)["repositoryOpts"] == {"repo": "https://blob.istio.io/istio-release/charts"}
 
 
 def test_the_routes_are_those_of_the_bookinfo_sample(dev: Mesh) -> None:

@@ -181,7 +181,7 @@ def test_warnings_are_shown(run: Run, caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"istioVersion": "1.99.0"}, "^these versions do not go together: istioVersion 1.99.0 is of no release line"),
+        ({"istioVersion": "1.22.0"}, "^these versions do not go together: istioVersion 1.22.0 is of no release line"),
         ({"namespace": "kube-system"}, "^config key istio-minikube:namespace is 'kube-system'; accepted: "),
         ({"istioChartRepository": "nowhere"}, "^istioChartRepository is 'nowhere', where base-1.23.0.tgz is missing"),
         ({"gatewayApiManifest": "nowhere"}, "^gatewayApiManifest nowhere is no file and no folder"),

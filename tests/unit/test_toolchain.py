@@ -1,4 +1,5 @@
 import fcntl
+import re
 import shutil
 import threading
 import time
@@ -287,10 +288,23 @@ def test_a_program_is_called_as_go_calls_it(package: str, name: str) -> None:
     assert groups.program_name(package) == name
 
 
-def test_everything_that_is_built_is_pinned_by_a_tool_line() -> None:
-    listed = (go.MODULE / "go.mod").read_text()
-    packages = {package for group in groups.groups().values() for step in group.steps for package in step.packages}
-    assert {package for package in packages if f"\t{package}\n" not in listed} == set()
+def test_everything_that_is_built_is_pinned_by_a_tool_line_or_a_source_of_our_own() -> None:
+    pinned = set(re.findall(r"^\t(\S+)$", (go.MODULE / "go.mod").read_text(), re.MULTILINE))
+    own = {f"{groups.OWN}/{main.parent.name}" for main in go.MODULE.glob("*/main.go")}
+    built = [package for group in groups.groups().values() for step in group.steps for package in step.packages]
+    assert set(built) == pinned | own
+
+
+def test_what_both_go_modules_share_is_at_the_same_versions_and_compiled_once() -> None:
+    ours, plugins = (
+        dict(re.findall(r"^\t?(?:require )?(\S+) (v\S+)", (go.MODULE / name).read_text(), re.MULTILINE))
+        for name in ("go.mod", "pulumi-resource-kubernetes/go.mod")
+    )
+    assert {module for module in ours.keys() & plugins.keys() if ours[module] != plugins[module]} == {
+        "github.com/pgavlin/fx/v2",
+        "github.com/pulumi/pulumi/pkg/v3",
+        "github.com/pulumi/pulumi/sdk/v3",
+    }
 
 
 def test_without_a_c_compiler_the_error_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
