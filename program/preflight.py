@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
-from components import versions
+from components import kubernetes_upgrades, versions
 from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
@@ -128,7 +128,7 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     found += [
         problem
         for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
-        for problem in versions.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
+        for problem in kubernetes_upgrades.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
     ]
     bundles = [
         Version.parse(crd.bundle_version) for crd in cluster.gateway_api.values() if crd.ours and crd.bundle_version
@@ -157,7 +157,7 @@ def _kubernetes(settings: Settings, cluster: Cluster) -> Version:
     wanted = Version.parse(settings.kubernetes_version)
     if cluster.kubernetes is None or settings.cluster_mode != "minikube":
         return cluster.kubernetes or wanted
-    if problems := versions.kubernetes_upgrade_problems(running=cluster.kubernetes, wanted=wanted):
+    if problems := kubernetes_upgrades.problems(running=cluster.kubernetes, wanted=wanted):
         raise pulumi.RunError("; ".join(problems))
     return wanted
 

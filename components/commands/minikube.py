@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..versions import Version, kubernetes_upgrade_problems
+from .. import kubernetes_upgrades
+from ..versions import Version
 from . import UserError, run, say
 from .hints import Failure
 from .keeper import Outcome, create, heard
@@ -107,7 +108,7 @@ def refuse_misfit(wanted: Wanted, profile: Profile) -> None:
     """
     if found := differences(wanted, profile):
         raise UserError(conflict(wanted.profile, found))
-    problems = kubernetes_upgrade_problems(
+    problems = kubernetes_upgrades.problems(
         running=Version.parse(profile.kubernetes_version), wanted=Version.parse(wanted.kubernetes_version)
     )
     if problems:
