@@ -1,26 +1,18 @@
 """``up``, ``preview``, ``destroy`` and ``recover``: a stack by Pulumi's engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from operations import engine, lost, pulumi_cli, recover, stacks, status, tunnel
+from operations.lost import Stack
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A stack whose cluster and charts are prepared, and whether the cluster is there."""
-
-    cli: Cli
-    settings: Mapping[str, str]
-    there: bool
-
-
-def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> _Ready:
+def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> Stack:
+    """The stack, with its cluster and charts prepared."""
     there = stacks.prepare(stack, overrides, start=start)
     cli = Cli(engine=engine.find(), stack=stack, state=pulumi_cli.STATE, policies=policies)
-    return _Ready(cli=cli, settings=settings_of(stack, overrides), there=there)
+    return Stack(cli=cli, settings=settings_of(stack, overrides), overrides=overrides, there=there)
 
 
 def cli_for(stack: str, overrides: Mapping[str, str] | None = None) -> Cli:
@@ -32,9 +24,9 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
     """Bring the stack up, then show its pods and outputs."""
     ready = _ready(stack, overrides, policies=policies)
     if ready.there:
-        lost.forget(ready.cli, ready.settings, there=True)
+        lost.forget(ready)
     else:
-        lost.refuse(ready.cli, ready.settings, there=False)
+        lost.refuse(ready)
     outputs = ready.cli.up(overrides)
     status.show(ready.settings, outputs)
     if address := stacks.page(stack):
@@ -46,7 +38,7 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
 def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
     """Show what ``up`` would change."""
     ready = _ready(stack, overrides, policies=policies, start=False)
-    lost.refuse(ready.cli, ready.settings, there=ready.there)
+    lost.refuse(ready)
     ready.cli.preview(overrides)
 
 
@@ -54,14 +46,14 @@ def destroy(stack: str, overrides: Mapping[str, str]) -> None:
     """Remove what ``up`` created, and nothing else."""
     ready = _ready(stack, overrides)
     if not ready.there:
-        lost.forget(ready.cli, ready.settings, there=False)
+        lost.forget(ready)
     ready.cli.destroy()
 
 
 def recover_stack(stack: str, overrides: Mapping[str, str]) -> None:
     """Put right what an ``up`` that was killed has left, for the next one."""
     ready = _ready(stack, overrides)
-    if lost.forget(ready.cli, ready.settings, there=ready.there, unlock=True):
+    if lost.forget(ready, unlock=True):
         print("Now run `up`, which creates all anew")
         return
     recover.recover(ready.cli, ready.settings, overrides, releases_of(stack, overrides))

@@ -1,6 +1,7 @@
 """A state that tells of a cluster which is gone, or which another takes the place of: told, or forgotten."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from components.commands import UserError
@@ -9,35 +10,47 @@ from components.kube import KUBE_SYSTEM, Kube
 from operations.pulumi_cli import Cli
 from operations.recover import State, end_plugins, refuse_running
 
-STACK = "pulumi:pulumi:Stack"
+ROOT = "pulumi:pulumi:Stack"
 
 
-def refuse(cli: Cli, settings: Mapping[str, str], *, there: bool) -> None:
-    """Do nothing where the state tells of the cluster that the context leads to, or of none.
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack and its cluster, before Pulumi's engine runs.
 
-    Args:
-        cli: the CLI on the stack.
-        settings: the stack's configuration by bare key.
+    Attributes:
+        cli: the CLI on it.
+        settings: its configuration by bare key.
+        overrides: what of that is not in its file.
         there: whether there is a cluster at all.
+    """
+
+    cli: Cli
+    settings: Mapping[str, str]
+    overrides: Mapping[str, str]
+    there: bool
+
+
+def refuse(stack: Stack) -> None:
+    """Do nothing where the state tells of the cluster that the context leads to, or of none.
 
     Raises:
         UserError: it tells of one that is gone, or of another.
     """
-    if found := _lost(cli, settings, there=there):
-        count = len(resources(found))
-        if not there:
+    if found := _lost(stack):
+        name, count = stack.cli.stack, len(resources(found))
+        if not stack.there:
             raise UserError(
-                f"the cluster of stack {cli.stack} is gone ({_place(settings)}), and with it its {count} resources: "
+                f"the cluster of stack {name} is gone ({_place(stack.settings)}), and with it its {count} resources: "
                 "nothing was touched. `make recover` forgets them, and `make up` then brings the whole mesh back; "
                 "`make destroy` forgets them, too"
             )
         raise UserError(
-            f"acceptCluster names the cluster that is there, and the {count} resources of stack {cli.stack} are in "
+            f"acceptCluster names the cluster that is there, and the {count} resources of stack {name} are in "
             "another one: `make up` forgets them, and creates all anew"
         )
 
 
-def forget(cli: Cli, settings: Mapping[str, str], *, there: bool, unlock: bool = False) -> bool:
+def forget(stack: Stack, *, unlock: bool = False) -> bool:
     """Empty the state where ``refuse`` would refuse it, so that the next ``up`` creates all anew; whether it did.
 
     With ``unlock`` also that of an update which was killed.
@@ -45,7 +58,7 @@ def forget(cli: Cli, settings: Mapping[str, str], *, there: bool, unlock: bool =
     Raises:
         UserError: it tells of another cluster, which is not the accepted one; or an update runs.
     """
-    state = _lost(cli, settings, there=there)
+    state, cli = _lost(stack), stack.cli
     if not state:
         return False
     if unlock:
@@ -61,16 +74,16 @@ def resources(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What the state has or has begun, but for the stack itself."""
     deployment = state["deployment"]
     begun = [each["resource"] for each in deployment.get("pending_operations") or ()]
-    return [each for each in [*(deployment.get("resources") or ()), *begun] if each["type"] != STACK]
+    return [each for each in [*(deployment.get("resources") or ()), *begun] if each["type"] != ROOT]
 
 
-def _lost(cli: Cli, settings: Mapping[str, str], *, there: bool) -> dict[str, Any] | None:
+def _lost(stack: Stack) -> dict[str, Any] | None:
     """The state, where what it tells of is lost. Only where that can be is the CLI asked for it."""
-    if (there and not settings["acceptCluster"]) or not cli.known:
+    if (stack.there and not stack.settings["acceptCluster"]) or not stack.cli.known:
         return None
-    cli.select()
-    state = cli.export()
-    is_lost = _taken_over(state, settings) if there else bool(resources(state))
+    stack.cli.select(stack.overrides)
+    state = stack.cli.export()
+    is_lost = _taken_over(state, stack.settings) if stack.there else bool(resources(state))
     return state if is_lost else None
 
 

@@ -6,6 +6,7 @@ It answers and edits the kubeconfig as minikube does, see tests/unit/fake_miniku
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,10 @@ def minikube(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("minikube")
     with pytest.MonkeyPatch.context() as patch:
         found = for_tests()
+        path = f"{folder / 'bin'}{os.pathsep}{found.variables.get('PATH', os.environ['PATH'])}"
+        found = replace(found, variables={**found.variables, "PATH": path})
         patch.setattr(engine, "find", lambda *_: found)
-        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("PATH", path)
         patch.setattr(pulumi_cli, "STATE", folder / "state")
         patch.setattr("operations.status.show", lambda *_: None)
         made = FakeMinikube.install(folder / "bin")
@@ -51,6 +54,10 @@ def config(minikube: FakeMinikube, tmp_path_factory: pytest.TempPathFactory) -> 
         "minikubeProfile": PROFILE,
         "kubernetesVersion": "v1.36.3",
         "bookinfo": "false",
+        "compatibility": "warn",
+        "gatewayApiVersion": "v1.1.0",
+        "istioValues": "{}",
+        "meshCheckHttp": "false",
     }
 
 
