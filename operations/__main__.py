@@ -53,7 +53,7 @@ def find_drift(options: argparse.Namespace) -> None:
     """Show what in the stack's cluster is not as the program says."""
     console = Console(highlight=False)
     overrides = dict(options.config)
-    stacks.prepare(options.stack, overrides)
+    stacks.prepare_existing(options.stack, overrides)
     with console.status(f"Comparing stack {options.stack} with its cluster"):
         api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
     for each in found:
@@ -130,7 +130,7 @@ def examine(options: argparse.Namespace) -> int:
 
 def open_tunnel(options: argparse.Namespace) -> None:
     """Give the LoadBalancers of the stack's minikube an address, until Ctrl-C."""
-    stacks.prepare(options.stack)
+    stacks.prepare_existing(options.stack)
     tunnel.run(settings_of(options.stack))
 
 

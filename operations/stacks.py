@@ -75,6 +75,16 @@ def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bo
     return there
 
 
+def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:
+    """``prepare`` for what needs a cluster.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not prepare(stack, overrides):
+        raise UserError(f"stack {stack} has no cluster: `make up` creates it, after `make recover` if it was deleted")
+
+
 def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
     """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``.
 

@@ -55,7 +55,7 @@ class Failure:
     @property
     def hint(self) -> str:
         """One or two sentences on what to do."""
-        if self.code in (10, 14, 20, 23):
+        if self.code in (10, 14, 23):
             return self._memory()
         if self.code == 29:
             return self._cpus()
@@ -83,7 +83,7 @@ class Failure:
     def _memory(self) -> str:
         """Of codes that several reasons share, those that are about memory."""
         limit = next((number for found in _ONLY_HAS.findall(self.words) for number in found if number), "")
-        about_memory = limit or self.reason.startswith("RSRC_") or self.code in (20, 23)
+        about_memory = limit or self.reason.startswith("RSRC_") or self.code == 23
         if not about_memory:
             return OWN_WORDS
         if 0 < self.memory < LEAST_MEMORY:

@@ -223,3 +223,10 @@ def test_where_the_vendor_cannot_be_reached_the_engine_is_built(
     assert found.binary == tmp_path / "bin" / "pulumi"
     assert found.variables["PULUMI_HOME"] == str(tmp_path / "home")
     assert lines[-1] == "no route; building it from Go modules instead"
+
+
+@pytest.mark.usefixtures("minikube")
+def test_what_needs_a_cluster_is_refused_without_one() -> None:
+    with pytest.raises(UserError, match="stack dev has no cluster: `make up` creates it, after `make recover`"):
+        stacks.prepare_existing("dev")
+    stacks.prepare_existing("prod")
