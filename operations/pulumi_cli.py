@@ -72,6 +72,20 @@ class Cli:
         exported: dict[str, Any] = json.loads(self.run("stack", "export", quiet=True))
         return exported
 
+    @property
+    def known(self) -> bool:
+        """Whether the stack was ever selected with this state's folder."""
+        return self._config_file.exists()
+
+    def load(self, exported: Mapping[str, Any]) -> None:
+        """``pulumi stack import``: make what ``export`` gave, or a part of it, the state."""
+        file = self.state / f"{self.stack}.import.json"
+        file.write_text(json.dumps(exported))
+        try:
+            self.run("stack", "import", "--file", str(file), quiet=True)
+        finally:
+            file.unlink()
+
     def recover(self) -> None:
         """Unlock the stack, and make its state what the cluster is; the next ``up`` takes over what is there already.
 

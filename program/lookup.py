@@ -1,17 +1,22 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
 import json
+import shlex
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
 
+from components.commands import UserError
+from components.commands.minikube import remedy
+from components.commands.profiles import listed
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.mesh.injected_namespace import REVISION
+from components.objects import DEFAULT_KUBECONFIG, shell_path
 from components.ownership import Owner
 from components.versions import Version
 from program.settings import Settings
@@ -37,6 +42,7 @@ class Cluster:
 
     Attributes:
         identity: the UID of its namespace kube-system; empty while there is no cluster.
+        missing: when it was found that there is no cluster; empty where there is one.
         kubernetes: the API server's version; None while there is no cluster.
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
@@ -50,6 +56,7 @@ class Cluster:
     """
 
     identity: str = ""
+    missing: str = ""
     kubernetes: Version | None = None
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
@@ -68,23 +75,47 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    starts_cluster = settings.cluster_mode != "existing"
-    profile = settings.minikube_profile
     try:
         return _read(Kube(settings.kubeconfig, settings.context), owner)
-    except MissingContextError as error:
-        if starts_cluster:
-            return Cluster()
-        raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
-    except UnreachableError as error:
-        if settings.cluster_mode == "embedded":
-            raise pulumi.RunError(f"{error}; the embedded cluster was stopped: `make up` starts it") from error
-        if starts_cluster and not _profile_exists(profile):
-            return Cluster()  # the context is left over from a profile that was deleted
-        advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"
-        raise pulumi.RunError(f"{error}; {advice}, or set kubeconfig and context to another") from error
+    except (MissingContextError, UnreachableError) as error:
+        if settings.cluster_mode == "minikube":
+            _refuse_profile(settings, error)
+        elif settings.cluster_mode == "existing" or isinstance(error, UnreachableError):
+            raise pulumi.RunError(f"{error}. {_advice(settings, error)}") from error
+        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     except KubeError as error:
         raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
+
+
+def _advice(settings: Settings, error: KubeError) -> str:
+    if settings.cluster_mode == "embedded":
+        return "The embedded cluster was stopped: `make up` starts it"
+    if isinstance(error, MissingContextError):
+        return "Set kubeconfig and context, or clusterMode to minikube"
+    return "Start the cluster, or set kubeconfig and context to another"
+
+
+def _refuse_profile(settings: Settings, error: KubeError) -> None:
+    """Do nothing if the profile whose cluster could not be read does not exist: there is no cluster then.
+
+    Real `minikube stop` takes the context out of the kubeconfig, so that a stopped cluster and none look alike there.
+
+    Raises:
+        pulumi.RunError: the profile exists, stopped or out of reach; with the command that puts it right.
+    """
+    try:
+        known = listed(settings.kubeconfig) if shutil.which("minikube") else None
+        profile = known.find(settings.minikube_profile) if known else None
+    except UserError as told:
+        raise pulumi.RunError(str(told)) from error
+    if profile is None:
+        return
+    file = "" if settings.kubeconfig == DEFAULT_KUBECONFIG else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
+    raise pulumi.RunError(
+        f"minikube profile {profile.name!r} exists and is {profile.described}, but {error}. Nothing was touched: run "
+        f"`{file}{shlex.join(remedy(profile))}` (`make up` does that by itself), or set minikubeProfile and context to "
+        "another"
+    ) from error
 
 
 def _read(kube: Kube, owner: Owner) -> Cluster:
@@ -147,13 +178,3 @@ def _version(istiod: Mapping[str, Any]) -> Version | None:
         return Version.parse(image.partition("@")[0].rpartition(":")[2])
     except ValueError:
         return None
-
-
-def _profile_exists(profile: str) -> bool:
-    """Whether minikube knows the profile; without minikube there is none."""
-    if shutil.which("minikube") is None:
-        return False
-    found = subprocess.run(
-        ["minikube", "profile", "list", "--light", "--output=json"], capture_output=True, text=True, check=False
-    )
-    return f'"Name":"{profile}"' in found.stdout

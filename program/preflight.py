@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
-from components import versions
+from components import kubernetes_upgrades, versions
 from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
@@ -118,13 +118,18 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
     wanted = [Version.parse(version) for version in planes.versions.values()]
-    kubernetes = cluster.kubernetes or Version.parse(settings.kubernetes_version)
+    kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
         for istio in wanted
         for problem in versions.incompatibilities(istio=istio, kubernetes=kubernetes, gateway_api=settings.gateway_api)
     ]
     found += revision_rules.version_problems(planes, cluster)
+    found += [
+        problem
+        for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
+        for problem in kubernetes_upgrades.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
+    ]
     bundles = [
         Version.parse(crd.bundle_version) for crd in cluster.gateway_api.values() if crd.ours and crd.bundle_version
     ]
@@ -141,6 +146,20 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
         if row and row.end_of_life:
             found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
     return found
+
+
+def _kubernetes(settings: Settings, cluster: Cluster) -> Version:
+    """The Kubernetes that there will be: that of the cluster, which is upgraded where minikube starts it.
+
+    Raises:
+        pulumi.RunError: it cannot become what is configured; says by which steps it can.
+    """
+    wanted = Version.parse(settings.kubernetes_version)
+    if cluster.kubernetes is None or settings.cluster_mode != "minikube":
+        return cluster.kubernetes or wanted
+    if problems := kubernetes_upgrades.problems(running=cluster.kubernetes, wanted=wanted):
+        raise pulumi.RunError("; ".join(problems))
+    return wanted
 
 
 def _refuse_missing_charts(settings: Settings) -> None:
