@@ -124,6 +124,7 @@ class Cluster:
         self._secrets = self.root / "secrets"
         self._tokens = self._secrets / "tokens.csv"
         self._signing_key = self._secrets / "service-accounts.key"
+        self._lock: int | None = None
 
     def start(self) -> bool:
         """Bring the cluster up, or find it up; return whether it had to be started.
@@ -139,7 +140,7 @@ class Cluster:
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
-            tools = self._tools or toolchain.ensure(self._say)
+            tools = self._tools or toolchain.ensure("cluster", say=self._say).cluster
             began = time.monotonic()
             self._stop_processes()
             try:
@@ -263,6 +264,7 @@ class Cluster:
             log=self.logs / f"{name}.log",
             # A home of its own, as kwok reads ~/.kwok.
             environment=process.environment(HOME=str(self.root)),
+            held=self._lock,
         )
 
     def _wait_until(self, what: str, done: Callable[[], bool], deadline: float) -> None:
@@ -320,6 +322,7 @@ class Cluster:
             self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / "lock").open("w") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
+                self._lock = handle.fileno()
                 yield
         except OSError as error:
             message = (

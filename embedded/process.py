@@ -11,9 +11,10 @@ from pathlib import Path
 # The child itself writes who it is before it becomes the program, so that no moment exists at which its parent could
 # die and leave a process behind that nobody knows of. Field 22 of /proc/PID/stat is the start time; where there is no
 # /proc (macOS) ps tells it.
+# Until then its standard input may be a lock, which keeps the next starter from looking too early.
 _WRITE_IDENTITY_THEN_RUN = (
     'f="$1"; shift; { echo $$; cat /proc/$$/stat 2>/dev/null || ps -o lstart= -p $$; } >"$f.new" '
-    '&& mv "$f.new" "$f" && exec "$@"'
+    '&& mv "$f.new" "$f" && exec "$@" </dev/null'
 )
 
 
@@ -25,7 +26,9 @@ class Process:
     started: str
 
 
-def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Mapping[str, str]) -> None:
+def spawn(
+    command: Sequence[str], *, pid_file: Path, log: Path, environment: Mapping[str, str], held: int | None = None
+) -> None:
     """Start a program in a session of its own, out of reach of the terminal's Ctrl-C.
 
     Args:
@@ -33,6 +36,7 @@ def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Map
         pid_file: Where the child records itself; read it with `recorded`.
         log: Where both its outputs go; the previous run's log is kept beside it as NAME.previous.
         environment: The child's whole environment; see `environment`.
+        held: A file descriptor that the child keeps open until it has recorded itself.
 
     Raises:
         OSError: The child could not record itself, as on a full disk.
@@ -43,7 +47,7 @@ def spawn(command: Sequence[str], *, pid_file: Path, log: Path, environment: Map
     with log.open("wb") as output:
         child = subprocess.Popen(
             ["/bin/sh", "-c", _WRITE_IDENTITY_THEN_RUN, "sh", str(pid_file), *command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if held is None else held,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),

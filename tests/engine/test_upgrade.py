@@ -1,0 +1,77 @@
+"""A stack that the last version brought up goes on with this one."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.kube import Kube
+from embedded.cluster import Cluster
+from operations.manifests.evaluate import PROJECT
+from operations.pulumi_cli import Cli
+from tests.embedded.engine import for_tests
+from tests.embedded.stack import CONTEXT, as_config, settings_for
+
+FORMER = "3b98da6"
+"""The last commit before the house was re-arranged and the Commands' text changed."""
+
+CERTIFICATE = "/api/v1/namespaces/default/secrets/bookinfo-gateway-tls"
+# Also what must not run again: a self-signed certificate.
+SECURITY = as_config({"mtls": {}, "tls": {"selfSigned": True, "host": "bookinfo.example"}})
+
+
+@pytest.fixture
+def former(tmp_path: Path) -> Iterator[Path]:
+    """A work tree of the last version, with this one's virtual environment."""
+    tree = tmp_path / "former"
+    git = ("git", "-C", str(PROJECT), "worktree")
+    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), FORMER], check=True)
+    (tree / ".venv").symlink_to(Path(sys.prefix))
+    yield tree
+    subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+
+
+@pytest.fixture
+def settings(cluster: Cluster) -> dict[str, str]:
+    """Stack dev on the tests' cluster."""
+    return settings_for(cluster) | {
+        "context": CONTEXT,
+        "compatibility": "warn",
+        "meshCheckHttp": "false",
+        "security": SECURITY,
+    }
+
+
+@pytest.fixture
+def last(former: Path, settings: dict[str, str], tmp_path: Path) -> Cli:
+    """The CLI on the last version's program, its stack up."""
+    cli = Cli(engine=for_tests(), stack="dev", state=tmp_path / "state", project=former)
+    cli.up(settings)
+    return cli
+
+
+@pytest.fixture
+def this(last: Cli) -> Iterator[Cli]:
+    """The CLI on this version's program and the same stack."""
+    cli = Cli(engine=last.engine, stack=last.stack, state=last.state)
+    yield cli
+    cli.run("destroy", "--yes", "--skip-preview")
+
+
+def test_a_stack_of_the_last_version_is_updated_in_place_and_nothing_runs_again_that_must_not(
+    this: Cli, settings: dict[str, str], cluster: Cluster
+) -> None:
+    kube = Kube(cluster.kubeconfig, CONTEXT)
+    before = {name: kube.get(name) for name in (CERTIFICATE, "/api/v1/namespaces/istio-system/pods")}
+    this.select(settings)
+    steps = json.loads(this.run("preview", "--json", quiet=True))["steps"]
+    assert {step["op"] for step in steps} <= {"same", "update"}
+
+    this.up(settings)
+    this.run("preview", "--expect-no-changes", quiet=True)
+    assert kube.get(CERTIFICATE)["data"] == before[CERTIFICATE]["data"]
+    pods = {pod["metadata"]["uid"] for pod in kube.get("/api/v1/namespaces/istio-system/pods")["items"]}
+    assert pods == {pod["metadata"]["uid"] for pod in before["/api/v1/namespaces/istio-system/pods"]["items"]}
