@@ -148,19 +148,23 @@ def _observability(settings: Settings) -> Iterator[Object]:
 def stranger(metadata: Mapping[str, Any], namespace: Mapping[str, Any], stack: str) -> str:
     """Whose an object is, for a person to read; empty where it is this stack's.
 
-    ``stack`` brought it if Pulumi's provider manages it, and neither it nor its namespace carries another stack's mark.
-    An object of another Pulumi program, which marks nothing, cannot be told from this stack's own.
+    It is if it carries the stack's mark; or if Pulumi's provider manages it, and neither it nor its namespace carries
+    another stack's. An object of another Pulumi program, which marks nothing, cannot be told from this stack's own.
 
     Args:
         metadata: the object's.
         namespace: its namespace's; empty where it has none.
         stack: the name of this stack.
     """
-    managers = {each.get("manager", "") for each in metadata.get("managedFields", ()) if not each.get("subresource")}
-    mark = {**namespace.get("labels", {}), **metadata.get("labels", {})}.get(LABEL, stack)
+    mark = metadata.get("labels", {}).get(LABEL) or namespace.get("labels", {}).get(LABEL)
+    if metadata.get("labels", {}).get(LABEL) == stack:
+        return ""
+    # Of a status there is always another manager.
+    entries = [each for each in metadata.get("managedFields", ()) if not each.get("subresource")]
+    managers = sorted({each.get("manager", "") for each in entries})
     if not any(manager.startswith(PROVIDER) for manager in managers):
-        return f"of {' and '.join(sorted(managers)) or 'an unknown manager'}"
-    return "" if mark == stack else f"of stack {mark}"
+        return f"of {' and '.join(managers) or 'an unknown manager'}"
+    return f"of stack {mark}" if mark not in (None, stack) else ""
 
 
 def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
@@ -176,5 +180,6 @@ def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
     raise pulumi.RunError(
         f"objects that this stack would create are there already, and somebody else's: {found}. Nothing was touched. "
         f"Delete or rename them{elsewhere}, or run `make recover` and then `make up`: the stack then takes them over, "
-        "and `make destroy` will remove them"
+        f"and `make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
+        f"stack's once it is labelled {LABEL}=STACK"
     )

@@ -1,23 +1,53 @@
 """Objects of somebody else's, by the real engine: refused before anything is touched, taken over only when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from components.commands import UserError
-from components.kube import APPLY, Kube
+from components.kube import APPLY, MERGE, Kube
 from components.mesh.gateway_api_crds import POLICIES, POLICY_NAME
+from components.ownership import LABEL
 from embedded import artifacts
 from embedded.cluster import Cluster
 from operations import recover
 from operations.manifests.declared import declared, releases_of, settings_of
+from operations.manifests.evaluate import stack_config
 from operations.pulumi_cli import Cli
-from tests.embedded.stack import CONTEXT, settings_for, versions
+from program.rules import foreign
+from tests.embedded.engine import for_tests
+from tests.embedded.stack import CONTEXT, as_config, settings_for, versions
+from tests.unit.loading import load
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/details-v1"
 ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/bookinfo-details"
 MANAGER = "somebody"
 LABELS = {"app": "details", "version": "v1"}
+# Whatever the program can declare on this cluster, but for what needs another Kubernetes.
+EVERYTHING: dict[str, Any] = {
+    "security": {
+        "mtls": {"exceptions": {"plain": {"selector": {"app": "ratings"}, "ports": {"9080": "DISABLE"}}}},
+        "authorization": True,
+        "jwt": {"issuer": "https://issuer.example", "jwks": {"keys": [{"kty": "RSA", "n": "AQ", "e": "AQAB"}]}},
+        "tls": {"selfSigned": True},
+        "networkPolicies": {},
+    },
+    "observability": {"accessLogs": True},
+    "services": [
+        {
+            "name": "orders",
+            "namespace": "shop",
+            "versions": {"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"},
+            "port": 80,
+            "allowFrom": ["default/bookinfo-productpage"],
+            "traffic": {"canary": {"from": "v1", "to": "v2", "percent": 10}},
+        }
+    ],
+    "revisions": [{"name": "default", "version": "1.23.0"}],
+    "tags": {"next": "default"},
+}
+SCENARIO = "ratings-delay"
 MANIFESTS = {
     DEPLOYMENT: {
         "apiVersion": "apps/v1",
@@ -32,7 +62,11 @@ MANIFESTS = {
             },
         },
     },
-    ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bookinfo-details"}},
+    ACCOUNT: {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "bookinfo-details", "labels": {"account": "details"}},
+    },
 }
 
 
@@ -52,9 +86,10 @@ def theirs(cluster: Cluster, cli: Cli) -> Iterator[Kube]:  # noqa: ARG001 what i
         kube.delete(path)
 
 
-def refusal(cli: Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]) -> str:
+def refusal(cli: Cli, config: Mapping[str, str], capfd: pytest.CaptureFixture[str]) -> str:
+    """What an ``up`` says that must fail."""
     with pytest.raises(UserError):
-        cli.up(settings_for(cluster))
+        cli.up(config)
     return " ".join("".join(capfd.readouterr()).split())
 
 
@@ -78,11 +113,11 @@ def test_somebody_elses_objects_are_refused_untouched_until_they_have_gone(
     assert (
         "objects that this stack would create are there already, and somebody else's: Deployment default/details-v1 "
         f"(of {MANAGER}), ServiceAccount default/bookinfo-details (of {MANAGER}). Nothing was touched."
-    ) in refusal(cli, cluster, capfd)
+    ) in refusal(cli, settings_for(cluster), capfd)
     assert versions(theirs) == before
 
     theirs.delete(DEPLOYMENT)
-    said = refusal(cli, cluster, capfd)
+    said = refusal(cli, settings_for(cluster), capfd)
     assert "ServiceAccount default/bookinfo-details" in said
     assert "Deployment default/details-v1" not in said
 
@@ -94,7 +129,7 @@ def test_somebody_elses_objects_are_refused_untouched_until_they_have_gone(
 def test_after_recovering_they_are_taken_over_and_removed_with_the_stack(
     theirs: Kube, cli: Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    refusal(cli, cluster, capfd)
+    refusal(cli, settings_for(cluster), capfd)
     take_over(cli, cluster)
     assert "pulumi-kubernetes" in managers(theirs, DEPLOYMENT)
     assert "pulumi-kubernetes" in managers(theirs, ACCOUNT)
@@ -106,16 +141,39 @@ def test_after_recovering_they_are_taken_over_and_removed_with_the_stack(
     assert theirs.find(ACCOUNT) is None
 
 
-def test_what_somebody_has_created_again_is_theirs_until_it_is_taken_over_again(
-    cli: Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+@pytest.fixture(scope="module")
+def everything(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cli, dict[str, str]]]:
+    """A stack that has whatever it can ask for, and its configuration."""
+    cli = Cli(engine=for_tests(), stack="embedded", state=tmp_path_factory.mktemp("state"))
+    config = settings_for(cluster) | {key: as_config(value) for key, value in EVERYTHING.items()}
+    config["scenario"] = SCENARIO
+    cli.up(config)
+    yield cli, config
+    cli.destroy()
+
+
+def test_nothing_that_the_stack_has_created_is_taken_for_somebody_elses(
+    everything: tuple[Cli, dict[str, str]], cluster: Cluster
 ) -> None:
-    cli.up(settings_for(cluster))
+    cli, config = everything
+    # Each object that the rules know is there: none passes for the stack's own because it was not found.
+    kube = Kube(cluster.kubeconfig, CONTEXT)
+    names = foreign.declared(load(stack_config(cli.stack, config)))
+    assert {each for each in names if kube.find(f"{each.listing}/{each.name}") is None} == set()
+    cli.run("preview", "--expect-no-changes", quiet=True)
+
+
+def test_what_somebody_has_created_again_is_theirs_until_it_is_marked_as_the_stacks(
+    everything: tuple[Cli, dict[str, str]], cluster: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli, config = everything
     kube = Kube(cluster.kubeconfig, CONTEXT)
     kube.delete(ACCOUNT)
     create(kube, ACCOUNT)
-    assert "ServiceAccount default/bookinfo-details" in refusal(cli, cluster, capfd)
-    take_over(cli, cluster)
-    cli.up(settings_for(cluster))
+    assert f"ServiceAccount default/bookinfo-details (of {MANAGER})" in refusal(cli, config, capfd)
+    kube.request("PATCH", ACCOUNT, {"metadata": {"labels": {LABEL: cli.stack}}}, content_type=MERGE)
+    cli.up(config)
+    cli.run("preview", "--expect-no-changes", quiet=True)
 
 
 def test_a_release_of_the_gateway_api_names_its_policies_as_the_rules_expect(cluster: Cluster) -> None:

@@ -160,10 +160,11 @@ def marked(stack: str) -> dict[str, Any]:
         (managed("pulumi-kubernetes"), marked("dev")),
         (managed("kubectl-rollout", "pulumi-kubernetes-1a2b3c4d"), {"labels": {"kubernetes.io/metadata.name": "a"}}),
         ({**managed("pulumi-kubernetes-1a2b3c4d"), **marked("dev")}, marked("another")),
+        ({**managed("kubectl-create"), **marked("dev")}, {}),
     ],
-    ids=["made by Pulumi", "in a namespace of this stack's", "touched by hand", "marked itself"],
+    ids=["made by Pulumi", "in a namespace of this stack's", "touched by hand", "marked itself", "marked by hand"],
 )
-def test_what_pulumi_made_and_no_other_stack_marked_is_this_stacks(
+def test_what_is_marked_as_this_stacks_or_made_by_pulumi_and_marked_by_no_other_stack_is_its_own(
     metadata: dict[str, Any], namespace: dict[str, Any]
 ) -> None:
     assert stranger(metadata, namespace, "dev") == ""
@@ -196,7 +197,8 @@ def test_somebody_elses_objects_are_refused_each_with_whose_it_is_and_what_to_do
         "objects that this stack would create are there already, and somebody else's: Deployment default/details-v1 "
         "(of kubectl-create), RoleBinding istio-system/istio-ingress (of helm). Nothing was touched. Delete or rename "
         "them, set namespace to another, or run `make recover` and then `make up`: the stack then takes them over, and "
-        "`make destroy` will remove them"
+        "`make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
+        "stack's once it is labelled istio-minikube/stack=STACK"
     )
 
 
