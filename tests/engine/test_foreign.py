@@ -34,6 +34,7 @@ EVERYTHING: dict[str, Any] = {
         "networkPolicies": {},
     },
     "observability": {"accessLogs": True},
+    "traffic": {"ratings": {"routes": [{"subset": "v1"}], "timeout": "7s"}},
     "services": [
         {
             "name": "orders",
@@ -47,7 +48,6 @@ EVERYTHING: dict[str, Any] = {
     "revisions": [{"name": "default", "version": "1.23.0"}],
     "tags": {"next": "default"},
 }
-SCENARIO = "ratings-delay"
 MANIFESTS = {
     DEPLOYMENT: {
         "apiVersion": "apps/v1",
@@ -75,7 +75,7 @@ def create(kube: Kube, path: str) -> None:
 
 
 @pytest.fixture
-def theirs(cluster: Cluster, cli: Cli) -> Iterator[Kube]:  # noqa: ARG001 what it took over is destroyed before
+def theirs(cluster: Cluster) -> Iterator[Kube]:
     """The cluster with a Deployment and a ServiceAccount of somebody else's, which have names of Bookinfo's."""
     settings_for(cluster)
     kube = Kube(cluster.kubeconfig, CONTEXT)
@@ -146,7 +146,6 @@ def everything(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     """A stack that has whatever it can ask for, and its configuration."""
     cli = Cli(engine=for_tests(), stack="embedded", state=tmp_path_factory.mktemp("state"))
     config = settings_for(cluster) | {key: as_config(value) for key, value in EVERYTHING.items()}
-    config["scenario"] = SCENARIO
     cli.up(config)
     yield cli, config
     cli.destroy()
