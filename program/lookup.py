@@ -1,9 +1,11 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,13 +19,16 @@ from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.mesh.injected_namespace import REVISION
 from components.objects import DEFAULT_KUBECONFIG, shell_path
-from components.ownership import Owner
+from components.ownership import UPSERTS, Owner
 from components.versions import Version
+from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 
 # Source: Helm's pkg/action/validate.go.
 HELM_RELEASE = "meta.helm.sh/release-name"
 STATUS = "sidecar.istio.io/status"
+# Each has a connection of its own, which costs more than one more answer to wait for.
+WORKERS = 4
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
@@ -53,6 +58,8 @@ class Cluster:
         own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
         revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
             one without a name); read only where there is an istiod.
+        foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
+            the stack is to take them over.
     """
 
     identity: str = ""
@@ -65,6 +72,7 @@ class Cluster:
     unreleased: frozenset[str] = frozenset()
     own_istiods: frozenset[str] = frozenset()
     revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -76,7 +84,7 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
     try:
-        return _read(Kube(settings.kubeconfig, settings.context), owner)
+        return _read(Kube(settings.kubeconfig, settings.context), settings, owner)
     except (MissingContextError, UnreachableError) as error:
         if settings.cluster_mode == "minikube":
             _refuse_profile(settings, error)
@@ -118,7 +126,7 @@ def _refuse_profile(settings: Settings, error: KubeError) -> None:
     ) from error
 
 
-def _read(kube: Kube, owner: Owner) -> Cluster:
+def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
@@ -128,19 +136,22 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
         for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
     }
+    gateway_api = {
+        metadata["name"]: Crd(
+            bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
+            channel=metadata.get("annotations", {}).get(CHANNEL, ""),
+            ours=is_ours(metadata),
+        )
+        for metadata in crds
+        if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
+    }
+    takes_over = settings.adopt or os.environ.get(UPSERTS, "").lower() in ("1", "true")
+    names = declared(settings, brings_gateway_api=all(crd.ours for crd in gateway_api.values()))
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
-        gateway_api={
-            metadata["name"]: Crd(
-                bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
-                channel=metadata.get("annotations", {}).get(CHANNEL, ""),
-                ours=is_ours(metadata),
-            )
-            for metadata in crds
-            if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
-        },
+        gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},
         unreleased=frozenset(
@@ -148,7 +159,27 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         ),
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
+        foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
     )
+
+
+def _foreign(
+    kube: Kube, names: Iterable[Object], namespaces: Mapping[str, Mapping[str, Any]], stack: str
+) -> dict[Object, str]:
+    """Those of the objects that are there and not the stack's, and whose they are."""
+    possible = [each for each in names if not each.namespace or each.namespace in namespaces]
+    paths = sorted({each.listing for each in possible})
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = {
+            path: {metadata["name"]: metadata for metadata in listed}
+            for path, listed in zip(paths, pool.map(kube.served_metadata, paths), strict=True)
+        }
+    return {
+        each: whose
+        for each in possible
+        if (metadata := found[each.listing].get(each.name))
+        and (whose := stranger(metadata, namespaces.get(each.namespace, {}), stack))
+    }
 
 
 def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ from components.versions import Version
 from program import supply
 from program.lookup import Cluster, Crd
 from program.rules import ambient as ambient_rules
+from program.rules import foreign as foreign_rules
 from program.rules import revisions as revision_rules
 from program.settings import Settings
 
@@ -89,6 +90,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
     _refuse_unadopted(settings, cluster)
+    foreign_rules.refuse(settings, cluster.foreign)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
         _refuse_unfit_bundle(settings, foreign)

@@ -8,9 +8,10 @@ import pulumi
 import pytest
 import yaml
 
-from components.ownership import Owner
+from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program.lookup import Cluster, Crd, look_up
+from program.rules.foreign import Object
 from program.settings import Settings
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_minikube import FakeMinikube, profile
@@ -306,3 +307,69 @@ def test_an_istiod_that_helm_did_not_make_is_told_apart(server: FakeApi, existin
     helms["metadata"]["annotations"] = {"meta.helm.sh/release-name": "istiod"}
     server.answer(ISTIODS, {"items": [istiod("istio-system", "pilot:1.23.0"), helms]})
     assert look_up(existing, OWNER).unreleased == {"istio-system/istiod"}
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
+DETAILS = Object(api_version="apps/v1", kind="Deployment", namespace="default", name="details-v1")
+
+
+def by(manager: str) -> dict[str, Any]:
+    return {"managedFields": [{"manager": manager}]}
+
+
+def test_somebody_elses_objects_of_this_stacks_names_are_found(server: FakeApi, existing: Settings) -> None:
+    found = {"details-v1": by("kubectl"), "ratings-v1": by("pulumi-kubernetes-1a2b3c4d"), "theirs": by("helm")}
+    server.answer(DEPLOYMENTS, items(found))
+    assert look_up(existing, OWNER).foreign == {DETAILS: "of kubectl"}
+    assert "as=PartialObjectMetadataList" in server.accepted(DEPLOYMENTS)
+
+
+def test_each_kind_is_listed_once_in_each_namespace_that_is_there(server: FakeApi, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    alone = len(server.requests)
+    asked = [request.path for request in server.requests]
+    assert sorted(asked) == sorted(set(asked))
+    assert {DEPLOYMENTS, GATEWAYS} <= set(asked)
+    assert not [path for path in asked if "/namespaces/istio-system/" in path]
+    server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
+    look_up(existing, OWNER)
+    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute; the ingress gateway's in the other namespace.
+    assert (alone, len(server.requests) - 2 * alone) == (4 + 5, 7)
+
+
+def test_an_object_in_another_stacks_namespace_is_that_stacks(server: FakeApi, existing: Settings) -> None:
+    others = {"labels": replace(OWNER, stack="prod").labels}
+    server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": others}))
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/roles"
+    server.answer(roles, items({"istio-ingressgateway-sds": by("pulumi-kubernetes-1a2b3c4d")}))
+    assert set(look_up(existing, OWNER).foreign.values()) == {"of stack prod"}
+
+
+def test_what_guards_the_gateway_api_counts_only_where_this_stack_brings_it(
+    server: FakeApi, existing: Settings
+) -> None:
+    newer = replace(existing, gateway_api_version="v1.5.1")
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    server.answer(policies, items({"safe-upgrades.gateway.networking.k8s.io": by("kubectl")}))
+    (policy,) = look_up(newer, OWNER).foreign
+    assert str(policy) == "ValidatingAdmissionPolicy safe-upgrades.gateway.networking.k8s.io"
+    server.answer(CRDS, items({"gateways.gateway.networking.k8s.io": {"annotations": MARKS}}))
+    assert look_up(newer, OWNER).foreign == {}
+
+
+@pytest.mark.parametrize(
+    ("adopt", "variable", "takes_over"),
+    [(True, "", True), (False, "true", True), (False, "1", True), (False, "false", False), (False, "", False)],
+)
+def test_a_stack_that_is_to_take_objects_over_does_not_ask_whose_they_are(
+    server: FakeApi, existing: Settings, monkeypatch: pytest.MonkeyPatch, adopt: bool, variable: str, takes_over: bool
+) -> None:
+    monkeypatch.setenv(UPSERTS, variable)
+    server.answer(DEPLOYMENTS, items({"details-v1": by("kubectl")}))
+    assert look_up(replace(existing, adopt=adopt), OWNER).foreign == ({} if takes_over else {DETAILS: "of kubectl"})
+
+
+def test_a_kind_that_may_not_be_listed_is_refused_in_the_api_servers_words(server: FakeApi, existing: Settings) -> None:
+    server.answer(DEPLOYMENTS, {"message": "deployments is forbidden"}, status=403)
+    assert f"answers 403 to GET {DEPLOYMENTS}: deployments is forbidden" in refused(existing)
