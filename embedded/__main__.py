@@ -1,7 +1,8 @@
 """Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
 
-`start` prints `{"created": BOOL}`, and `delete` reads it back from PULUMI_COMMAND_STDOUT, where pulumi-command puts
-what the previous run printed: a cluster that ran before is left alone.
+`start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
+where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone
+is not silently replaced.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from embedded import kinds
 from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
 from embedded.kinds import Kind
+from embedded.node.cluster import RealCluster
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
 AUTO = "auto"
@@ -27,12 +29,15 @@ def arguments() -> argparse.ArgumentParser:
         ("start", "start the cluster, or find it running"),
         ("stop", "end its processes; its data stays"),
         ("delete", "end its processes and delete its data"),
+        ("load", "add an image to those that pods on a real node can use"),
         ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument(
             "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
         )
+        if name == "load":
+            command.add_argument("image", help="an archive as docker save writes it, or a name that Docker knows")
         if name == "start":
             command.add_argument(
                 "--node",
@@ -62,11 +67,23 @@ def run(command: str, options: argparse.Namespace) -> int:
     root = options.root.absolute()
     if command == "probe":
         return probe(root)
-    if command == "start":
+    if command == "load":
+        load(root, options.image)
+    elif command == "start":
         start(root, None if options.node == AUTO else Kind(options.node))
     else:
         {"stop": stop, "delete": delete}[command](root)
     return 0
+
+
+def load(root: Path, image: str) -> None:
+    """Add an image to the cluster's."""
+    cluster = kinds.cluster(root)
+    if not isinstance(cluster, RealCluster):
+        message = f"The cluster in {root} has no real node, whose pods could use an image."
+        raise EmbeddedError(message)
+    for name in cluster.load(image):
+        print(f"Loaded {name}")
 
 
 def probe(root: Path) -> int:
@@ -78,12 +95,22 @@ def probe(root: Path) -> int:
 
 
 def start(root: Path, node: Kind | None) -> None:
-    """Start the cluster where it does not run, and print whether this stack created it."""
+    """Start the cluster where it does not run, and print whether this stack created it.
+
+    Raises:
+        EmbeddedError: it cannot be started, or the one of the stack's last update is gone.
+    """
+    if os.environ.get(PREVIOUS) and not (root / "kubeconfig").exists():
+        raise EmbeddedError(
+            f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
+            "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
+        )
     cluster = kinds.cluster(root, kinds.choose(root, node))
     adopted = cluster.running()
     if not adopted:
         cluster.start()
-    print(json.dumps({"created": not adopted if PREVIOUS not in os.environ else was_created() or not adopted}))
+    created = not adopted if PREVIOUS not in os.environ else was_created() or not adopted
+    print(json.dumps({"created": created, "cluster": cluster.identity()}))
 
 
 def stop(root: Path) -> None:

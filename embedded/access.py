@@ -27,17 +27,3 @@ def kubeconfig(port: int, certificate: bytes, token: str) -> str:
         "current-context": CONTEXT,
     }
     return yaml.safe_dump(content, sort_keys=False)
-
-
-def tail(log: Path, lines: int) -> str:
-    """The last lines of a log in one line; "(empty)" where there is none."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return " / ".join(text.strip().splitlines()[-lines:]) or "(empty)"
-
-
-def write(path: Path, content: str) -> None:
-    """Write a file of the user's eyes only, whole or not at all."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_text(content)
-    draft.replace(path)

@@ -4,22 +4,21 @@ etcd, kube-apiserver, kube-controller-manager and kube-scheduler are the real pr
 stands in for the kubelet, so pods become Running and Ready without any container being run.
 """
 
-import fcntl
 import json
 import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
-from embedded import process, toolchain
-from embedded.access import DEFAULT_ROOT, kubeconfig, tail, write
+from embedded import loopback, process, toolchain
+from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
 from embedded.loopback import Api
 from embedded.simulated import (
     NODE,
@@ -101,7 +100,7 @@ class Cluster:
             Unreachable: The binaries are not built yet and cannot be downloaded.
             EmbeddedError: A process died or the start took too long (the message quotes its log), or the disk is full.
         """
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             if self.running():
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
@@ -120,14 +119,14 @@ class Cluster:
     def stop(self) -> None:
         """End the cluster's processes; its data stays for the next start."""
         if self.root.exists():
-            with self._exclusively():
+            with exclusively(self.root) as self._lock:
                 self._stop_processes()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
             return
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             self._stop_processes()
             for folder in (self._data, self._certificates, self._secrets, self._pids, self.logs):
                 if folder.exists():
@@ -144,6 +143,15 @@ class Cluster:
             return False
         api = self._api(ports)
         return node_is_ready(api) and has_default_account(api)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        ports = self._ports()
+        return loopback.identity(self._api(ports) if ports else None, self.root)
 
     def _launch(self, tools: Path) -> None:
         self.root.chmod(0o700)
@@ -280,18 +288,3 @@ class Cluster:
     def _api(self, ports: Ports) -> Api:
         token = self._tokens.read_text().partition(",")[0]
         return Api(port=ports.apiserver, certificate=self._certificate, token=token)
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start, stop or delete at a time; the kernel gives the lock back when its holder dies."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._lock = handle.fileno()
-                yield
-        except OSError as error:
-            message = (
-                f"The embedded cluster cannot use {self.root}: {error}. Make it writable, with room, and try again."
-            )
-            raise EmbeddedError(message) from error

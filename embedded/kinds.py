@@ -8,6 +8,7 @@ from typing import Protocol
 
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, write
 from embedded.node import obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.probe import Finding
@@ -48,6 +49,9 @@ class AnyCluster(Protocol):
     def running(self) -> bool:
         """Whether it is usable."""
 
+    def identity(self) -> str:
+        """The UID of its namespace kube-system."""
+
 
 def recorded(root: Path) -> Kind | None:
     """The kind of the cluster that is in a folder; None where there is none."""
@@ -81,8 +85,8 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
             raise EmbeddedError(message)
         say(f"Pods are simulated, as a real node cannot run here: {told}")
         kind = Kind.SIMULATED
-    root.mkdir(parents=True, exist_ok=True)
-    (root / RECORD).write_text(f"{kind}\n")
+    with exclusively(root):
+        write(root / RECORD, f"{kind}\n")
     return kind
 
 
@@ -93,9 +97,8 @@ def findings(root: Path, say: Say = _say) -> list[Finding]:
     try:
         nft, libraries = obtain.find_nft(say)
     except EmbeddedError as reason:
-        return [
-            Finding(what=f"there is no nft: {reason}", remedy="install the package nftables, version 1.0.1 or newer")
-        ]
+        told = str(reason).rstrip(".")
+        return [Finding(what=f"there is no nft: {told}", remedy="install the package nftables, version 1.0.1 or newer")]
     return probe.kernel(root, nft, libraries)
 
 

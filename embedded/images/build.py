@@ -1,7 +1,6 @@
 """Makes the cluster's images where they are missing or made of something else by now."""
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -56,12 +55,18 @@ def link(source: Path, target: Path) -> bool:
     """
     if (target / RECIPE).exists() and (target / RECIPE).read_text() == (source / RECIPE).read_text():
         return False
-    if target.exists():
-        shutil.rmtree(target)
     draft = target.with_name(f"{target.name}.new")
-    if draft.exists():
+    for old in (target, draft):
+        if old.exists():
+            shutil.rmtree(old)
+    try:
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            seen = draft / file.relative_to(source)
+            seen.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(file, seen)
+    except OSError:
         shutil.rmtree(draft)
-    shutil.copytree(source, draft, copy_function=_link_or_copy)
+        raise
     draft.rename(target)
     return True
 
@@ -79,9 +84,9 @@ def recipe_of(images: Sequence[Image]) -> str:
     return json.dumps({"machine": platform.machine(), "images": described}, indent=1)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)
+        target.hardlink_to(source)
     except OSError:  # another file system
         shutil.copy2(source, target)
 

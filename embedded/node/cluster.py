@@ -1,23 +1,23 @@
 """The embedded cluster with a real node, as the host sees it: started, stopped, removed."""
 
-import fcntl
 import json
 import secrets
 import shutil
-import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from embedded import process
-from embedded.access import DEFAULT_ROOT, kubeconfig, tail
+from embedded import loopback, process
+from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
 from embedded.images import build
+from embedded.images.load import load
 from embedded.loopback import Api
-from embedded.node import certificates, cgroups, obtain, programs
-from embedded.node.addresses import NODE
+from embedded.node import certificates, cgroups, obtain, programs, relays
+from embedded.node.addresses import CONTAINERD, NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
 from embedded.node.settings import Places, Settings
@@ -40,7 +40,9 @@ FOLDERS = (
 START_TIMEOUT = 300.0
 """Seconds; a start takes about 8 on an idle machine."""
 
-BACKLOG = 4096
+FREE_SPACE_NEEDED = 1 << 30
+"""Bytes: the images take 0.3 GB, unpacked as much again."""
+
 POLL = 0.05
 """Seconds."""
 
@@ -78,7 +80,7 @@ class RealCluster:
         self._images = images
         self._process = self.root / "process"
         self._lock: int | None = None
-        self._ports_file = self.root / "ports.json"
+        self._ports = self.root / "ports.json"
         self._parts = parts
         self._places = Places(root=self.root)
         self._cgroup = cgroups.name_for(self.root)
@@ -93,11 +95,12 @@ class RealCluster:
             EmbeddedError: A program ended again and again or the start took too long (the message quotes the log), the
                 kernel refuses something, or the disk is full.
         """
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             if self.running():
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
+            self._check_space()
             parts = self._parts or obtain.parts(self._say)
             images = self._images or obtain.images(parts, self._say)
             began = time.monotonic()
@@ -113,19 +116,19 @@ class RealCluster:
     def stop(self) -> None:
         """End everything that runs in the cluster; its data stays for the next start."""
         if self.root.exists():
-            with self._exclusively():
+            with exclusively(self.root) as self._lock:
                 self._end()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
             return
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             self._end()
             for name in FOLDERS:
                 if (self.root / name).exists():
                     shutil.rmtree(self.root / name)
-            for file in (self.kubeconfig, self._ports_file, self._places.published, self._settings_file):
+            for file in (self.kubeconfig, self._ports, self._places.published, self._settings_file):
                 file.unlink(missing_ok=True)
 
     def running(self) -> bool:
@@ -136,13 +139,53 @@ class RealCluster:
         conditions = node["status"].get("conditions", []) if status == 200 else []
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
+    def load(self, image: str) -> list[str]:
+        """Add an image to those that pods can use; return its names.
+
+        Args:
+            image: An archive, as `docker save` writes it, or a name that the machine's Docker knows.
+
+        Raises:
+            EmbeddedError: There is no such image, or no cluster.
+        """
+        if not self.running():
+            message = f"The embedded cluster in {self.root} does not run: start it before loading images."
+            raise EmbeddedError(message)
+        names = load(image, self._places.loaded)
+        for name in names:
+            # A pod that pulls only what is missing is to get this one, and not another of the same name.
+            self._ctr("images", "remove", name)
+        return names
+
+    def _ctr(self, *words: str) -> None:
+        """Run containerd's own client against the node's containerd."""
+        starter = process.recorded(self._process)
+        settings = Settings.read(self._settings_file)
+        if starter is None:
+            return
+        (first,) = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
+        seen_from_here = f"/proc/{first}/root{CONTAINERD}"
+        command = [str(settings.parts.node / "ctr"), f"--address={seen_from_here}", "--namespace=k8s.io", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
+            raise EmbeddedError(message)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        return loopback.identity(self._api() if self._ports.exists() else None, self.root)
+
     def publish(self, services: Iterable[tuple[str, str]]) -> None:
         """Let the host reach Services: `address` leads to the first of them that exists and answers.
 
         Args:
             services: Namespace and name; looked up anew for each connection, so they need not exist yet.
         """
-        _write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
+        write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
 
     def address(self, relay: str) -> str:
         """Where on the host a relay listens, such as 127.0.0.1:41234.
@@ -150,7 +193,7 @@ class RealCluster:
         Args:
             relay: ``api``, ``http`` (port 80 of what is published) or ``https`` (port 443).
         """
-        return f"127.0.0.1:{self._ports()[relay]}"
+        return f"127.0.0.1:{relays.ports(self._ports)[relay]}"
 
     @property
     def _settings_file(self) -> Path:
@@ -165,9 +208,9 @@ class RealCluster:
             shutil.rmtree(self.root / "containerd")
         certificates.ensure(self._places.certificates, parts.node / "nodekit")
         if not self._places.tokens.exists():
-            _write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
+            write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
         cgroups.create(self._cgroup)
-        with self._listeners() as listeners:
+        with relays.listening(programs.RELAYED, self._ports) as listeners:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
             settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
             settings.write(self._settings_file)
@@ -181,6 +224,15 @@ class RealCluster:
             )
         self._write_kubeconfig()
         self._wait()
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < FREE_SPACE_NEEDED:
+            message = (
+                f"The embedded cluster needs {FREE_SPACE_NEEDED >> 20} MB in {self.root}, where only {free >> 20} MB "
+                "are free: make room there."
+            )
+            raise EmbeddedError(message)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
@@ -215,26 +267,6 @@ class RealCluster:
         for file in (self._process, self._places.status):
             file.unlink(missing_ok=True)
 
-    @contextmanager
-    def _listeners(self) -> Iterator[dict[str, socket.socket]]:
-        """A listening socket for each relay, on the port it had before where that is free."""
-        before = self._ports()
-        with ExitStack() as stack:
-            listeners = {}
-            for name in programs.RELAYED:
-                listener = stack.enter_context(_listen(before.get(name, 0)))
-                listener.set_inheritable(True)
-                listeners[name] = listener
-            ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-            _write(self._ports_file, json.dumps(ports))
-            yield listeners
-
-    def _ports(self) -> dict[str, int]:
-        try:
-            return {name: int(port) for name, port in json.loads(self._ports_file.read_text()).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
-
     def _status(self) -> dict[str, object]:
         try:
             content = json.loads(self._places.status.read_text())
@@ -244,40 +276,9 @@ class RealCluster:
 
     def _write_kubeconfig(self) -> None:
         api = self._api()
-        _write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
+        write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
 
     def _api(self) -> Api:
         token = self._places.tokens.read_text().partition(",")[0]
         certificate = self._places.certificates / f"{certificates.AUTHORITY}.crt"
-        return Api(port=self._ports()["api"], certificate=certificate, token=token)
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start, stop or delete at a time; the kernel gives the lock back when its holder dies."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._lock = handle.fileno()
-                yield
-        except OSError as error:
-            message = (
-                f"The embedded cluster cannot use {self.root}: {error}. Make it writable, with room, and try again."
-            )
-            raise EmbeddedError(message) from error
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
-    except OSError:
-        if port == 0:
-            raise
-        return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-
-
-def _write(path: Path, content: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_text(content)
-    draft.replace(path)
+        return Api(port=relays.ports(self._ports)["api"], certificate=certificate, token=token)

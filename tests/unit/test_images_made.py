@@ -1,5 +1,6 @@
 """The images of the embedded cluster; what the program thinks of images is in test_images.py."""
 
+import errno
 import hashlib
 import json
 import tarfile
@@ -106,6 +107,36 @@ def test_an_interrupted_making_is_begun_anew(tmp_path: Path, program: Path) -> N
     folder = build.ensure(tmp_path / "images", [Image(names=["a:1"], layers=[{"/p": program}], config={})])
     assert not list(folder.rglob("half"))
     assert not (tmp_path / "images.new").exists()
+
+
+def test_a_cluster_keeps_the_images_that_it_began_with(tmp_path: Path, program: Path) -> None:
+    image = Image(names=["a:1"], layers=[{"/p": program}], config={})
+    made, kept = build.ensure(tmp_path / "images", [image]), tmp_path / "cluster/images"
+    assert build.link(made, kept) is True
+    assert build.link(made, kept) is False
+    before = (kept / "index.json").read_bytes()
+    program.write_bytes(b"\x7fELF, a newer one")
+    build.ensure(made, [image])
+    assert (kept / "index.json").read_bytes() == before
+    assert all(blob(kept, layer) for layer in read(kept)["a:1"]["layers"])
+    assert build.link(made, kept) is True
+    assert (kept / "index.json").read_bytes() != before
+
+
+def test_images_on_another_disk_are_copied_and_a_full_disk_leaves_nothing(
+    tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    made = build.ensure(tmp_path / "images", [Image(names=["a:1"], layers=[{"/p": program}], config={})])
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    build.link(made, tmp_path / "copied")
+    assert read(tmp_path / "copied").keys() == {"a:1"}
+    monkeypatch.setattr("shutil.copy2", refuse)
+    with pytest.raises(OSError, match="Invalid"):
+        build.link(made, tmp_path / "full")
+    assert not list(tmp_path.glob("full*"))
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@ import ipaddress
 import json
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from embedded.errors import EmbeddedError
 from embedded.images import contents
 from embedded.node import addresses, certificates, containerd, control_plane, init, kubelet, programs
+from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
 from embedded.node.settings import Settings
 
@@ -162,3 +165,10 @@ def test_no_variable_of_the_users_reaches_a_program(settings: Settings, monkeypa
     monkeypatch.setenv("ETCD_NAME", "mine")
     for program in (*programs.first(settings), *programs.clients(settings)):
         assert not {"HTTPS_PROXY", "ETCD_NAME"} & set(program.environment)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5 << 20))
+    with pytest.raises(EmbeddedError, match=r"needs 1024 MB in .*/root, where only 5 MB are free"):
+        RealCluster(tmp_path / "root", say=lambda _: None).start()
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["lock"]

@@ -1,5 +1,8 @@
 import json
+import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,19 @@ class Kubectl:
 
     def apply(self, manifest: str) -> None:
         self("apply", "--filename=-", stdin=manifest)
+
+    @contextmanager
+    def forwarded(self, *words: str) -> Iterator[int]:
+        """A port of the host's loopback that leads to a pod's, through API server, kubelet and containerd."""
+        *target, port = words
+        command = [*self.command, "port-forward", *target, f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout
+            line = running.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            assert found, line
+            yield int(found[1])
+            running.kill()
 
     def run_client(self, name: str) -> None:
         """Run a pod that sends requests, and wait until it can."""

@@ -1,6 +1,7 @@
 """What runs on a real node."""
 
 import json
+import tarfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from components.workloads.bookinfo import WORKLOADS
+from embedded.images.oci import Image, Layout
 from embedded.node.addresses import LOAD_BALANCER_RANGE, NODE_ADDRESS
 from embedded.node.cluster import RealCluster
+from embedded.node.parts import Parts
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE, Kubectl
 
@@ -95,6 +98,28 @@ def test_an_image_is_pulled_whenever_a_pod_says_so_and_none_comes_from_elsewhere
 
     eventually(refused, 120)
     kubectl("delete", "pod/always", "pod/unknown", "--grace-period=1")
+
+
+def test_an_image_that_is_loaded_takes_the_place_of_the_one_of_its_name(
+    kubectl: Kubectl, node: RealCluster, parts: Parts, tmp_path: Path
+) -> None:
+    for says in ("first", "second"):
+        source = Layout(tmp_path / says)
+        program = {"/bookinfo": parts.node / "bookinfo"}
+        config = {"Entrypoint": ["/bookinfo", "wait"], "Labels": {"says": says}}
+        source.add(Image(names=["docker.io/me/own:1"], layers=[program], config=config))
+        source.finish()
+        archive = tmp_path / f"{says}.tar"
+        with tarfile.open(archive, "w") as tar:
+            tar.add(source.folder, arcname=".")
+        assert node.load(str(archive)) == ["docker.io/me/own:1"]
+        kubectl("run", says, "--image=me/own:1", "--image-pull-policy=IfNotPresent")
+        kubectl("wait", "--for=condition=Ready", f"pod/{says}", f"--timeout={PATIENCE}")
+    first, second = (
+        kubectl.json("get", "pod", says)["status"]["containerStatuses"][0]["imageID"] for says in ("first", "second")
+    )
+    assert first != second
+    kubectl("delete", "pod/first", "pod/second", "--grace-period=1")
 
 
 def test_no_packet_leaves_the_cluster(kubectl: Kubectl, client: str, node: RealCluster) -> None:
