@@ -12,7 +12,7 @@ from components.objects import generations_of, kubectl
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE
 from program.foundation import Ground
 
 Deployments = dict[str, k8s.apps.v1.Deployment]
@@ -42,7 +42,7 @@ def bookinfo(base: Ground) -> Deployments:
         mesh.ExposureArgs(
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
-            route="bookinfo",
+            route=ROUTE,
             service="productpage",
             port=PORT,
             paths=PAGE_PATHS,

@@ -15,6 +15,7 @@ PORT = 9080
 # The images' own release, which Istio's sample of release 1.23 names.
 IMAGE_TAG = "1.20.1"
 GATEWAY = "bookinfo-gateway"
+ROUTE = "bookinfo"
 PAGE_TITLE = "Simple Bookstore App"
 PAGE_PATHS = (
     ("Exact", "/productpage"),

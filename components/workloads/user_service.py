@@ -40,6 +40,11 @@ class UserServiceArgs:
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+def deployment_name(service: str, version: str) -> str:
+    """The name of one version's Deployment."""
+    return f"{service}-{version}"
+
+
 def service_spec(args: UserServiceArgs) -> dict[str, Any]:
     """The spec of the Service; its port's name tells Istio the protocol."""
     return {"ports": [{"port": args.port, "name": "http"}], "selector": {"app": args.service}}
@@ -101,13 +106,13 @@ class UserService(pulumi.ComponentResource):
             **args.image_source.of_account,
         )
         self.deployments = {
-            f"{args.service}-{version}": typed(
+            deployment_name(args.service, version): typed(
                 k8s.apps.v1.Deployment,
                 f"{name}-{version}",
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={
-                    "name": f"{args.service}-{version}",
+                    "name": deployment_name(args.service, version),
                     "namespace": args.namespace,
                     "labels": workload_labels(args.service, version),
                 },
