@@ -100,9 +100,9 @@ def test_users_that_only_this_cluster_has_are_bound_to_roles() -> None:
     bound = {
         subject["name"]
         for manifest in yaml.safe_load_all((init.MANIFESTS / "roles.yaml").read_text())
-        for subject in manifest["subjects"]
+        for subject in manifest.get("subjects", [])
     }
-    assert bound == {certificates.KUBELET_CLIENT, certificates.LOAD_BALANCERS}
+    assert bound == {certificates.KUBELET_CLIENT, certificates.LOAD_BALANCERS, certificates.NETWORK_POLICIES}
 
 
 def test_everything_containerd_writes_is_the_clusters(settings: Settings) -> None:
@@ -157,6 +157,7 @@ def test_only_what_runs_nft_gets_its_libraries(settings: Settings) -> None:
     environments = {each.name: each.environment for each in programs.clients(unpacked)}
     assert environments["kube-proxy"]["LD_LIBRARY_PATH"] == "/deb/lib"
     assert environments["kube-proxy"]["PATH"].startswith("/deb/sbin:")
+    assert environments["network-policies"]["LD_LIBRARY_PATH"] == "/deb/lib"
     assert "LD_LIBRARY_PATH" not in environments["kubelet"]
 
 

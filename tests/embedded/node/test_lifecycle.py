@@ -27,6 +27,7 @@ PROGRAMS = {
     "registry": "nodekit registry",
     "relay": "nodekit relay",
     "load-balancers": "nodekit load-balancers",
+    "network-policies": "nodekit network-policies",
 }
 """By name in the node's log, what the command line begins with."""
 
