@@ -83,7 +83,11 @@ CASES: dict[str, tuple[dict[str, Any], bool, bool]] = {
         True,
     ),
     "who may call nobody calls nobody": ({"policyTypes": ["Egress"]}, False, True),
-    "who may call the namespace and ask for names does": ({"egress": [{"to": [ANY_POD]}, DNS]}, True, True),
+    "who may call the namespace and ask for names does": (
+        {"policyTypes": ["Egress"], "egress": [{"to": [ANY_POD]}, DNS]},
+        True,
+        True,
+    ),
     "who may only ask for names does no more": ({"policyTypes": ["Egress"], "egress": [DNS]}, False, True),
 }
 
