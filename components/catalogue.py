@@ -3,6 +3,7 @@
 from .cluster.cluster_guard import ClusterGuard, ClusterGuardArgs
 from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
 from .cluster.minikube import Minikube, MinikubeArgs
+from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
@@ -12,21 +13,29 @@ from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
 from .mesh.revision_tag import RevisionTag, RevisionTagArgs
 from .mesh.waypoint import Waypoint, WaypointArgs
 from .observability.addons import Addons, AddonsArgs
-from .observability.mesh_telemetry import MeshTelemetry, MeshTelemetryArgs
-from .observability.observability import Observability, ObservabilityArgs
+from .observability.mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing
+from .observability.observability import Observability, ObservabilityArgs, ObservabilityConfig
+from .ownership import Owner
 from .security.authorization import Allow, Authorization, AuthorizationArgs
-from .security.gateway_certificate import GatewayCertificate, GatewayCertificateArgs
-from .security.ingress_jwt import IngressJwt, IngressJwtArgs
+from .security.gateway_certificate import (
+    CertManager,
+    ExistingSecret,
+    GatewayCertificate,
+    GatewayCertificateArgs,
+    SelfSigned,
+)
+from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
-from .security.peer_authentications import PeerAuthentications, PeerAuthenticationsArgs
-from .security.security import Security, SecurityArgs
-from .traffic.traffic import kinds
+from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
+from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
+from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Retries, Route, Traffic, kinds
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
 from .workloads.exposure import Exposure, ExposureArgs
 from .workloads.user_service import UserService, UserServiceArgs
 
 __all__ = [
+    "AccessLogs",
     "Addons",
     "AddonsArgs",
     "Allow",
@@ -36,16 +45,21 @@ __all__ = [
     "AuthorizationArgs",
     "Bookinfo",
     "BookinfoArgs",
+    "CertManager",
     "ClusterGuard",
     "ClusterGuardArgs",
+    "ConnectionPool",
     "EmbeddedCluster",
     "EmbeddedClusterArgs",
+    "ExistingSecret",
     "Exposure",
     "ExposureArgs",
+    "Fault",
     "GatewayApiCrds",
     "GatewayApiCrdsArgs",
     "GatewayCertificate",
     "GatewayCertificateArgs",
+    "ImageSource",
     "IngressGateway",
     "IngressGatewayArgs",
     "IngressJwt",
@@ -54,23 +68,38 @@ __all__ = [
     "InjectedNamespaceArgs",
     "IstioBase",
     "IstioBaseArgs",
+    "Jwt",
     "MeshCheck",
     "MeshCheckArgs",
     "MeshTelemetry",
     "MeshTelemetryArgs",
+    "Metrics",
     "Minikube",
     "MinikubeArgs",
+    "Mirror",
+    "MutualTls",
     "NetworkIsolation",
     "NetworkIsolationArgs",
+    "NetworkPolicies",
     "Observability",
     "ObservabilityArgs",
+    "ObservabilityConfig",
+    "OutlierDetection",
+    "Owner",
     "Page",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "PortException",
+    "Retries",
     "RevisionTag",
     "RevisionTagArgs",
+    "Route",
     "Security",
     "SecurityArgs",
+    "SecurityConfig",
+    "SelfSigned",
+    "Tracing",
+    "Traffic",
     "TrafficPolicy",
     "TrafficPolicyArgs",
     "UserService",

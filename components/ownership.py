@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from .python import program
 
 LABEL = "istio-minikube/stack"
+# In the environment of an update that may take over objects which are there and not in its state. Pulumi's own:
+# https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/ (upsertExistingObjects)
+UPSERTS = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE, ADOPT, BUNDLE = map(program, ("crds", "adopt", "bundle"))
 
@@ -17,13 +20,13 @@ class Owner:
 
     Attributes:
         stack: the stack's name; a label's value, so at most 63 letters, digits, dashes, dots and underscores.
-        kubeconfig: path of the kubeconfig file.
-        context: its context.
+        context: the context of the stack's cluster.
+        kubeconfig: path of the kubeconfig file that has it.
     """
 
     stack: str
-    kubeconfig: str
     context: str
+    kubeconfig: str = "~/.kube/config"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -71,3 +74,7 @@ class Owner:
 
     def _command(self, verb: str, group: str) -> str:
         return f"{MODULE} {verb} {self._place} {shlex.join([f'--stack={self.stack}', f'--group={group}'])}"
+
+
+NOBODY = Owner(stack="", context="")
+"""Stands where an argument has no owner yet."""

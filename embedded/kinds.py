@@ -49,6 +49,9 @@ class AnyCluster(Protocol):
     def running(self) -> bool:
         """Whether it is usable."""
 
+    def identity(self) -> str:
+        """The UID of its namespace kube-system."""
+
 
 def recorded(root: Path) -> Kind | None:
     """The kind of the cluster that is in a folder; None where there is none."""

@@ -14,7 +14,7 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, doctor, shell, stacks, status, vendor
+from operations import actionlint, deploy, doctor, shell, stacks, status, tunnel, vendor
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -53,7 +53,7 @@ def find_drift(options: argparse.Namespace) -> None:
     """Show what in the stack's cluster is not as the program says."""
     console = Console(highlight=False)
     overrides = dict(options.config)
-    stacks.prepare(options.stack, overrides)
+    stacks.prepare_existing(options.stack, overrides)
     with console.status(f"Comparing stack {options.stack} with its cluster"):
         api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
     for each in found:
@@ -128,6 +128,12 @@ def examine(options: argparse.Namespace) -> int:
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
+def open_tunnel(options: argparse.Namespace) -> None:
+    """Give the LoadBalancers of the stack's minikube an address, until Ctrl-C."""
+    stacks.prepare_existing(options.stack)
+    tunnel.run(settings_of(options.stack))
+
+
 def open_shell(options: argparse.Namespace) -> int:
     """Open a shell in which pulumi, kubectl and helm are those of the stack; or run COMMAND in it."""
     return shell.run(options.stack, options.words)
@@ -146,6 +152,7 @@ STACK_COMMANDS: dict[str, Command] = {
     "drift": find_drift,
     "status": show_status,
     "shell": open_shell,
+    "tunnel": open_tunnel,
     "doctor": examine,
     "vendor": fetch,
     "render": write_manifests,

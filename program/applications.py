@@ -8,11 +8,11 @@ import pulumi_kubernetes as k8s
 
 import components as mesh
 from components.mesh.waypoint import NAME as WAYPOINT
-from components.objects import kubectl
+from components.objects import generations_of, kubectl
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE
 from program.foundation import Ground
 
 Deployments = dict[str, k8s.apps.v1.Deployment]
@@ -42,7 +42,7 @@ def bookinfo(base: Ground) -> Deployments:
         mesh.ExposureArgs(
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
-            route="bookinfo",
+            route=ROUTE,
             service="productpage",
             port=PORT,
             paths=PAGE_PATHS,
@@ -161,7 +161,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 context=settings.context,
                 namespace=base.namespaces[place],
                 istio_version=base.istio_versions[place],
-                deployments=checked,
+                deployments=generations_of(checked),
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
                 requires=[*after, *base.waypoints],

@@ -16,6 +16,7 @@ from components.versions import Version
 from program import control_planes
 from program.config import images as images_config
 from program.config import observability as observability_config
+from program.config import paths
 from program.config import security as security_config
 from program.config import services as services_config
 from program.config import traffic as traffic_config
@@ -37,7 +38,8 @@ class Settings:
 
     Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
-    ``allowed_registries`` is for the policies alone.
+    ``allowed_registries`` is for the policies alone, ``accept_cluster`` for `make up` and `make recover`: the program
+    itself takes no other cluster than the recorded one.
     """
 
     cluster_mode: ClusterMode
@@ -101,7 +103,9 @@ class Settings:
         source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
-            kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
+            kubeconfig=paths.kubeconfig(
+                keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config")
+            ),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
                 context.text(r"\S.*", "the name of a context in the kubeconfig")
@@ -112,8 +116,8 @@ class Settings:
             ),
             adopt=keys["adopt"].boolean(),
             minikube_profile=keys["minikubeProfile"].text(
-                r"[a-zA-Z0-9][-a-zA-Z0-9]+",
-                "two or more letters, digits and dashes, such as minikube",
+                r"[a-zA-Z0-9][-a-zA-Z0-9]*[a-zA-Z0-9]",
+                "two or more letters, digits and dashes, a dash neither first nor last, such as minikube",
             ),
             minikube_memory=keys["minikubeMemory"].integer("a whole number of MiB", least=1800),
             minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),

@@ -11,10 +11,9 @@ istioctl made beside the charts, once the release has istiod's webhook. Both can
 import argparse
 import sys
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError, RefusedError
+from ..kube import MERGE, Kube, KubeError
 from . import UserError, run, say
 from .crds import CRDS, helm_marks
 
@@ -114,12 +113,7 @@ def _made_by_istioctl(kube: Kube) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _labelled(kube: Kube, listed: str) -> list[dict[str, Any]]:
-    try:
-        found = kube.metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
-    except RefusedError as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
-            raise
-        return []  # a kind that this Kubernetes does not have
+    found = kube.served_metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
     return [metadata for metadata in found if COMPONENT in metadata["labels"]]
 
 

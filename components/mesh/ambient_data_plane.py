@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..images import ImageSource, chart_image_values
-from .istio_base import TIMEOUT_SECONDS, chart_source, merged
+from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source, merged
 
 PROFILE = {"profile": "ambient"}
 # Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
@@ -35,9 +35,9 @@ class AmbientDataPlaneArgs:
     """
 
     version: str
-    chart_repository: str
-    namespace: pulumi.Input[str]
-    istiods: Sequence[pulumi.Resource]
+    chart_repository: str = CHART_REPOSITORY
+    namespace: pulumi.Input[str] = NAMESPACE
+    istiods: Sequence[pulumi.Resource] = ()
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     image_source: ImageSource = field(default_factory=ImageSource)

@@ -8,12 +8,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-from ..gateway_api import CRD, GROUPS, digest, labelled
+from ..gateway_api import CRD, GROUPS, cache_folder, digest, labelled, load_manifest
 from ..objects import SHOWS_OBJECTS, typed
 from ..ownership import Owner
+from ..versions import Version
 
 # What a release's manifest consists of beside CRDs, from v1.5 on: a policy that guards them, and its binding.
 POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+POLICIES_SINCE = Version(1, 5)
+POLICY_NAME = f"safe-upgrades.{GROUPS[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,8 @@ class GatewayApiCrdsArgs:
     """Which objects of a Gateway API release this stack brings.
 
     Attributes:
-        manifest: the release's objects; empty where the cluster's CRDs are somebody else's.
+        manifest: the release's objects; empty where the cluster's CRDs are somebody else's, None for all
+            of the release.
         owner: this stack, as which each object is labelled.
         version: the release, vMAJOR.MINOR.PATCH.
         channel: standard or experimental.
@@ -32,20 +36,37 @@ class GatewayApiCrdsArgs:
     https://gateway-api.sigs.k8s.io/concepts/versioning/ (bundle version and channel).
     """
 
-    manifest: Sequence[Mapping[str, Any]]
     owner: Owner
     version: str
-    channel: str
+    channel: str = "standard"
+    manifest: Sequence[Mapping[str, Any]] | None = None
     source: str = ""
     requires: Sequence[pulumi.Resource] = ()
 
     def __post_init__(self) -> None:
-        for document in self.manifest:
-            if document["kind"] not in (CRD, *POLICIES):
-                raise pulumi.RunError(
-                    f"the Gateway API manifest holds a {document['kind']} named {document['metadata']['name']}; "
-                    f"accepted: {', '.join((CRD, *POLICIES))}"
-                )
+        refuse_others(self.manifest or ())
+
+    def objects(self) -> Sequence[Mapping[str, Any]]:
+        """What this stack brings: what is given, or the whole release.
+
+        Raises:
+            pulumi.RunError: the release cannot be had.
+        """
+        if self.manifest is not None:
+            return self.manifest
+        release = load_manifest(self.source, self.version, self.channel, cache_folder())
+        refuse_others(release)
+        return release
+
+
+def refuse_others(manifest: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse objects of kinds that no release has."""
+    for document in manifest:
+        if document["kind"] not in (CRD, *POLICIES):
+            raise pulumi.RunError(
+                f"the Gateway API manifest holds a {document['kind']} named {document['metadata']['name']}; "
+                f"accepted: {', '.join((CRD, *POLICIES))}"
+            )
 
 
 class GatewayApiCrds(pulumi.ComponentResource):
@@ -56,14 +77,18 @@ class GatewayApiCrds(pulumi.ComponentResource):
     One Command brings them all and takes those away that nobody needs: as typed resources their 0.4 MB of schema go
     through the engine, its log and its state a dozen times, which is most of what a preview of the whole mesh costs.
     A preview shows their names, version and digest; ``render-diff`` shows what is in them.
+
+    Attributes:
+        names: the names of the objects that this stack brings.
     """
 
     names: list[str]
 
     def __init__(self, name: str, args: GatewayApiCrdsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:GatewayApiCrds", name, None, opts)
-        crds = [document for document in args.manifest if document["kind"] == CRD]
-        self.names = [document["metadata"]["name"] for document in args.manifest]
+        manifest = args.objects()
+        crds = [document for document in manifest if document["kind"] == CRD]
+        self.names = [document["metadata"]["name"] for document in manifest]
         if crds:
             bundle = {"version": args.version, "channel": args.channel}
             bundle["names"] = ",".join(document["metadata"]["name"] for document in crds)
@@ -82,7 +107,7 @@ class GatewayApiCrds(pulumi.ComponentResource):
                 },
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
             )
-        for document in args.manifest:
+        for document in manifest:
             if document["kind"] in POLICIES:
                 typed(
                     getattr(k8s.admissionregistration.v1, document["kind"]),

@@ -9,8 +9,11 @@ import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
 from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
+from .istio_base import NAMESPACE
 
 NAME = "istio-ingressgateway"
+SERVICE_ACCOUNT = f"{NAME}-service-account"
+ROLE = f"{NAME}-sds"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
 
 # name, port, container port. 15021 comes first: some load balancers take the first port for their health check.
@@ -32,8 +35,8 @@ class IngressGatewayArgs:
         image_source: with which Secrets the proxy is pulled; istiod decides from where.
     """
 
-    namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    namespace: pulumi.Input[str] = NAMESPACE
+    injectors: Sequence[pulumi.Resource] = ()
     istio_version: pulumi.Input[str]
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
@@ -119,6 +122,9 @@ class IngressGateway(pulumi.ComponentResource):
 
     Istio's Gateways select it with ``istio: ingressgateway``. Typed resources with gateway injection, as the charts of
     Istio 1.24 and older fail current Helm's schema check.
+
+    Attributes:
+        service: the Service's name, once it is there.
     """
 
     service: pulumi.Output[str]
@@ -133,7 +139,7 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.core.v1.ServiceAccount,
             f"{name}-service-account",
             parent=self,
-            metadata=metadata(f"{NAME}-service-account"),
+            metadata=metadata(SERVICE_ACCOUNT),
             **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
@@ -141,14 +147,14 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.rbac.v1.Role,
             f"{name}-role",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}],
         )
         binding = typed(
             k8s.rbac.v1.RoleBinding,
             f"{name}-role-binding",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
             subjects=[{"kind": "ServiceAccount", "name": name_of(account), "namespace": args.namespace}],
         )

@@ -33,7 +33,7 @@ class InjectedNamespaceArgs:
     """
 
     namespace: str
-    exists: bool
+    exists: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     waypoint: str = ""
@@ -63,7 +63,11 @@ def pod_security_labels(levels: Mapping[str, str]) -> dict[str, str]:
 
 
 class InjectedNamespace(pulumi.ComponentResource):
-    """A namespace whose new pods get an Istio sidecar, or whose pods are in the mesh without one (ambient)."""
+    """A namespace whose new pods get an Istio sidecar, or whose pods are in the mesh without one (ambient).
+
+    Attributes:
+        namespace: its name, once it is labelled: whoever puts pods into it waits for that.
+    """
 
     namespace: pulumi.Output[str]
 

@@ -9,14 +9,16 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-from ..images import ImageSource, chart_image_values
+from ..images import ImageSource, chart_image_values, name_and_version
 from ..objects import apart, name_of
-from ..ownership import Owner
+from ..ownership import NOBODY, Owner
 
 NAMESPACE = "istio-system"
 BASE_RELEASE = "istio-base"
 GROUP = "istio.io"
 TIMEOUT_SECONDS = 600
+# https://istio.io/latest/blog/2026/retirement-of-gcp/: the one before ends in December 2026.
+CHART_REPOSITORY = "https://blob.istio.io/istio-release/charts"
 # The chart's own.
 AUTOSCALE_MAX = 5
 
@@ -26,10 +28,12 @@ class IstioBaseArgs:
     """Which Istio, from where.
 
     Attributes:
-        version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
+        version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version. Needed unless ``existing``.
         chart_repository: the address of a Helm repository or of an OCI registry's folder (oci://HOST/PATH), or a local
             folder that holds NAME-VERSION.tgz.
-        owner: this stack, as which the namespace and the CRDs are labelled.
+        owner: this stack, as which the namespace and the CRDs are labelled. Needed unless ``existing``.
+        existing: somebody else's istiod is there already, as Deployment istiod or istiod-REVISION in istio-system: it
+            is looked up, and nothing is created, changed or deleted.
         namespace_exists: the namespace istio-system is somebody else's and is used as it is.
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
@@ -45,9 +49,10 @@ class IstioBaseArgs:
     Source: https://istio.io/latest/docs/setup/install/helm/ and https://istio.io/latest/docs/setup/upgrade/helm/
     """
 
-    version: str
-    chart_repository: str
-    owner: Owner
+    version: str = ""
+    chart_repository: str = CHART_REPOSITORY
+    owner: Owner = NOBODY
+    existing: bool = False
     namespace_exists: bool = False
     foreign_crds: Collection[str] = ()
     requires: Sequence[pulumi.Resource] = ()
@@ -62,6 +67,10 @@ class IstioBaseArgs:
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise pulumi.RunError(f"replicas is {self.replicas}; accepted: 1 or more pods")
+        if not self.existing and not self.version:
+            raise pulumi.RunError(f"version is {self.version!r}; accepted: MAJOR.MINOR.PATCH, or existing")
+        if not self.existing and self.owner == NOBODY:
+            raise pulumi.RunError("owner is not given; accepted: a stack and the context of its cluster, or existing")
 
 
 def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
@@ -112,10 +121,18 @@ def base_values(args: IstioBaseArgs) -> dict[str, Any]:
     return {**ours, "defaultRevision": args.default_revision} if args.revisions else ours
 
 
+def image_version(spec: Any) -> str:
+    """The version that the spec of an istiod's Deployment runs, by its image's tag."""
+    return name_and_version(spec.template.spec.containers[0].image)[1]
+
+
 class IstioBase(pulumi.ComponentResource):
     """Istio's CRDs and a ready istiod in istio-system, or several of different revisions.
 
-    ``istiods`` is by revision, empty for the one without a name.
+    Attributes:
+        version: Istio's version, once istiod is ready.
+        namespace: istio-system, once it is there.
+        istiods: the Helm releases of istiod by revision, empty for the one without a name.
     """
 
     version: pulumi.Output[str]
@@ -124,6 +141,10 @@ class IstioBase(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: IstioBaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:IstioBase", name, None, opts)
+        self.istiods = {}
+        if args.existing:
+            self._find(name, args.revision)
+            return
         self._versions = dict(args.revisions) or {args.revision: args.version}
         # Whose an istiod is decides whether it counts as removed when the configuration lists it no longer.
         labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
@@ -141,7 +162,8 @@ class IstioBase(pulumi.ComponentResource):
             adoption = local.Command(
                 f"{name}-adoption",
                 create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+                # Once: what was handed over is the releases' from then on. Another text would run it again.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires), ignore_changes=["create"]),
             )
             # Whoever puts something into the namespace waits until istioctl's is handed over.
             self.namespace = pulumi.Output.all(self.namespace, adoption.stdout).apply(lambda found: str(found[0]))
@@ -187,7 +209,6 @@ class IstioBase(pulumi.ComponentResource):
         )
         # One istiod by itself and the first of several are the same resource: it goes on when others come and go.
         alone = f"{name}-istiod"
-        self.istiods = {}
         for revision, version in self._versions.items():
             named = f"{alone}-{revision or 'default'}"
             images = chart_image_values("istiod", version, args.image_source)
@@ -208,12 +229,26 @@ class IstioBase(pulumi.ComponentResource):
             local.Command(
                 f"{name}-adopted",
                 create=args.owner.adopted_command,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.istiods.values())),
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=list(self.istiods.values()), ignore_changes=["create"]
+                ),
             )
         self.version = self.version_of(next(iter(self._versions)))
         self.register_outputs({"version": self.version, "namespace": self.namespace})
 
+    def _find(self, name: str, revision: str) -> None:
+        """The outputs from an istiod that is there already."""
+        found = k8s.apps.v1.Deployment.get(
+            f"{name}-existing", f"{NAMESPACE}/{istiod_release(revision)}", opts=pulumi.ResourceOptions(parent=self)
+        )
+        self._versions = {}
+        self.namespace = found.metadata.apply(lambda metadata: str(metadata.namespace))
+        self.version = found.spec.apply(image_version)
+        self.register_outputs({"version": self.version, "namespace": self.namespace})
+
     def version_of(self, revision: str) -> pulumi.Output[str]:
         """The version of a revision (empty for the one without a name), known once its istiod is ready."""
+        if not self._versions:
+            return self.version
         version = self._versions[revision]
         return self.istiods[revision].version.apply(lambda _: version)

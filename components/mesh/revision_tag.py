@@ -30,8 +30,13 @@ class RevisionTagArgs:
     """
 
     tag: str
-    revision: str
-    istiods: Sequence[pulumi.Resource]
+    revision: str = ""
+    istiods: Sequence[pulumi.Resource] = ()
+
+
+def webhook_name(tag: str) -> str:
+    """The name of the tag's object."""
+    return f"istio-revision-tag-{tag}"
 
 
 def is_in(key: str, *values: str) -> dict[str, Any]:
@@ -85,6 +90,9 @@ class RevisionTag(pulumi.ComponentResource):
     """A revision tag, as ``istioctl tag set`` makes it.
 
     Not by the chart's ``revisionTags``: Helm would not let a tag move from one revision's release to another's.
+
+    Attributes:
+        tag: the tag, once it is there.
     """
 
     tag: pulumi.Output[str]
@@ -96,7 +104,7 @@ class RevisionTag(pulumi.ComponentResource):
             f"{name}-webhook",
             parent=self,
             depends_on=list(args.istiods),
-            metadata={"name": f"istio-revision-tag-{args.tag}", "labels": tag_labels(args.tag, args.revision)},
+            metadata={"name": webhook_name(args.tag), "labels": tag_labels(args.tag, args.revision)},
             webhooks=webhooks(args.tag, args.revision),
         )
         self.tag = name_of(webhook).apply(lambda _: args.tag)

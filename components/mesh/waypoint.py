@@ -27,7 +27,7 @@ class WaypointArgs:
     """
 
     namespace: pulumi.Input[str]
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
 
 
 def waypoint_spec() -> dict[str, Any]:
@@ -39,7 +39,11 @@ def waypoint_spec() -> dict[str, Any]:
 
 
 class Waypoint(pulumi.ComponentResource):
-    """A Gateway named waypoint, of which istiod makes a Deployment; for the namespace's Services."""
+    """A Gateway named waypoint, of which istiod makes a Deployment; for the namespace's Services.
+
+    Attributes:
+        gateway: its name, once it is programmed; for InjectedNamespace.
+    """
 
     gateway: pulumi.Output[str]
 

@@ -50,7 +50,7 @@ class AddonsArgs:
     Source: the values in manifests/addons of istio/istio 1.23.0 to 1.31.0, and each chart's own.
     """
 
-    namespace: pulumi.Input[str]
+    namespace: pulumi.Input[str] = NAMESPACE
     names: Collection[AddonName]
     istio_version: str
     revision: str = ""

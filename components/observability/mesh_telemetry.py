@@ -29,7 +29,11 @@ METRICS = (
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLogs:
-    """A line per request on each proxy's standard output. filter: a CEL expression that picks some; empty for all."""
+    """A line per request on each proxy's standard output.
+
+    Attributes:
+        filter: a CEL expression that picks some requests; empty for all.
+    """
 
     filter: str = ""
 
@@ -79,7 +83,7 @@ class MeshTelemetryArgs:
     """
 
     namespace: pulumi.Input[str]
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
     access_logs: AccessLogs | None = None
     metrics: Metrics | None = None
     tracing: Tracing | None = None

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pulumi
 
 from ..images import ImageSource
+from ..mesh.istio_base import NAMESPACE
 from .addons import AddonName, Addons, AddonsArgs, port_forward
 from .mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing, tracing_values
 
@@ -55,17 +56,21 @@ class ObservabilityArgs:
     """
 
     config: ObservabilityConfig
-    istio_namespace: pulumi.Input[str]
+    istio_namespace: pulumi.Input[str] = NAMESPACE
     namespace: pulumi.Input[str]
     istio_version: str
-    kubectl: str
-    requires: Sequence[pulumi.Resource]
+    kubectl: str = "kubectl"
+    requires: Sequence[pulumi.Resource] = ()
     revision: str = ""
     image_source: ImageSource = field(default_factory=ImageSource)
 
 
 class Observability(pulumi.ComponentResource):
-    """Telemetry and the addons, as far as they are wanted. commands: how to reach each addon."""
+    """Telemetry and the addons, as far as they are wanted.
+
+    Attributes:
+        commands: how a person reaches each addon.
+    """
 
     commands: dict[str, str]
 

@@ -1,7 +1,7 @@
 """Who may call whom, by the mesh's identities: service accounts proven by mutual TLS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -39,7 +39,7 @@ class AuthorizationArgs:
 
     Attributes:
         namespace: the injected namespace.
-        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
+        namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
         deny_by_default: whether what no policy allows is forbidden in that namespace.
         gateway: a Gateway of that namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
@@ -49,11 +49,16 @@ class AuthorizationArgs:
     """
 
     namespace: str
-    namespaces: Mapping[str, pulumi.Input[str]]
-    deny_by_default: bool
-    allows: Sequence[Allow]
-    requires: Sequence[pulumi.Resource]
+    namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    deny_by_default: bool = True
+    allows: Sequence[Allow] = ()
+    requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
+
+
+def allow_name(target: str) -> str:
+    """The name of the policy that opens a service, or a Gateway."""
+    return f"allow-{target}"
 
 
 def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
@@ -107,14 +112,14 @@ class Authorization(pulumi.ComponentResource):
                 f"{name}-{object_name}",
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
-                metadata={"name": object_name, "namespace": args.namespaces[place]},
+                metadata={"name": object_name, "namespace": args.namespaces.get(place, place)},
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
 
-        allowing = [policy(f"allow-{allow.service}", allow.namespace, allow_spec(allow)) for allow in args.allows]
+        allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
         if args.deny_by_default and args.gateway:
-            allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
+            allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
             policy(DENY_ALL, args.namespace, {}, allowing)

@@ -18,28 +18,42 @@ CERT_MANAGER_API_VERSION = "cert-manager.io/v1"
 
 @dataclass(frozen=True, kw_only=True)
 class SelfSigned:
-    """A certificate made on this machine, that no client trusts by itself. host: the DNS name in it."""
+    """A certificate made on this machine, that no client trusts by itself.
+
+    Attributes:
+        host: the DNS name in it.
+    """
 
     host: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingSecret:
-    """A Secret of type kubernetes.io/tls that somebody else keeps in the Gateway's namespace."""
+    """A Secret of type kubernetes.io/tls that somebody else keeps in the Gateway's namespace.
+
+    Attributes:
+        name: the Secret's name.
+    """
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CertManager:
-    """A certificate that cert-manager, which must be there, obtains and renews. host: the DNS name in it."""
+    """A certificate that cert-manager, which must be there, obtains and renews.
+
+    Attributes:
+        host: the DNS name in it.
+        issuer: name of cert-manager's issuer.
+        kind: whether the issuer is of the Gateway's namespace or of the cluster.
+    """
 
     host: str
     issuer: str
     kind: Literal["Issuer", "ClusterIssuer"]
 
 
-Source = SelfSigned | ExistingSecret | CertManager
+CertificateSource = SelfSigned | ExistingSecret | CertManager
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +70,12 @@ class GatewayCertificateArgs:
 
     namespace: pulumi.Input[str]
     gateway: str
-    source: Source
+    source: CertificateSource
+
+
+def secret_name(gateway: str) -> str:
+    """The name of the Secret that is made here, and of cert-manager's Certificate."""
+    return f"{gateway}-tls"
 
 
 def self_signed_command(host: str) -> str:
@@ -80,13 +99,17 @@ def certificate_spec(source: CertManager, secret: str) -> dict[str, Any]:
 
 
 class GatewayCertificate(pulumi.ComponentResource):
-    """The Secret with a Gateway's certificate and key."""
+    """The Secret with a Gateway's certificate and key.
+
+    Attributes:
+        secret: the Secret's name, once it or cert-manager's request for it is there; for Exposure.
+    """
 
     secret: pulumi.Output[str]
 
     def __init__(self, name: str, args: GatewayCertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:GatewayCertificate", name, None, opts)
-        source, secret = args.source, f"{args.gateway}-tls"
+        source, secret = args.source, secret_name(args.gateway)
         if isinstance(source, ExistingSecret):
             self.secret = pulumi.Output.from_input(source.name)
         elif isinstance(source, CertManager):
@@ -107,7 +130,10 @@ class GatewayCertificate(pulumi.ComponentResource):
                 triggers=[source.host],
                 # Standard output holds the key: never shown, and encrypted in the state.
                 logging=local.Logging.STDERR,
-                opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+                # Another host is another Command, made by the text of its day; another text alone makes no other key.
+                opts=pulumi.ResourceOptions(
+                    parent=self, additional_secret_outputs=["stdout"], ignore_changes=["create"]
+                ),
             )
             made = typed(
                 k8s.core.v1.Secret,

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..workloads.exposure import target_ref
+from ..workloads.exposure import HTTP_PORT, target_ref
 
 API_VERSION = "security.istio.io/v1"
 
@@ -46,9 +46,14 @@ class IngressJwtArgs:
 
     namespace: pulumi.Input[str]
     gateway: str
-    port: int
+    port: int = HTTP_PORT
     jwt: Jwt
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
+
+
+def require_token_name(gateway: str) -> str:
+    """The name of the policy that asks for a token at all."""
+    return f"{gateway}-require-token"
 
 
 def request_authentication_spec(gateway: str, jwt: Jwt) -> dict[str, Any]:
@@ -97,7 +102,7 @@ class IngressJwt(pulumi.ComponentResource):
             f"{name}-require-token",
             api_version=API_VERSION,
             kind="AuthorizationPolicy",
-            metadata={"name": f"{args.gateway}-require-token", "namespace": args.namespace},
+            metadata={"name": require_token_name(args.gateway), "namespace": args.namespace},
             spec=require_token_spec(args.gateway, args.port),
             # Before it, no token would be looked at, and every request denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[authentication]),

@@ -8,7 +8,7 @@ import pulumi
 from ..mesh.mesh_check import Page
 from ..workloads.exposure import GATEWAY_CLASS, HTTP_PORT, HTTPS_PORT
 from .authorization import Allow, Authorization, AuthorizationArgs, bookinfo_allows
-from .gateway_certificate import Source
+from .gateway_certificate import CertificateSource
 from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
@@ -16,7 +16,11 @@ from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthentica
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPolicies:
-    """Packets stay in the namespace. egress: CIDRs outside that pods may connect to."""
+    """Packets stay in the namespace.
+
+    Attributes:
+        egress: CIDRs outside that pods may connect to.
+    """
 
     egress: tuple[str, ...] = ()
 
@@ -37,7 +41,7 @@ class SecurityConfig:
     mutual_tls: MutualTls | None = None
     authorization: bool = False
     jwt: Jwt | None = None
-    tls: Source | None = None
+    tls: CertificateSource | None = None
     pod_security: Mapping[str, str] = field(default_factory=dict)
     network_policies: NetworkPolicies | None = None
 
@@ -76,7 +80,7 @@ class SecurityArgs:
     Attributes:
         config: what is wanted.
         namespace: the injected namespace.
-        namespaces: every namespace that is given policies, by name; outputs, so that it is there before them.
+        namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
         gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
         allows: calls that user services allow.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
@@ -84,10 +88,10 @@ class SecurityArgs:
 
     config: SecurityConfig
     namespace: str
-    namespaces: Mapping[str, pulumi.Input[str]]
-    gateway: str
-    allows: Sequence[Allow]
-    requires: Sequence[pulumi.Resource]
+    namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    gateway: str = ""
+    allows: Sequence[Allow] = ()
+    requires: Sequence[pulumi.Resource] = ()
 
 
 class Security(pulumi.ComponentResource):
@@ -96,7 +100,7 @@ class Security(pulumi.ComponentResource):
     def __init__(self, name: str, args: SecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Security", name, None, opts)
         config, here = args.config, pulumi.ResourceOptions(parent=self)
-        namespace = args.namespaces[args.namespace]
+        namespace = args.namespaces.get(args.namespace, args.namespace)
         bookinfo = bookinfo_allows(args.namespace, args.gateway) if config.authorization and args.gateway else []
         allows = [*bookinfo, *args.allows]
         if config.mutual_tls:

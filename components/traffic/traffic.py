@@ -60,7 +60,12 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """A copy of ``percent`` of the requests goes to ``subset``, whose answers are thrown away."""
+    """A copy of some requests goes to a subset, whose answers are thrown away.
+
+    Attributes:
+        subset: the subset's name.
+        percent: how many of the requests, 0 to 100.
+    """
 
     subset: str
     percent: float = 100
@@ -68,7 +73,15 @@ class Mirror:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionPool:
-    """Bounds beyond which a request is answered 503 at once; 0 and the empty duration stand for Istio's own."""
+    """Bounds beyond which a request is answered 503 at once; 0 and the empty duration stand for Istio's own.
+
+    Attributes:
+        max_connections: how many TCP connections to the service.
+        max_pending_requests: how many requests wait for a connection.
+        max_requests: how many requests are under way.
+        max_requests_per_connection: after how many requests a connection is closed.
+        connect_timeout: how long connecting may take, a duration.
+    """
 
     max_connections: int = 0
     max_pending_requests: int = 0
@@ -104,6 +117,11 @@ class Traffic:
         subsets: values of the label ``version`` of its pods; each names a subset.
         routes: where requests go; anywhere where empty.
         timeout: a duration after which a request is answered 504; empty for none.
+        retries: how often a failed request is tried again; Istio's own where there are none.
+        fault: trouble made on purpose.
+        mirror: a copy of requests for another subset.
+        connection_pool: bounds of connections and requests.
+        outlier_detection: when a pod that fails gets no more requests.
         load_balancer: how a pod is chosen; empty for Istio's own.
         hash_header: requests with the same value of this header go to the same pod; empty for none.
         locality_failover: region -> the region that takes over when its pods fail.

@@ -1,6 +1,6 @@
 """Istio's sample application: four services in six versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,12 +9,13 @@ import pulumi_kubernetes as k8s
 
 from ..addresses import ISTIO_IMAGES
 from ..images import ImageSource
-from ..objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
+from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 PORT = 9080
 # The images' own release, which Istio's sample of release 1.23 names.
 IMAGE_TAG = "1.20.1"
 GATEWAY = "bookinfo-gateway"
+ROUTE = "bookinfo"
 PAGE_TITLE = "Simple Bookstore App"
 PAGE_PATHS = (
     ("Exact", "/productpage"),
@@ -96,7 +97,7 @@ class BookinfoArgs:
     """
 
     namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     image_source: ImageSource = field(default_factory=ImageSource)
 
@@ -142,10 +143,17 @@ def deployment_spec(
 
 
 class Bookinfo(pulumi.ComponentResource):
-    """The Bookinfo sample: details, ratings, reviews v1 to v3 and productpage, each pod with a sidecar."""
+    """The Bookinfo sample: details, ratings, reviews v1 to v3 and productpage, each pod with a sidecar.
+
+    Attributes:
+        services: the Services by name.
+        deployments: the Deployments by name.
+        generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+    """
 
     services: dict[str, k8s.core.v1.Service]
     deployments: dict[str, k8s.apps.v1.Deployment]
+    generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: BookinfoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Bookinfo", name, None, opts)
@@ -189,4 +197,11 @@ class Bookinfo(pulumi.ComponentResource):
             )
             for workload in WORKLOADS
         }
-        self.register_outputs({"services": sorted(self.services), "deployments": sorted(self.deployments)})
+        self.generations = generations_of(self.deployments)
+        self.register_outputs(
+            {
+                "services": sorted(self.services),
+                "deployments": sorted(self.deployments),
+                "generations": self.generations,
+            }
+        )

@@ -47,7 +47,7 @@ class ExposureArgs:
     service: str
     port: int
     paths: Sequence[tuple[str, str]]
-    requires: Sequence[pulumi.Resource]
+    requires: Sequence[pulumi.Resource] = ()
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
     tls_secret: pulumi.Input[str] | None = None
@@ -98,7 +98,11 @@ def route_spec(gateway: str, service: str, port: int, paths: Sequence[tuple[str,
 
 
 class Exposure(pulumi.ComponentResource):
-    """A Gateway of class istio, and an HTTPRoute from it to a service."""
+    """A Gateway of class istio, and an HTTPRoute from it to a service.
+
+    Attributes:
+        gateway: the Gateway's name; Istio's Deployment and Service for it are called GATEWAY-istio.
+    """
 
     gateway: pulumi.Output[str]
 

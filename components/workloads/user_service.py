@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
-from ..objects import SKIP_AWAIT, data_plane_annotations, name_of, typed
+from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,18 @@ class UserServiceArgs:
 
     service: str
     namespace: pulumi.Input[str]
-    injectors: Sequence[pulumi.Resource]
+    injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     images: Mapping[str, str]
     port: int
     image_source: ImageSource = field(default_factory=ImageSource)
     replicas: int = 1
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def deployment_name(service: str, version: str) -> str:
+    """The name of one version's Deployment."""
+    return f"{service}-{version}"
 
 
 def service_spec(args: UserServiceArgs) -> dict[str, Any]:
@@ -71,10 +76,17 @@ def workload_labels(service: str, version: str) -> dict[str, str]:
 
 
 class UserService(pulumi.ComponentResource):
-    """A Service, its ServiceAccount, and a Deployment for each version, whose pods get a sidecar."""
+    """A Service, its ServiceAccount, and a Deployment for each version, whose pods get a sidecar.
+
+    Attributes:
+        service: the Service's name, once it is there.
+        deployments: the Deployments by name, SERVICE-VERSION.
+        generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+    """
 
     service: pulumi.Output[str]
     deployments: dict[str, k8s.apps.v1.Deployment]
+    generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: UserServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:UserService", name, None, opts)
@@ -94,13 +106,13 @@ class UserService(pulumi.ComponentResource):
             **args.image_source.of_account,
         )
         self.deployments = {
-            f"{args.service}-{version}": typed(
+            deployment_name(args.service, version): typed(
                 k8s.apps.v1.Deployment,
                 f"{name}-{version}",
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={
-                    "name": f"{args.service}-{version}",
+                    "name": deployment_name(args.service, version),
                     "namespace": args.namespace,
                     "labels": workload_labels(args.service, version),
                 },
@@ -109,4 +121,7 @@ class UserService(pulumi.ComponentResource):
             for version in args.images
         }
         self.service = name_of(service)
-        self.register_outputs({"service": self.service, "deployments": sorted(self.deployments)})
+        self.generations = generations_of(self.deployments)
+        self.register_outputs(
+            {"service": self.service, "deployments": sorted(self.deployments), "generations": self.generations}
+        )

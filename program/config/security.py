@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from json import dumps
 from typing import Any, cast
 
-from components.security.gateway_certificate import CertManager, ExistingSecret, SelfSigned, Source
+from components.security.gateway_certificate import CertificateSource, CertManager, ExistingSecret, SelfSigned
 from components.security.ingress_jwt import Jwt
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
@@ -88,7 +88,7 @@ def _jwt(value: Value) -> Jwt:
     )
 
 
-def _tls(value: Value) -> Source:
+def _tls(value: Value) -> CertificateSource:
     keys = value.keys("selfSigned", "secret", "certManager", "host")
     sources = [key for key in ("selfSigned", "secret", "certManager") if keys[key].is_set]
     if len(sources) != 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from embedded import artifacts
+from embedded import istio, toolchain
 from embedded.cluster import Cluster
 from operations.manifests.policies import resources, verdict
 from operations.manifests.render import Rendered, render
@@ -15,7 +15,8 @@ from tests.embedded.stack import settings_for
 MIRROR = "mirror.example:5000/hub"
 SERVICES = json.dumps([{"name": "web", "versions": {"v1": "nginx:1.27", "v2": "quay.io/nginx/nginx:1.28"}, "port": 80}])
 PUBLIC = ("docker.io", "quay.io", "gcr.io", "registry.istio.io")
-VERSIONS = {"sidecar": "1.23.0", "ambient": "1.24.6"}
+# By which way of being in the mesh, and whose charts: stand-ins, or Istio's own of the embedded cluster's line.
+STACKS = [("sidecar", "1.23.0"), ("ambient", "1.24.6"), ("sidecar", ""), ("ambient", "")]
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -39,12 +40,23 @@ def images(items: list[Rendered]) -> set[str]:
     return found
 
 
-@pytest.fixture(params=sorted(VERSIONS))
-def settings(request: pytest.FixtureRequest, cluster: Cluster) -> dict[str, str]:
-    """A stack with services, either way of being in the mesh."""
-    version = VERSIONS[request.param]
-    artifacts.prepare(cluster.root, version)
-    return settings_for(cluster, version) | {"dataPlane": request.param, "services": SERVICES, "compatibility": "warn"}
+@pytest.fixture(scope="module")
+def istios_own(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Istio's own charts: their version and folder."""
+    source, folder = toolchain.module_dir(istio.MODULE), tmp_path_factory.mktemp("charts")
+    istio.package(source, folder)
+    return istio.version(source), str(folder)
+
+
+@pytest.fixture(params=STACKS, ids=lambda param: " ".join(param))
+def settings(request: pytest.FixtureRequest, cluster: Cluster, istios_own: tuple[str, str]) -> dict[str, str]:
+    """A stack with services."""
+    data_plane, version = request.param
+    more = {"dataPlane": data_plane, "services": SERVICES, "compatibility": "warn"}
+    if version:
+        return settings_for(cluster, version) | more
+    version, folder = istios_own
+    return settings_for(cluster) | more | {"istioVersion": version, "istioChartRepository": folder}
 
 
 def test_a_stack_with_a_mirror_renders_no_image_outside_of_it(settings: dict[str, str]) -> None:

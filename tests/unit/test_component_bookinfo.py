@@ -127,4 +127,6 @@ def test_its_outputs_are_its_services_and_deployments(mesh: Mesh) -> None:
     assert mesh.registered["bookinfo"] == {
         "services": sorted(SERVICES),
         "deployments": sorted(DEPLOYMENTS),
+        # Of no uid and no generation, where nothing was created.
+        "generations": dict.fromkeys(DEPLOYMENTS, "None/None"),
     }

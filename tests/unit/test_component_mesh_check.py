@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from components import MeshCheck, MeshCheckArgs, Page
+from components.objects import generations_of
 from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
@@ -42,7 +43,7 @@ def declare() -> Callable[..., None]:
                 context="kind-test",
                 namespace=something("namespace").id.apply(lambda _: "shop"),
                 istio_version=something("istiod").id.apply(lambda _: "1.23.0"),
-                deployments={f"{name}-v1": deployment(name) for name in ("ratings", "details")},
+                deployments=generations_of({f"{name}-v1": deployment(name) for name in ("ratings", "details")}),
                 **args,
             ),
         )

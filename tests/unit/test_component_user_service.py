@@ -171,7 +171,11 @@ def test_each_version_is_a_deployment_under_the_services_own_account(mesh: Mesh)
 
 def test_its_pods_wait_for_the_injector_and_their_account(mesh: Mesh) -> None:
     assert mesh.named("orders-v1").dependencies == {"istiod", "orders-account"}
-    assert mesh.registered["orders"] == {"service": "orders", "deployments": ["orders-v1", "orders-v2"]}
+    assert mesh.registered["orders"] == {
+        "service": "orders",
+        "deployments": ["orders-v1", "orders-v2"],
+        "generations": {"orders-v1": "None/None", "orders-v2": "None/None"},
+    }
     assert {r.parent for r in mesh.registrations if r.name.startswith("orders-")} == {"orders"}
 
 
