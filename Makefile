@@ -9,7 +9,7 @@ READY := .venv/.ready
 OPERATIONS := $(PY) -m operations
 OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status shell test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status shell tunnel test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ status: $(READY) ## Show the cluster's pods and the stack's outputs
 
 shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
 	@$(OPERATIONS) shell $(OF_STACK)
+
+tunnel: $(READY) ## Give the LoadBalancers of the stack's minikube an address and show the page's, until Ctrl-C
+	@$(OPERATIONS) tunnel $(OF_STACK)
 
 test: lint ## Everything: format, types, unit, embedded and engine tests
 	@$(PY) -m pytest tests
@@ -111,10 +114,10 @@ preview-comment: $(READY) ## Write a pull request's comment: preview-head, and t
 	@$(OPERATIONS) comment --out .preview/comment.md --section "Preview of stack embedded=.preview/embedded.diff" \
 		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
 
-doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing
-	@$(OPERATIONS) doctor $(OF_STACK)
+doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing (ONLINE=1: also which addresses answer)
+	@$(OPERATIONS) doctor $(OF_STACK) $(if $(ONLINE),--online)
 
-e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.30.3 ..." sets keys)
+e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
 
 bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)

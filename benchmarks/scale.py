@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from benchmarks.measure import Result, timed
 from benchmarks.setting import PROGRAMS, cli, fresh_cluster
 from components.kube import APPLY, Kube
-from embedded.cluster import CONTEXT, Cluster, node_manifest
+from embedded.access import CONTEXT
+from embedded.cluster import Cluster
+from embedded.simulated import node_manifest
 
 COPIES = (1, 10, 50)
 STEPS = ("up", "up again", "down")

@@ -8,7 +8,8 @@ import yaml
 from benchmarks.measure import Result, alternate, timed
 from benchmarks.setting import ISTIO, cli, fresh_cluster, quietly, settings
 from embedded import toolchain
-from embedded.cluster import CONTEXT, Cluster
+from embedded.access import CONTEXT
+from embedded.cluster import Cluster
 from operations.manifests.render import render
 
 STACK = "embedded"

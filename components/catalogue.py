@@ -3,6 +3,7 @@
 from .cluster.cluster_guard import ClusterGuard, ClusterGuardArgs
 from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
 from .cluster.minikube import Minikube, MinikubeArgs
+from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
@@ -58,6 +59,7 @@ __all__ = [
     "GatewayApiCrdsArgs",
     "GatewayCertificate",
     "GatewayCertificateArgs",
+    "ImageSource",
     "IngressGateway",
     "IngressGatewayArgs",
     "IngressJwt",

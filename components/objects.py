@@ -14,6 +14,8 @@ R = TypeVar("R", bound=pulumi.CustomResource)
 # The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
+DEFAULT_KUBECONFIG = "~/.kube/config"
+
 # In the environment of a Command that applies objects: the shell command that prints them as YAML, for whoever renders
 # the program or compares it with the cluster.
 SHOWS_OBJECTS = "SHOWS_OBJECTS"
@@ -65,7 +67,13 @@ def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.In
     return {"istio-minikube/data-plane": data_plane}
 
 
+def shell_path(path: str) -> str:
+    """A path as a shell word, in which a leading ``~`` is still the home folder."""
+    home, slash, rest = path.partition("/")
+    return f"{home}{slash}{shlex.quote(rest)}" if home == "~" and rest else shlex.quote(path)
+
+
 def kubectl(kubeconfig: str, context: str) -> str:
     """How a person calls kubectl on one context of a kubeconfig; the default file need not be said."""
-    file = "" if kubeconfig == "~/.kube/config" else f" --kubeconfig {shlex.quote(kubeconfig)}"
+    file = "" if kubeconfig == DEFAULT_KUBECONFIG else f" --kubeconfig {shell_path(kubeconfig)}"
     return f"kubectl{file} --context {shlex.quote(context)}"

@@ -2,16 +2,17 @@
 
 Pure data and rules: no Pulumi, no input or output.
 
-Sources, to be followed when a release is added:
+Sources, to be followed when a release is added; docs/supply.md says which row is from where:
 
 * Kubernetes range and end of life: ``data/compatibility/supportStatus.yml`` of istio/istio.io, which is the table
   of https://istio.io/latest/docs/releases/supported-releases/.
 * Gateway API: the version of ``sigs.k8s.io/gateway-api`` in the ``go.mod`` of istio/istio's release branch.
+* Kiali: the chart's version in ``manifests/addons/gen.sh`` of the same branch.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 
@@ -53,42 +54,90 @@ class IstioLine:
         line: Istio's release line, ``1.23``.
         kubernetes: first and last Kubernetes 1.x minor that Istio supports with it.
         gateway_api: the Gateway API release it is built with; older CRDs lack kinds and fields that it watches.
+        kiali: the version of Kiali's chart that the line is released with.
         end_of_life: as Istio's table gives it; empty while the line is supported.
     """
 
     line: str
     kubernetes: tuple[int, int]
     gateway_api: Version
+    kiali: str
     end_of_life: str = ""
+
+    @property
+    def minor(self) -> int:
+        """The line's second number."""
+        return int(self.line.partition(".")[2])
 
 
 ISTIO_LINES: dict[str, IstioLine] = {
     row.line: row
     for row in (
-        IstioLine(line="1.23", kubernetes=(27, 30), gateway_api=Version(1, 1), end_of_life="April 2025"),
-        IstioLine(line="1.24", kubernetes=(28, 31), gateway_api=Version(1, 2), end_of_life="June 2025"),
-        IstioLine(line="1.25", kubernetes=(29, 32), gateway_api=Version(1, 2, 1), end_of_life="September 2025"),
-        IstioLine(line="1.26", kubernetes=(29, 33), gateway_api=Version(1, 3), end_of_life="December 2025"),
-        IstioLine(line="1.27", kubernetes=(29, 33), gateway_api=Version(1, 3), end_of_life="April 2026"),
-        IstioLine(line="1.28", kubernetes=(30, 34), gateway_api=Version(1, 4), end_of_life="July 2026"),
-        IstioLine(line="1.29", kubernetes=(31, 35), gateway_api=Version(1, 4)),
-        IstioLine(line="1.30", kubernetes=(32, 36), gateway_api=Version(1, 5, 1)),
+        IstioLine(
+            line="1.23", kubernetes=(27, 30), gateway_api=Version(1, 1), kiali="1.87.0", end_of_life="April 2025"
+        ),
+        IstioLine(line="1.24", kubernetes=(28, 31), gateway_api=Version(1, 2), kiali="2.0.0", end_of_life="June 2025"),
+        IstioLine(
+            line="1.25", kubernetes=(29, 32), gateway_api=Version(1, 2, 1), kiali="2.5.0", end_of_life="September 2025"
+        ),
+        IstioLine(
+            line="1.26", kubernetes=(29, 33), gateway_api=Version(1, 3), kiali="2.8.0", end_of_life="December 2025"
+        ),
+        IstioLine(
+            line="1.27", kubernetes=(29, 33), gateway_api=Version(1, 3), kiali="2.12.0", end_of_life="April 2026"
+        ),
+        IstioLine(line="1.28", kubernetes=(30, 34), gateway_api=Version(1, 4), kiali="2.17.0", end_of_life="July 2026"),
+        IstioLine(
+            line="1.29", kubernetes=(31, 35), gateway_api=Version(1, 4), kiali="2.21.0", end_of_life="October 2026"
+        ),
+        IstioLine(line="1.30", kubernetes=(32, 36), gateway_api=Version(1, 5, 1), kiali="2.26.0"),
+        IstioLine(line="1.31", kubernetes=(32, 36), gateway_api=Version(1, 6), kiali="2.27.0"),
     )
 }
 
-# Gateway API 1.5 raised its floor: its ValidatingAdmissionPolicy and CEL rules need Kubernetes 1.31.
-GATEWAY_API_KUBERNETES_FLOOR = ((Version(1, 5), 31),)
+NEWEST = list(ISTIO_LINES.values())[-1]
+
+# Gateway API's own floors. 1.5: TLSRoute's CEL rules need Kubernetes 1.31 (its changelog). 1.6: its CRDs are tested on
+# 1.32 and later (.github/workflows/crd-validation.yml).
+GATEWAY_API_KUBERNETES_FLOOR = ((Version(1, 6), 32), (Version(1, 5), 31))
+# From there on a release brings a ValidatingAdmissionPolicy that refuses every CRD of an earlier line.
+GATEWAY_API_GUARDED = Version(1, 5)
+
+
+def line_of(istio: Version) -> IstioLine | None:
+    """The table's row for a version of Istio; the newest one for what is newer than the table, None for what is older.
+
+    A release is not to be refused because it is younger than this file.
+    """
+    return NEWEST if istio > Version(1, NEWEST.minor, 0) else ISTIO_LINES.get(istio.line)
+
+
+def uncertainties(*, istio: Version, kubernetes: Version) -> list[str]:
+    """What the table is too old to know of; each entry says what was taken for granted."""
+    found = []
+    if istio.line not in ISTIO_LINES and line_of(istio):
+        found.append(
+            f"Istio {istio} is newer than this program's table, which ends with {NEWEST.line}: it is taken to need "
+            f"what {NEWEST.line} does. https://istio.io/latest/docs/releases/supported-releases/ says what it needs"
+        )
+    if line_of(istio) is NEWEST and kubernetes.major == 1 and kubernetes.minor > NEWEST.kubernetes[1]:
+        found.append(
+            f"Kubernetes {kubernetes} is newer than this program's table, which ends with 1.{NEWEST.kubernetes[1]}: "
+            "https://istio.io/latest/docs/releases/supported-releases/ says whether Istio supports it by now"
+        )
+    return found
 
 
 def incompatibilities(*, istio: Version, kubernetes: Version, gateway_api: Version) -> list[str]:
     """What speaks against running these three together; each entry is a sentence that says what to change."""
-    row = ISTIO_LINES.get(istio.line)
+    row = line_of(istio)
     if row is None:
         known = ", ".join(ISTIO_LINES)
-        return [f"istioVersion {istio} is of no release line in versions.py: choose one of {known}"]
+        return [f"istioVersion {istio} is of no release line in versions.py: choose one of {known}, or a newer one"]
     found = []
     first, last = row.kubernetes
-    if not (kubernetes.major == 1 and first <= kubernetes.minor <= last):
+    newer_than_known = row is NEWEST and kubernetes.minor > last
+    if kubernetes.major != 1 or not (first <= kubernetes.minor <= last or newer_than_known):
         fitting = [line for line, r in ISTIO_LINES.items() if r.kubernetes[0] <= kubernetes.minor <= r.kubernetes[1]]
         other = f", or set istioVersion to one of {', '.join(fitting)}" if fitting else ""
         found.append(
@@ -106,7 +155,15 @@ def incompatibilities(*, istio: Version, kubernetes: Version, gateway_api: Versi
                 f"Gateway API v{gateway_api} needs Kubernetes 1.{floor} or newer, not {kubernetes}: "
                 f"set gatewayApiVersion to one before v{release}"
             )
+            break
     return found
+
+
+def _between(first: Version, last: Version) -> list[str]:
+    """The lines between two versions, which Istio numbers without a gap; none where the table begins after them."""
+    if first.line not in ISTIO_LINES and not line_of(first):
+        return []
+    return [f"1.{minor}" for minor in range(first.minor + 1, last.minor)]
 
 
 def upgrade_problems(*, running: Version, wanted: Version) -> list[str]:
@@ -119,15 +176,26 @@ def upgrade_problems(*, running: Version, wanted: Version) -> list[str]:
             f"Istio {running} runs, and an older istiod does not understand what a newer one and its CRDs have stored: "
             f"set istioVersion to {running} or newer, or destroy the stack first"
         ]
-    lines = list(ISTIO_LINES)
-    if running.line not in lines or wanted.line not in lines:
-        return []
-    path = lines[lines.index(running.line) + 1 : lines.index(wanted.line)]
+    path = _between(running, wanted)
     if not path:
         return []
     return [
         f"Istio {running} runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion "
         f"of {', then '.join([*path, wanted.line])}"
+    ]
+
+
+def gateway_api_problems(*, running: Version, wanted: Version) -> list[str]:
+    """What speaks against replacing this stack's own Gateway API CRDs ``running`` by ``wanted``."""
+    if (
+        wanted >= running
+        or running < GATEWAY_API_GUARDED
+        or (wanted.major, wanted.minor) == (running.major, running.minor)
+    ):
+        return []
+    return [
+        f"Gateway API v{running} is there, and its policy safe-upgrades.gateway.networking.k8s.io refuses CRDs of an "
+        f"earlier line: set gatewayApiVersion to v{running} or newer, or destroy the stack first"
     ]
 
 
@@ -140,12 +208,11 @@ def canary_problems(revisions: Mapping[str, Version]) -> list[str]:
 
     Source: https://istio.io/latest/docs/setup/upgrade/ ("more than two minor versions in one step").
     """
-    lines = list(ISTIO_LINES)
-    known = sorted((version, name) for name, version in revisions.items() if version.line in lines)
+    known = sorted((version, name) for name, version in revisions.items() if line_of(version))
     if not known:
         return []
     (oldest, first), (newest, last) = known[0], known[-1]
-    between = lines[lines.index(oldest.line) + 1 : lines.index(newest.line)]
+    between = _between(oldest, newest)
     if len(between) < SIDE_BY_SIDE:
         return []
     return [
@@ -168,18 +235,37 @@ class Chart:
         return f"{self.name}-{self.version}.tgz"
 
 
-# Prometheus, Grafana and Kiali as manifests/addons/gen.sh of istio/istio 1.23.0 has them; Kiali goes with one line of
-# Istio: https://kiali.io/docs/installation/installation-guide/prerequisites/#version-compatibility
+# Prometheus as manifests/addons/gen.sh of istio/istio 1.30 and 1.31 has it; Kiali goes with one line of Istio, see
+# addon_chart. Grafana's chart is kept by grafana-community since January 2026, with all of its versions; the repository
+# that it was in is frozen: https://github.com/grafana/helm-charts/issues/4087
 # Jaeger, for which Istio takes no chart, is of the line that is maintained: version 1 ended in December 2025. Each runs
-# on Kubernetes 1.30 and later.
+# on Kubernetes 1.27 and later.
 ADDON_CHARTS: dict[str, Chart] = {
     chart_of: Chart(name=name, version=version, repository=repository)
     for chart_of, name, version, repository in (
-        ("prometheus", "prometheus", "25.21.0", "https://prometheus-community.github.io/helm-charts"),
-        ("grafana", "grafana", "8.0.1", "https://grafana.github.io/helm-charts"),
+        ("prometheus", "prometheus", "28.13.0", "https://prometheus-community.github.io/helm-charts"),
+        ("grafana", "grafana", "12.11.1", "https://grafana-community.github.io/helm-charts"),
         ("jaeger", "jaeger", "4.11.1", "https://jaegertracing.github.io/helm-charts"),
-        ("kiali", "kiali-server", "1.87.0", "https://kiali.org/helm-charts"),
+        ("kiali", "kiali-server", NEWEST.kiali, "https://kiali.org/helm-charts"),
     )
+}
+
+
+def addon_chart(addon: str, istio: Version) -> Chart:
+    """An addon's chart beside a version of Istio: Kiali is the one that Istio's line is released with.
+
+    Source: https://kiali.io/docs/installation/installation-guide/prerequisites/#version-compatibility
+    """
+    row = line_of(istio)
+    return replace(ADDON_CHARTS[addon], version=row.kiali) if addon == "kiali" and row else ADDON_CHARTS[addon]
+
+
+# What their pods run, as the charts name it, with the values that this program gives them.
+ADDON_IMAGES: dict[str, tuple[str, ...]] = {
+    "prometheus": ("quay.io/prometheus/prometheus", "quay.io/prometheus-operator/prometheus-config-reloader"),
+    "grafana": ("docker.io/grafana/grafana", "docker.io/curlimages/curl"),
+    "jaeger": ("docker.io/jaegertracing/jaeger",),
+    "kiali": ("quay.io/kiali/kiali",),
 }
 
 # Istio's dashboards on https://grafana.com/orgs/istio/dashboards; a release of Istio adds the same revision to each.

@@ -1,7 +1,8 @@
 """Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
 
-`start` prints `{"created": BOOL}`, and `delete` reads it back from PULUMI_COMMAND_STDOUT, where pulumi-command puts
-what the previous run printed: a cluster that ran before is left alone.
+`start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
+where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone
+is not silently replaced.
 """
 
 import argparse
@@ -10,11 +11,14 @@ import os
 import sys
 from pathlib import Path
 
-from embedded import toolchain
-from embedded.cluster import DEFAULT_ROOT, Cluster
+from embedded import kinds
+from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
+from embedded.kinds import Kind
+from embedded.node.cluster import RealCluster
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
+AUTO = "auto"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -25,11 +29,23 @@ def arguments() -> argparse.ArgumentParser:
         ("start", "start the cluster, or find it running"),
         ("stop", "end its processes; its data stays"),
         ("delete", "end its processes and delete its data"),
+        ("load", "add an image to those that pods on a real node can use"),
+        ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument(
             "--root", type=Path, default=DEFAULT_ROOT, help="the cluster's folder (default: %(default)s)"
         )
+        if name == "load":
+            command.add_argument("image", help="an archive as docker save writes it, or a name that Docker knows")
+        if name == "start":
+            command.add_argument(
+                "--node",
+                choices=(AUTO, *Kind),
+                default=Kind.SIMULATED,
+                help="real: pods run; simulated: they only look as if; auto: real where this machine can run it "
+                "(default: %(default)s)",
+            )
     return parser
 
 
@@ -37,28 +53,69 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = arguments().parse_args(words)
     try:
-        {"start": start, "stop": stop, "delete": delete}[options.command](options.root.absolute())
+        return run(options.command, options)
     except EmbeddedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from there", file=sys.stderr)
         return 130
+
+
+def run(command: str, options: argparse.Namespace) -> int:
+    """Run a command; the exit code."""
+    root = options.root.absolute()
+    if command == "probe":
+        return probe(root)
+    if command == "load":
+        load(root, options.image)
+    elif command == "start":
+        start(root, None if options.node == AUTO else Kind(options.node))
+    else:
+        {"stop": stop, "delete": delete}[command](root)
     return 0
 
 
-def start(root: Path) -> None:
-    """Start the cluster where it does not run, and print whether this stack created it."""
-    cluster = Cluster(root, tools=toolchain.ensure("cluster").cluster)
+def load(root: Path, image: str) -> None:
+    """Add an image to the cluster's."""
+    cluster = kinds.cluster(root)
+    if not isinstance(cluster, RealCluster):
+        message = f"The cluster in {root} has no real node, whose pods could use an image."
+        raise EmbeddedError(message)
+    for name in cluster.load(image):
+        print(f"Loaded {name}")
+
+
+def probe(root: Path) -> int:
+    """Print, a line each, what stands in the way of a real node."""
+    found = kinds.findings(root)
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
+
+
+def start(root: Path, node: Kind | None) -> None:
+    """Start the cluster where it does not run, and print whether this stack created it.
+
+    Raises:
+        EmbeddedError: it cannot be started, or the one of the stack's last update is gone.
+    """
+    if os.environ.get(PREVIOUS) and not (root / "kubeconfig").exists():
+        raise EmbeddedError(
+            f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
+            "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
+        )
+    cluster = kinds.cluster(root, kinds.choose(root, node))
     adopted = cluster.running()
     if not adopted:
         cluster.start()
-    print(json.dumps({"created": not adopted if PREVIOUS not in os.environ else was_created() or not adopted}))
+    created = not adopted if PREVIOUS not in os.environ else was_created() or not adopted
+    print(json.dumps({"created": created, "cluster": cluster.identity()}))
 
 
 def stop(root: Path) -> None:
     """End the cluster's processes."""
-    Cluster(root).stop()
+    kinds.cluster(root).stop()
 
 
 def delete(root: Path) -> None:
@@ -66,7 +123,7 @@ def delete(root: Path) -> None:
     if PREVIOUS in os.environ and not was_created():
         print(f"The embedded cluster in {root} was there before this stack: it is left alone", file=sys.stderr)
         return
-    Cluster(root).delete()
+    kinds.delete(root)
 
 
 def was_created() -> bool:

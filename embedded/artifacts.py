@@ -7,7 +7,8 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -44,13 +45,28 @@ def prepare(root: Path, istio_version: str, gateway_api: str = GATEWAY_API[1]) -
         Unreachable: A Go module that is needed cannot be downloaded.
         EmbeddedError: The folder cannot be written.
     """
-    try:
+    with _told(root):
         _pack_charts(root / "charts", istio_version)
-        _copy_gateway_api(root / "gateway-api" / gateway_api)
+    copy_gateway_api(root, gateway_api)
+
+
+def copy_gateway_api(root: Path, version: str) -> None:
+    """Fill root/gateway-api/VERSION/{standard,experimental} with the CRDs of a release of the Gateway API.
+
+    Raises:
+        Unreachable: Its Go module cannot be downloaded.
+        EmbeddedError: There is no such version, or the folder cannot be written.
+    """
+    with _told(root):
+        _copy_gateway_api(root / "gateway-api" / version)
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        message = (
-            f"The rehearsal's charts and CRDs cannot be written to {root}: {error}. Make room there, then try again."
-        )
+        message = f"The embedded cluster's charts and CRDs cannot be written to {root}: {error}. Make room there."
         raise EmbeddedError(message) from error
 
 

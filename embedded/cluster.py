@@ -4,36 +4,37 @@ etcd, kube-apiserver, kube-controller-manager and kube-scheduler are the real pr
 stands in for the kubelet, so pods become Running and Ready without any container being run.
 """
 
-import fcntl
 import json
 import secrets
 import shutil
-import socket
 import sys
 import time
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
-from embedded import process, toolchain
+from embedded import loopback, process, toolchain
+from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
 from embedded.loopback import Api
-
-DEFAULT_ROOT = Path(__file__).resolve().parents[1] / ".embedded"
-CONTEXT = "embedded"
-NODE = "embedded"
-NODE_CPU = "4"
-NODE_MEMORY = "5500Mi"
-NODE_PODS = "110"
-SERVICE_RANGE = "127.96.0.0/16"
-"""Inside 127.0.0.0/8: a packet to a Service cannot leave the machine."""
-
-POD_RANGE = "239.96.0.0/16"
-"""Endpoints may not be loopback addresses, so pods get multicast ones: the kernel refuses TCP to those at once."""
+from embedded.simulated import (
+    NODE,
+    Ports,
+    apiserver_arguments,
+    controller_manager_arguments,
+    etcd_arguments,
+    free_ports,
+    has_default_account,
+    is_free,
+    kwok_arguments,
+    node_is_ready,
+    node_manifest,
+    scheduler_arguments,
+    signing_key,
+)
 
 STAGES = Path(__file__).resolve().parent / "stages.yaml"
 WATCHED = Path(__file__).with_name("watched.yaml")
@@ -53,47 +54,11 @@ POLL = 0.05
 
 PORT_TRIES = 3
 
-# No cloud, no disks, no kubelet certificates in the rehearsal. The token controller would need a key for a kind of
-# token that nothing has used since Kubernetes 1.24.
-IDLE_CONTROLLERS = (
-    "certificatesigningrequest-approving-controller",
-    "certificatesigningrequest-cleaner-controller",
-    "certificatesigningrequest-signing-controller",
-    "cloud-node-lifecycle-controller",
-    "device-taint-eviction-controller",
-    "ephemeral-volume-controller",
-    "legacy-serviceaccount-token-cleaner-controller",
-    "node-ipam-controller",
-    "node-route-controller",
-    "persistentvolume-attach-detach-controller",
-    "persistentvolume-binder-controller",
-    "persistentvolume-expander-controller",
-    "persistentvolume-protection-controller",
-    "persistentvolumeclaim-protection-controller",
-    "podcertificaterequest-cleaner-controller",
-    "resourceclaim-controller",
-    "service-lb-controller",
-    "serviceaccount-token-controller",
-    "storage-version-migrator-controller",
-    "storageversion-garbage-collector-controller",
-    "ttl-controller",
-    "volumeattributesclass-protection-controller",
-)
-
 Say = Callable[[str], None]
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """Where on 127.0.0.1 the processes listen."""
-
-    etcd: int
-    etcd_peer: int
-    apiserver: int
 
 
 class _PortTaken(Exception):  # noqa: N818 - a signal between two methods, not an error that anyone sees
@@ -135,7 +100,7 @@ class Cluster:
             Unreachable: The binaries are not built yet and cannot be downloaded.
             EmbeddedError: A process died or the start took too long (the message quotes its log), or the disk is full.
         """
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             if self.running():
                 self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
@@ -154,14 +119,14 @@ class Cluster:
     def stop(self) -> None:
         """End the cluster's processes; its data stays for the next start."""
         if self.root.exists():
-            with self._exclusively():
+            with exclusively(self.root) as self._lock:
                 self._stop_processes()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
             return
-        with self._exclusively():
+        with exclusively(self.root) as self._lock:
             self._stop_processes()
             for folder in (self._data, self._certificates, self._secrets, self._pids, self.logs):
                 if folder.exists():
@@ -177,22 +142,31 @@ class Cluster:
         if ports is None or not self._tokens.exists():
             return False
         api = self._api(ports)
-        return _node_is_ready(api) and _has_default_account(api)
+        return node_is_ready(api) and has_default_account(api)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        ports = self._ports()
+        return loopback.identity(self._api(ports) if ports else None, self.root)
 
     def _launch(self, tools: Path) -> None:
         self.root.chmod(0o700)
         for folder in (self._pids, self._certificates, self._secrets, self.logs):
             folder.mkdir(exist_ok=True)
         if not self._signing_key.exists():
-            _write(self._signing_key, signing_key())
+            write(self._signing_key, signing_key())
         if not self._tokens.exists():
-            _write(self._tokens, f"{secrets.token_urlsafe(32)},rehearsal,rehearsal,system:masters\n")
+            write(self._tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
         ports = self._ports()
         for _ in range(PORT_TRIES):
             # Looked at first: an API server must never reach the etcd that another cluster has on the port of ours.
             if ports is None or not all(map(is_free, asdict(ports).values())):
                 ports = free_ports()
-                _write(self._ports_file, json.dumps(asdict(ports)))
+                write(self._ports_file, json.dumps(asdict(ports)))
             try:
                 return self._launch_on(ports, tools)
             except _PortTaken:
@@ -229,8 +203,8 @@ class Cluster:
         self._spawn("kube-scheduler", tools / "kube-scheduler", client, *scheduler_arguments())
         self._prepare_for_kwok(api, deadline)
         self._spawn("kwok", tools / "kwok", client, *kwok_arguments())
-        self._wait_until("the node is ready", lambda: _node_is_ready(api), deadline)
-        self._wait_until("namespace default has its ServiceAccount", lambda: _has_default_account(api), deadline)
+        self._wait_until("the node is ready", lambda: node_is_ready(api), deadline)
+        self._wait_until("namespace default has its ServiceAccount", lambda: has_default_account(api), deadline)
 
     def _prepare_for_kwok(self, api: Api, deadline: float) -> None:
         definition, *stages = yaml.safe_load_all(STAGES.read_text())
@@ -249,7 +223,7 @@ class Cluster:
         api.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}")
 
     def _apply(self, api: Api, path: str, manifest: object, deadline: float) -> None:
-        query = "?fieldManager=rehearsal&force=true"
+        query = "?fieldManager=embedded&force=true"
 
         def applied() -> bool:
             # Again until it is accepted: a kind is known a moment after its definition.
@@ -303,7 +277,7 @@ class Cluster:
     def _write_kubeconfig(self) -> None:
         if ports := self._ports():
             api = self._api(ports)
-            _write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
+            write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
 
     def _ports(self) -> Ports | None:
         try:
@@ -314,215 +288,3 @@ class Cluster:
     def _api(self, ports: Ports) -> Api:
         token = self._tokens.read_text().partition(",")[0]
         return Api(port=ports.apiserver, certificate=self._certificate, token=token)
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """One start, stop or delete at a time; the kernel gives the lock back when its holder dies."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._lock = handle.fileno()
-                yield
-        except OSError as error:
-            message = (
-                f"The embedded cluster cannot use {self.root}: {error}. Make it writable, with room, and try again."
-            )
-            raise EmbeddedError(message) from error
-
-
-def etcd_arguments(ports: Ports, data: Path) -> list[str]:
-    """Flags of etcd; nothing is synced to disk, as nothing here must survive a power cut."""
-    client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
-    return [
-        f"--data-dir={data}",
-        f"--listen-client-urls={client}",
-        f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}",
-        f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=default={peer}",
-        "--unsafe-no-fsync",
-        "--log-level=warn",
-    ]
-
-
-def apiserver_arguments(ports: Ports, *, certificates: Path, tokens: Path, signing_key: Path) -> list[str]:
-    """Flags of kube-apiserver.
-
-    Args:
-        ports: Where it and etcd listen.
-        certificates: Folder in which it puts a certificate that it signs itself.
-        tokens: CSV file of who may log in.
-        signing_key: PEM file of the key that signs ServiceAccounts' tokens.
-    """
-    return [
-        f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        f"--secure-port={ports.apiserver}",
-        # Else it would publish its own address as an endpoint, and endpoints may not be loopback addresses.
-        "--endpoint-reconciler-type=none",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
-        f"--cert-dir={certificates}",
-        f"--token-auth-file={tokens}",
-        "--authorization-mode=RBAC",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={signing_key}",
-        f"--service-account-signing-key-file={signing_key}",
-        # No container runs that could answer a webhook, such as a revision tag's; policies do what istiod's would.
-        "--disable-admission-plugins=MutatingAdmissionWebhook",
-        "--enable-priority-and-fairness=false",
-        "--max-requests-inflight=0",
-        "--max-mutating-requests-inflight=0",
-        "--profiling=false",
-    ]
-
-
-def controller_manager_arguments(certificate: Path) -> list[str]:
-    """Flags of kube-controller-manager, which serves nothing itself.
-
-    Args:
-        certificate: PEM file of the API server's certificate, published to every namespace.
-    """
-    return [
-        "--secure-port=0",
-        "--leader-elect=false",
-        f"--root-ca-file={certificate}",
-        f"--controllers=*,{','.join(f'-{name}' for name in IDLE_CONTROLLERS)}",
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-        "--profiling=false",
-    ]
-
-
-def scheduler_arguments() -> list[str]:
-    """Flags of kube-scheduler, which serves nothing itself."""
-    return ["--secure-port=0", "--leader-elect=false", "--kube-api-qps=500", "--kube-api-burst=1000"]
-
-
-def kwok_arguments() -> list[str]:
-    """Flags of kwok. Without a lease the node-lifecycle controller declares the node dead after a while."""
-    return [
-        "--manage-all-nodes=true",
-        "--node-lease-duration-seconds=40",
-        "--enable-crds=Stage",
-        "--node-ip=127.0.0.1",
-        f"--cidr={POD_RANGE}",
-    ]
-
-
-def node_manifest() -> dict[str, object]:
-    """The one node, of the tutorial's size (minikube start --memory=5500 --cpus=4)."""
-    resources = {"cpu": NODE_CPU, "memory": NODE_MEMORY, "pods": NODE_PODS, "ephemeral-storage": "100Gi"}
-    labels = {
-        "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
-        "kubernetes.io/hostname": NODE,
-        "type": "kwok",
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": NODE, "labels": labels},
-        "status": {
-            "capacity": resources,
-            "allocatable": resources,
-            "addresses": [
-                {"type": "InternalIP", "address": "127.0.0.1"},
-                {"type": "Hostname", "address": NODE},
-            ],
-            "nodeInfo": {
-                "architecture": "amd64",
-                "operatingSystem": "linux",
-                "osImage": "simulated by kwok",
-                "kernelVersion": "simulated",
-                "containerRuntimeVersion": f"kwok://{toolchain.module_version('sigs.k8s.io/kwok')}",
-                "kubeletVersion": toolchain.kubernetes_version(),
-                "kubeProxyVersion": "",
-                "bootID": "",
-                "machineID": "",
-                "systemUUID": "",
-            },
-        },
-    }
-
-
-def kubeconfig(port: int, certificate: bytes, token: str) -> str:
-    """A kubeconfig with the one context `embedded`, holding everything that is needed.
-
-    Args:
-        port: The API server's on 127.0.0.1.
-        certificate: PEM, what the API server presents.
-        token: The administrator's.
-    """
-    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": b64encode(certificate).decode()}
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": CONTEXT, "cluster": server}],
-        "users": [{"name": CONTEXT, "user": {"token": token}}],
-        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
-        "current-context": CONTEXT,
-    }
-    return yaml.safe_dump(content, sort_keys=False)
-
-
-def signing_key() -> str:
-    """A new P-256 private key as PEM.
-
-    RFC 5915 leaves the public half optional and Go computes it, so the random number alone, with a fixed frame
-    around it, is a whole key: no cryptography package is needed.
-    """
-    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-    number = (1 + secrets.randbelow(order - 1)).to_bytes(32)
-    version_then_octets, prime256v1 = bytes.fromhex("30310201010420"), bytes.fromhex("a00a06082a8648ce3d030107")
-    body = b64encode(version_then_octets + number + prime256v1).decode()
-    return f"-----BEGIN EC PRIVATE KEY-----\n{body[:64]}\n{body[64:]}\n-----END EC PRIVATE KEY-----\n"
-
-
-def free_ports() -> Ports:
-    """Three ports that the operating system says are free, all different."""
-    with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-        for each in (first, second, third):
-            each.bind(("127.0.0.1", 0))
-        etcd, etcd_peer, apiserver = (each.getsockname()[1] for each in (first, second, third))
-    return Ports(etcd=etcd, etcd_peer=etcd_peer, apiserver=apiserver)
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen there on 127.0.0.1 now."""
-    with socket.socket() as probe:
-        # As the servers do: connections of the previous run that are closing down are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _node_is_ready(api: Api) -> bool:
-    lease, _ = api.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}")
-    status, node = api.request("GET", f"/api/v1/nodes/{NODE}")
-    if lease != 200 or status != 200 or node["spec"].get("taints"):
-        return False
-    conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True"
-
-
-def _has_default_account(api: Api) -> bool:
-    return bool(api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)
-
-
-def tail(log: Path, lines: int) -> str:
-    """The last lines of a log in one line; "(empty)" where there is none."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return " / ".join(text.strip().splitlines()[-lines:]) or "(empty)"
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a file of the user's eyes only, whole or not at all."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.touch(mode=0o600)
-    draft.write_text(content)
-    draft.replace(path)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,13 @@ class Process:
 
 
 def spawn(
-    command: Sequence[str], *, pid_file: Path, log: Path, environment: Mapping[str, str], held: int | None = None
+    command: Sequence[str],
+    *,
+    pid_file: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    held: int | None = None,
+    descriptors: Collection[int] = (),
 ) -> None:
     """Start a program in a session of its own, out of reach of the terminal's Ctrl-C.
 
@@ -37,6 +43,7 @@ def spawn(
         log: Where both its outputs go; the previous run's log is kept beside it as NAME.previous.
         environment: The child's whole environment; see `environment`.
         held: A file descriptor that the child keeps open until it has recorded itself.
+        descriptors: Further ones, which it keeps for good.
 
     Raises:
         OSError: The child could not record itself, as on a full disk.
@@ -53,6 +60,7 @@ def spawn(
             env=dict(environment),
             cwd=pid_file.parent,
             start_new_session=True,
+            pass_fds=tuple(descriptors),
         )
     while not recorded(pid_file):
         if child.poll() is not None:

@@ -14,7 +14,7 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, doctor, shell, stacks, status, vendor
+from operations import actionlint, deploy, doctor, shell, stacks, status, tunnel, vendor
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -53,7 +53,7 @@ def find_drift(options: argparse.Namespace) -> None:
     """Show what in the stack's cluster is not as the program says."""
     console = Console(highlight=False)
     overrides = dict(options.config)
-    stacks.prepare(options.stack, overrides)
+    stacks.prepare_existing(options.stack, overrides)
     with console.status(f"Comparing stack {options.stack} with its cluster"):
         api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
     for each in found:
@@ -91,7 +91,8 @@ def diff_manifests(options: argparse.Namespace) -> None:
 def judge(options: argparse.Namespace) -> None:
     """Judge the stack's manifests by the policy pack's rules; a mandatory one that is broken is an error."""
     recorder, objects = _rendered(options)
-    policies.report(options.stack, policies.resources(recorder.registrations, objects))
+    config = settings_of(options.stack, dict(options.config))
+    policies.report(options.stack, config, policies.resources(recorder.registrations, objects))
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -124,7 +125,13 @@ def fetch(options: argparse.Namespace) -> None:
 
 def examine(options: argparse.Namespace) -> int:
     """Tell what is installed, which cluster the stack would touch, and what is missing."""
-    return doctor.report(options.stack, as_json=options.output == "json")
+    return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
+
+
+def open_tunnel(options: argparse.Namespace) -> None:
+    """Give the LoadBalancers of the stack's minikube an address, until Ctrl-C."""
+    stacks.prepare_existing(options.stack)
+    tunnel.run(settings_of(options.stack))
 
 
 def open_shell(options: argparse.Namespace) -> int:
@@ -145,6 +152,7 @@ STACK_COMMANDS: dict[str, Command] = {
     "drift": find_drift,
     "status": show_status,
     "shell": open_shell,
+    "tunnel": open_tunnel,
     "doctor": examine,
     "vendor": fetch,
     "render": write_manifests,
@@ -193,6 +201,9 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument("--base", required=True, metavar="REF", help="the commit, such as origin/main")
     for name in ("status", "doctor"):
         parsers[name].add_argument("--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parsers["doctor"].add_argument(
+        "--online", action="store_true", help="also ask whether the stack's addresses answer"
+    )
     parsers["drift"].add_argument(
         "--repair", action="store_true", help="put right what up does not look at: what charts and Commands brought"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from components.kube import Kube, KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
+from operations import minikube, reachability
 from operations.manifests.declared import settings_of
 
 TIMEOUT_SECONDS = 20
@@ -72,6 +73,7 @@ def obstacles(
     *,
     python: tuple[int, ...],
     can_build: Callable[[], bool],
+    no_driver: Callable[[], str],
 ) -> list[str]:
     """Why ``make up`` of the stack could not work at all; empty where it can.
 
@@ -80,6 +82,7 @@ def obstacles(
         found: version by command, as version_of gives it.
         python: this Python's version.
         can_build: whether the embedded cluster is built, or Go is there to build it; asked only where it matters.
+        no_driver: why minikube would not start the profile, if it would not; asked only where it matters.
     """
     blocked = []
     if python < MINIMUM_PYTHON:
@@ -91,6 +94,8 @@ def obstacles(
             blocked.append(str(error))
     elif settings["clusterMode"] == "minikube" and not found["minikube"]:
         blocked.append("the stack starts minikube, which is not on PATH: install it, or use STACK=embedded")
+    elif settings["clusterMode"] == "minikube" and (reason := no_driver()):
+        blocked.append(f"minikube would not start profile {settings['minikubeProfile']}: {reason}")
     elif settings["clusterMode"] == "embedded" and not can_build():
         blocked.append("neither Go nor PyPI are there, to build the embedded cluster: install Go, or minikube")
     return blocked
@@ -104,20 +109,40 @@ def can_build() -> bool:
         return False
 
 
-def report(stack: str, *, as_json: bool = False) -> int:
-    """Print it; 1 where ``make up`` could not work at all, else 0."""
+def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
+    """Print it; 1 where ``make up`` could not work at all, else 0.
+
+    Args:
+        stack: the stack's name.
+        as_json: as one JSON object.
+        online: also ask whether each address of the stack answers.
+    """
     settings = settings_of(stack)
     found = {tool.name: version_of(tool) for tool in TOOLS}
-    blocked = obstacles(settings, found, python=sys.version_info[:2], can_build=can_build)
+    blocked = obstacles(
+        settings,
+        found,
+        python=sys.version_info[:2],
+        can_build=can_build,
+        no_driver=lambda: minikube.obstacle(settings),
+    )
     cluster = cluster_of(settings)
+    answers = reachability.of_stack(stack) if online else []
+    blocked += [f"{answer.address.url} does not answer" for answer in answers if answer.blocks]
     if as_json:
-        print(json.dumps({"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked}, indent=2))
+        told = {answer.address.url: answer.why for answer in answers}
+        shown = {"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked}
+        print(json.dumps(shown | ({"addresses": told} if online else {}), indent=2))
         return 1 if blocked else 0
     print(f"python    {sys.version.split()[0]}")
     for tool in TOOLS:
-        answers = VERSION.fullmatch(found[tool.name])
-        print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if answers else f'  ({tool.note})'}")
+        says = VERSION.fullmatch(found[tool.name])
+        print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if says else f'  ({tool.note})'}")
     print(f"\nCluster of stack {stack}: {cluster}")
+    if online:
+        print(f"\nAddresses of stack {stack}, asked from this machine:{'' if answers else ' none'}")
+    for answer in answers:
+        print(answer)
     for sentence in blocked:
         print(f"`make up` cannot work: {sentence}")
     return 1 if blocked else 0

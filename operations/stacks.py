@@ -5,13 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.commands import UserError
-from embedded import artifacts, toolchain
-from embedded.cluster import Cluster
+from embedded import artifacts, istio, kinds, toolchain
+from embedded.kinds import Kind
+from embedded.node import obtain
+from embedded.node.cluster import RealCluster
+from operations import minikube
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
+GATEWAYS = (("default", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
+"""Services that the host reaches on an embedded cluster with a real node; the first that answers."""
 
 
 def chosen(stack: str) -> str:
@@ -20,8 +25,8 @@ def chosen(stack: str) -> str:
     Raises:
         UserError: the stack is one of the last version's.
     """
-    has_minikube = shutil.which("minikube") is not None
     if not stack:
+        has_minikube = shutil.which("minikube") is not None
         stack = DEV if has_minikube else EMBEDDED
         print(f"Stack {stack}: minikube is {'' if has_minikube else 'not '}on PATH", flush=True)
     if stack == FORMER:
@@ -33,30 +38,72 @@ def chosen(stack: str) -> str:
     return stack
 
 
-def prepare(stack: str, overrides: Mapping[str, str] | None = None) -> None:
-    """Build and write what the stack's cluster and charts are made of; start its embedded cluster if it was stopped.
+def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bool = True) -> bool:
+    """Build and write what the stack's cluster and charts are made of; start its own cluster if it was stopped.
 
-    A stack on any other cluster needs nothing here.
+    A stack on somebody else's cluster needs nothing here.
+
+    Args:
+        stack: the stack's name.
+        overrides: configuration keys over the stack's own.
+        start: whether a minikube that was stopped is started.
+
+    Returns:
+        Whether there is a cluster: before the first ``up``, or when it was deleted, a stack's own is not there.
 
     Raises:
-        UserError: the stack needs minikube, which is not on PATH.
+        UserError: the stack needs minikube, which is not on PATH, or has a profile that does not fit.
         EmbeddedError: something cannot be built, downloaded or written; says why.
     """
     settings = settings_of(stack, overrides)
     if settings["clusterMode"] == "minikube" and shutil.which("minikube") is None:
         raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
+    if settings["clusterMode"] == "minikube":
+        return minikube.ensure_started(settings, start=start)
     if settings["clusterMode"] != "embedded":
-        return
+        return True
     root = (PROJECT / settings["kubeconfig"]).parent
-    tools = toolchain.ensure("cluster").cluster
+    kind = kinds.choose(root)
+    toolchain.ensure(*(obtain.GROUPS if kind is Kind.REAL else ["cluster"]))
     write_artifacts(root, settings)
-    cluster = Cluster(root, tools=tools)
-    if cluster.kubeconfig.exists() and not cluster.running():
+    cluster = kinds.cluster(root, kind)
+    there = cluster.kubeconfig.exists()
+    if there and not cluster.running():
         cluster.start()
+    if isinstance(cluster, RealCluster):
+        cluster.publish(GATEWAYS)
+    return there
+
+
+def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:
+    """``prepare`` for what needs a cluster.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not prepare(stack, overrides):
+        raise UserError(f"stack {stack} has no cluster: `make up` creates it, after `make recover` if it was deleted")
 
 
 def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
-    """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``."""
-    if (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
-        for version in artifacts.istio_versions(settings):
-            artifacts.prepare(root, version, settings["gatewayApiVersion"])
+    """Write charts and CRDs for every version of Istio that ``settings`` ask for, where they come from ``root``.
+
+    Where pods are real, so are the charts: those of the one Istio that can be built.
+    """
+    if not (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
+        return
+    if kinds.recorded(root) is Kind.REAL:
+        istio.package(toolchain.module_dir(istio.MODULE), root / "charts")
+        artifacts.copy_gateway_api(root, settings["gatewayApiVersion"])
+        return
+    for version in artifacts.istio_versions(settings):
+        artifacts.prepare(root, version, settings["gatewayApiVersion"])
+
+
+def page(stack: str) -> str | None:
+    """Where the host reaches the gateway of a stack whose embedded cluster has a real node; None elsewhere."""
+    settings = settings_of(stack)
+    if settings["clusterMode"] != "embedded":
+        return None
+    cluster = kinds.cluster((PROJECT / settings["kubeconfig"]).parent)
+    return f"http://{cluster.address('http')}/productpage" if isinstance(cluster, RealCluster) else None

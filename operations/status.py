@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.commands.mesh_check import containers
+from components.commands.mesh_pods import containers
 from components.kube import Kube
 from operations import engine
 from operations.pulumi_cli import STATE, Cli

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import subprocess
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +17,7 @@ from pulumi.runtime.config import set_all_config
 from components.commands import UserError
 from components.gateway_api import LOADER, cache_folder, load_manifest, release_files
 from components.versions import Chart
+from embedded import toolchain
 from operations.manifests.evaluate import stack_config
 from program.settings import Settings
 from program.supply import FOLDER, LOCK, PROJECT, charts, digest, manifest_file, read_lock
@@ -51,11 +54,14 @@ def fetched(settings: Settings) -> dict[str, tuple[bytes, str]]:
 
 
 def chart_archive(chart: Chart) -> tuple[bytes, str]:
-    """A chart's archive and where it came from: a local folder, or a Helm repository by its index.
+    """A chart's archive and where it came from: a local folder, an OCI registry, or a Helm repository by its index.
 
     Raises:
         UserError: it is not there, or not what the repository's index says.
+        EmbeddedError: it is in an OCI registry, and helm cannot be built.
     """
+    if chart.repository.startswith("oci://"):
+        return _pulled(chart)
     if "://" not in chart.repository:
         path = Path(chart.repository).expanduser() / chart.file
         if not path.is_file():
@@ -78,6 +84,24 @@ def chart_archive(chart: Chart) -> tuple[bytes, str]:
             "who runs the repository"
         )
     return content, address
+
+
+def _pulled(chart: Chart) -> tuple[bytes, str]:
+    """What helm pulls from an OCI registry, with the credentials in Docker's configuration file, and its address.
+
+    Helm checks the archive against the digest in the registry's manifest.
+    """
+    address = f"{chart.repository.rstrip('/')}/{chart.name}"
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("pull", address, "--version", chart.version, "--destination", folder)
+        helm = [str(toolchain.ensure("cluster").cluster / "helm"), *words]
+        done = subprocess.run(helm, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(
+                f"{address}:{chart.version} cannot be pulled: {' '.join(done.stderr.split())}. Check the version, the "
+                "network and the login (`docker login` or `helm registry login`), or name a local folder"
+            )
+        return (Path(folder) / chart.file).read_bytes(), f"{address}:{chart.version}"
 
 
 def vendor(stack: str, settings: Settings, *, update: bool, project: Path = PROJECT) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 # Pulumi runs the pack in its own folder; the rules are imported by the name that they have everywhere.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from pulumi.runtime import get_config_env
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
@@ -22,7 +23,10 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policy.rules import POLICIES, Level, Policy, Resource
+from policy.registries import Config
+from policy.rules import Level, Policy, Resource, policies
+
+PROJECT = "istio-minikube"
 
 
 def stack_of(urn: str) -> str:
@@ -74,13 +78,20 @@ def wrapped(policy: Policy, level: Level) -> ResourceValidationPolicy | StackVal
     return ResourceValidationPolicy(name, policy.description, judge_each(policy, level), enforced)
 
 
+def stack_config() -> Config:
+    """The stack's configuration by bare key, which Pulumi has in the environment of a pack that judges a stack."""
+    prefix = f"{PROJECT}:"
+    found = get_config_env()
+    return {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
+
+
 LEVELS: tuple[Level, ...] = ("mandatory", "advisory")
 
 PolicyPack(
-    name="istio-minikube",
+    name=PROJECT,
     policies=[
         wrapped(policy, level)
-        for policy in POLICIES
+        for policy in policies(stack_config())
         for level in LEVELS
         if level in (*policy.levels.values(), policy.otherwise)
     ],

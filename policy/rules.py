@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from policy.registries import Config, allowed, is_in
+
 Level = Literal["mandatory", "advisory", "off"]
 
 COMPONENT = "istio-minikube:components:"
 ISTIO_NAMESPACE = "istio-system"
-# Istio's releases (docker.io/istio, from 1.30 registry.istio.io/release) and, under the first, Bookinfo.
-REGISTRIES = ("docker.io/istio/", "gcr.io/istio-release/", "registry.istio.io/release/")
 INJECTED_BY_LABEL = {"istio-injection": "enabled"}
 REVISION = "istio.io/rev"
 GATEWAY_TEMPLATE = "inject.istio.io/templates"
@@ -89,14 +89,19 @@ def images_pinned(resource: Resource) -> Iterator[str]:
             yield f"container {container['name']} has image {image!r}; accepted: a tag other than latest, or a digest"
 
 
-def images_from_allowed_registries(resource: Resource) -> Iterator[str]:
-    """Images come from where Istio publishes its own."""
-    for container in containers(resource):
-        if not container.get("image", "").startswith(REGISTRIES):
-            yield (
-                f"container {container['name']} has image {container.get('image', '')!r}; "
-                f"accepted: one from {', '.join(REGISTRIES)}"
-            )
+def images_only_from(registries: list[str]) -> Callable[[Resource], Iterator[str]]:
+    """The rule that lets images come from these registries alone."""
+
+    def images_from_allowed_registries(resource: Resource) -> Iterator[str]:
+        """Images come from the registries that the stack's configuration names."""
+        for container in containers(resource):
+            if not is_in(container.get("image", ""), registries):
+                yield (
+                    f"container {container['name']} has image {container.get('image', '')!r}; accepted: one from "
+                    f"{', '.join(registries)} (allowedRegistries lists others)"
+                )
+
+    return images_from_allowed_registries
 
 
 def no_load_balancer(resource: Resource) -> Iterator[str]:
@@ -205,9 +210,8 @@ class Policy:
             yield from (f"{resource.name} {fault}" for resource in resources for fault in self.each(resource))
 
 
-POLICIES = (
+FIXED = (
     Policy(name="images-pinned", each=images_pinned),
-    Policy(name="images-from-allowed-registries", each=images_from_allowed_registries),
     # The tutorial's stack has a LoadBalancer, for `minikube tunnel`, so that dev is told and not stopped.
     Policy(
         name="no-load-balancer",
@@ -228,3 +232,9 @@ POLICIES = (
     ),
     Policy(name="default-deny", all=default_deny, levels={"prod": "mandatory"}, otherwise="off"),
 )
+
+
+def policies(config: Config) -> tuple[Policy, ...]:
+    """Every policy, for a stack with this configuration."""
+    registries = images_only_from(allowed(config))
+    return (Policy(name="images-from-allowed-registries", each=registries), *FIXED)

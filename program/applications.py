@@ -7,13 +7,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
-from components.images import pinned
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.objects import generations_of, kubectl
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE
 from program.foundation import Ground
 
 Deployments = dict[str, k8s.apps.v1.Deployment]
@@ -28,7 +27,7 @@ def bookinfo(base: Ground) -> Deployments:
             namespace=namespace,
             injectors=base.control_planes,
             data_plane=base.data_planes[settings.namespace],
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         ),
         base.opts,
     )
@@ -43,7 +42,7 @@ def bookinfo(base: Ground) -> Deployments:
         mesh.ExposureArgs(
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
-            route="bookinfo",
+            route=ROUTE,
             service="productpage",
             port=PORT,
             paths=PAGE_PATHS,
@@ -71,7 +70,8 @@ def services(base: Ground) -> dict[str, Deployments]:
                 namespace=base.namespaces[service.namespace],
                 injectors=base.control_planes,
                 data_plane=base.data_planes[service.namespace],
-                images={v: pinned(image, base.settings.image_digests) for v, image in service.images.items()},
+                images=service.images,
+                image_source=base.settings.image_source,
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,
@@ -132,6 +132,9 @@ def observability(base: Ground) -> None:
             config=base.settings.observability,
             istio_namespace=base.istio.namespace,
             namespace=base.namespaces[base.settings.namespace],
+            istio_version=base.settings.control_planes.base,
+            revision="" if base.settings.revisions else base.settings.revision,
+            image_source=base.settings.image_source,
             kubectl=kubectl(base.settings.kubeconfig, base.settings.context),
             requires=base.control_planes,
         ),

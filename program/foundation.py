@@ -75,7 +75,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
             values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
@@ -104,7 +104,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             istiods=istiods,
             platform="minikube" if settings.cluster_mode == "minikube" else "",
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
-            image_digests=settings.image_digests,
+            image_source=settings.image_source,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     ingress = mesh.IngressGateway(
@@ -116,6 +116,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             service_type=settings.ingress_service_type,
             revision=planes.label(ISTIO_NAMESPACE),
             replicas=settings.replicas,
+            image_source=settings.image_source,
         ),
         shared,
     )

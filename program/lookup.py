@@ -1,24 +1,34 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
 import json
+import os
+import shlex
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
 
+from components.commands import UserError
+from components.commands.minikube import remedy
+from components.commands.profiles import listed
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.mesh.injected_namespace import REVISION
-from components.ownership import Owner
+from components.objects import DEFAULT_KUBECONFIG, shell_path
+from components.ownership import UPSERTS, Owner
 from components.versions import Version
+from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 
 # Source: Helm's pkg/action/validate.go.
 HELM_RELEASE = "meta.helm.sh/release-name"
 STATUS = "sidecar.istio.io/status"
+# Each has a connection of its own, which costs more than one more answer to wait for.
+WORKERS = 4
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
@@ -37,6 +47,7 @@ class Cluster:
 
     Attributes:
         identity: the UID of its namespace kube-system; empty while there is no cluster.
+        missing: when it was found that there is no cluster; empty where there is one.
         kubernetes: the API server's version; None while there is no cluster.
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
@@ -47,9 +58,12 @@ class Cluster:
         own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
         revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
             one without a name); read only where there is an istiod.
+        foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
+            the stack is to take them over.
     """
 
     identity: str = ""
+    missing: str = ""
     kubernetes: Version | None = None
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
@@ -58,6 +72,7 @@ class Cluster:
     unreleased: frozenset[str] = frozenset()
     own_istiods: frozenset[str] = frozenset()
     revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -68,26 +83,50 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    starts_cluster = settings.cluster_mode != "existing"
-    profile = settings.minikube_profile
     try:
-        return _read(Kube(settings.kubeconfig, settings.context), owner)
-    except MissingContextError as error:
-        if starts_cluster:
-            return Cluster()
-        raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
-    except UnreachableError as error:
-        if settings.cluster_mode == "embedded":
-            raise pulumi.RunError(f"{error}; the embedded cluster was stopped: `make up` starts it") from error
-        if starts_cluster and not _profile_exists(profile):
-            return Cluster()  # the context is left over from a profile that was deleted
-        advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"
-        raise pulumi.RunError(f"{error}; {advice}, or set kubeconfig and context to another") from error
+        return _read(Kube(settings.kubeconfig, settings.context), settings, owner)
+    except (MissingContextError, UnreachableError) as error:
+        if settings.cluster_mode == "minikube":
+            _refuse_profile(settings, error)
+        elif settings.cluster_mode == "existing" or isinstance(error, UnreachableError):
+            raise pulumi.RunError(f"{error}. {_advice(settings, error)}") from error
+        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     except KubeError as error:
         raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
 
 
-def _read(kube: Kube, owner: Owner) -> Cluster:
+def _advice(settings: Settings, error: KubeError) -> str:
+    if settings.cluster_mode == "embedded":
+        return "The embedded cluster was stopped: `make up` starts it"
+    if isinstance(error, MissingContextError):
+        return "Set kubeconfig and context, or clusterMode to minikube"
+    return "Start the cluster, or set kubeconfig and context to another"
+
+
+def _refuse_profile(settings: Settings, error: KubeError) -> None:
+    """Do nothing if the profile whose cluster could not be read does not exist: there is no cluster then.
+
+    Real `minikube stop` takes the context out of the kubeconfig, so that a stopped cluster and none look alike there.
+
+    Raises:
+        pulumi.RunError: the profile exists, stopped or out of reach; with the command that puts it right.
+    """
+    try:
+        known = listed(settings.kubeconfig) if shutil.which("minikube") else None
+        profile = known.find(settings.minikube_profile) if known else None
+    except UserError as told:
+        raise pulumi.RunError(str(told)) from error
+    if profile is None:
+        return
+    file = "" if settings.kubeconfig == DEFAULT_KUBECONFIG else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
+    raise pulumi.RunError(
+        f"minikube profile {profile.name!r} exists and is {profile.described}, but {error}. Nothing was touched: run "
+        f"`{file}{shlex.join(remedy(profile))}` (`make up` does that by itself), or set minikubeProfile and context to "
+        "another"
+    ) from error
+
+
+def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
@@ -97,19 +136,22 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
         for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
     }
+    gateway_api = {
+        metadata["name"]: Crd(
+            bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
+            channel=metadata.get("annotations", {}).get(CHANNEL, ""),
+            ours=is_ours(metadata),
+        )
+        for metadata in crds
+        if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
+    }
+    takes_over = settings.adopt or os.environ.get(UPSERTS, "").lower() in ("1", "true")
+    names = declared(settings, brings_gateway_api=all(crd.ours for crd in gateway_api.values()))
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
-        gateway_api={
-            metadata["name"]: Crd(
-                bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
-                channel=metadata.get("annotations", {}).get(CHANNEL, ""),
-                ours=is_ours(metadata),
-            )
-            for metadata in crds
-            if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
-        },
+        gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},
         unreleased=frozenset(
@@ -117,7 +159,27 @@ def _read(kube: Kube, owner: Owner) -> Cluster:
         ),
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
+        foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
     )
+
+
+def _foreign(
+    kube: Kube, names: Iterable[Object], namespaces: Mapping[str, Mapping[str, Any]], stack: str
+) -> dict[Object, str]:
+    """Those of the objects that are there and not the stack's, and whose they are."""
+    possible = [each for each in names if not each.namespace or each.namespace in namespaces]
+    paths = sorted({each.listing for each in possible})
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = {
+            path: {metadata["name"]: metadata for metadata in listed}
+            for path, listed in zip(paths, pool.map(kube.served_metadata, paths), strict=True)
+        }
+    return {
+        each: whose
+        for each in possible
+        if (metadata := found[each.listing].get(each.name))
+        and (whose := stranger(metadata, namespaces.get(each.namespace, {}), stack))
+    }
 
 
 def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -147,13 +209,3 @@ def _version(istiod: Mapping[str, Any]) -> Version | None:
         return Version.parse(image.partition("@")[0].rpartition(":")[2])
     except ValueError:
         return None
-
-
-def _profile_exists(profile: str) -> bool:
-    """Whether minikube knows the profile; without minikube there is none."""
-    if shutil.which("minikube") is None:
-        return False
-    found = subprocess.run(
-        ["minikube", "profile", "list", "--light", "--output=json"], capture_output=True, text=True, check=False
-    )
-    return f'"Name":"{profile}"' in found.stdout

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
-from components import versions
+from components import kubernetes_upgrades, versions
 from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
@@ -20,6 +20,7 @@ from components.versions import Version
 from program import supply
 from program.lookup import Cluster, Crd
 from program.rules import ambient as ambient_rules
+from program.rules import foreign as foreign_rules
 from program.rules import revisions as revision_rules
 from program.settings import Settings
 
@@ -89,6 +90,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
     _refuse_unadopted(settings, cluster)
+    foreign_rules.refuse(settings, cluster.foreign)
     foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
     if foreign:
         _refuse_unfit_bundle(settings, foreign)
@@ -118,25 +120,48 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
     wanted = [Version.parse(version) for version in planes.versions.values()]
+    kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
         for istio in wanted
-        for problem in versions.incompatibilities(
-            istio=istio,
-            kubernetes=cluster.kubernetes or Version.parse(settings.kubernetes_version),
-            gateway_api=settings.gateway_api,
-        )
+        for problem in versions.incompatibilities(istio=istio, kubernetes=kubernetes, gateway_api=settings.gateway_api)
     ]
     found += revision_rules.version_problems(planes, cluster)
+    found += [
+        problem
+        for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
+        for problem in kubernetes_upgrades.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
+    ]
+    bundles = [
+        Version.parse(crd.bundle_version) for crd in cluster.gateway_api.values() if crd.ours and crd.bundle_version
+    ]
+    if bundles:
+        found += versions.gateway_api_problems(running=max(bundles), wanted=settings.gateway_api)
     if found and settings.compatibility == "enforce":
         raise pulumi.RunError(
             "these versions do not go together: " + "; ".join(found) + ". (compatibility: warn goes on all the same)"
         )
+    for istio in wanted:
+        found += versions.uncertainties(istio=istio, kubernetes=kubernetes)
     for line in dict.fromkeys(istio.line for istio in wanted):
         row = versions.ISTIO_LINES.get(line)
         if row and row.end_of_life:
             found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
     return found
+
+
+def _kubernetes(settings: Settings, cluster: Cluster) -> Version:
+    """The Kubernetes that there will be: that of the cluster, which is upgraded where minikube starts it.
+
+    Raises:
+        pulumi.RunError: it cannot become what is configured; says by which steps it can.
+    """
+    wanted = Version.parse(settings.kubernetes_version)
+    if cluster.kubernetes is None or settings.cluster_mode != "minikube":
+        return cluster.kubernetes or wanted
+    if problems := kubernetes_upgrades.problems(running=cluster.kubernetes, wanted=wanted):
+        raise pulumi.RunError("; ".join(problems))
+    return wanted
 
 
 def _refuse_missing_charts(settings: Settings) -> None:

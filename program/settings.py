@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, cast
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from components.images import ImageSource
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
@@ -15,9 +16,11 @@ from components.versions import Version
 from program import control_planes
 from program.config import images as images_config
 from program.config import observability as observability_config
+from program.config import paths
 from program.config import security as security_config
 from program.config import services as services_config
 from program.config import traffic as traffic_config
+from program.config.addresses import retired_addresses
 from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
@@ -35,6 +38,8 @@ class Settings:
 
     Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
+    ``allowed_registries`` is for the policies alone, ``accept_cluster`` for `make up` and `make recover`: the program
+    itself takes no other cluster than the recorded one.
     """
 
     cluster_mode: ClusterMode
@@ -71,11 +76,15 @@ class Settings:
     services: tuple[Service, ...]
     security: SecurityConfig
     observability: ObservabilityConfig
+    image_registry: str
+    image_registries: Mapping[str, str]
+    image_pull_secrets: Sequence[str]
     image_digests: Mapping[str, str]
+    allowed_registries: Sequence[str]
 
     @classmethod
     def load(cls) -> Self:
-        """Read the current stack's configuration.
+        """Read the current stack's configuration, and warn of addresses in it that end.
 
         Raises:
             pulumi.RunError: a key is unknown, missing or has a value that is not accepted; the message names the key,
@@ -91,9 +100,12 @@ class Settings:
         tags = control_planes.read_tags(keys["tags"], revisions)
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
         istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
+        source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
-            kubeconfig=keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config"),
+            kubeconfig=paths.kubeconfig(
+                keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config")
+            ),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
                 context.text(r"\S.*", "the name of a context in the kubeconfig")
@@ -104,8 +116,8 @@ class Settings:
             ),
             adopt=keys["adopt"].boolean(),
             minikube_profile=keys["minikubeProfile"].text(
-                r"[a-zA-Z0-9][-a-zA-Z0-9]+",
-                "two or more letters, digits and dashes, such as minikube",
+                r"[a-zA-Z0-9][-a-zA-Z0-9]*[a-zA-Z0-9]",
+                "two or more letters, digits and dashes, a dash neither first nor last, such as minikube",
             ),
             minikube_memory=keys["minikubeMemory"].integer("a whole number of MiB", least=1800),
             minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),
@@ -114,7 +126,7 @@ class Settings:
             istio_version=istio_version,
             istio_chart_repository=keys["istioChartRepository"].text(
                 r"\S.*",
-                "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz",
+                "the address of a Helm repository, oci://HOST/PATH, or a folder that holds NAME-VERSION.tgz",
             ),
             istio_values=istio_values,
             ingress_service_type=cast(
@@ -146,15 +158,24 @@ class Settings:
             services=services,
             security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
-            image_digests=images_config.read(
+            image_registry=source.mirror,
+            image_registries=source.mirrors,
+            image_pull_secrets=source.pull_secrets,
+            image_digests=images_config.read_digests(
                 keys["imageDigests"],
+                source=source,
                 istio_versions=list(revisions.values()) or [istio_version],
                 ambient=data_plane == "ambient",
                 bookinfo=bookinfo,
                 services=services,
             ),
+            allowed_registries=[
+                images_config.registry(allowed) for allowed in keys["allowedRegistries"].items("a list of registries")
+            ],
         )
         keys.refuse_others()
+        for warning in retired_addresses(vars(settings)):
+            pulumi.warn(warning)
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
             raise keys["context"].error(f"one of allowedContexts: {', '.join(settings.allowed_contexts)}")
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
@@ -174,6 +195,16 @@ class Settings:
             tags=self.tags,
             namespaces=self.namespace_revisions,
             side_by_side=bool(self.revisions),
+        )
+
+    @property
+    def image_source(self) -> ImageSource:
+        """Where every image comes from."""
+        return ImageSource(
+            mirror=self.image_registry,
+            mirrors=self.image_registries,
+            digests=self.image_digests,
+            pull_secrets=self.image_pull_secrets,
         )
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 import pulumi
 
 from components.mesh.ambient_data_plane import RELEASES as AMBIENT_CHARTS
-from components.versions import ADDON_CHARTS, Chart
+from components.versions import Chart, Version, addon_chart
 from program.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -32,8 +32,8 @@ def istio_charts(settings: Settings) -> list[Chart]:
 
 def addon_charts(settings: Settings) -> list[Chart]:
     """The charts of a stack's addons."""
-    repository = settings.observability.chart_repository
-    charts = (ADDON_CHARTS[addon] for addon in settings.observability.addons)
+    repository, istio = settings.observability.chart_repository, Version.parse(settings.control_planes.base)
+    charts = (addon_chart(addon, istio) for addon in settings.observability.addons)
     return [replace(chart, repository=repository) if repository else chart for chart in charts]
 
 

@@ -11,10 +11,9 @@ istioctl made beside the charts, once the release has istiod's webhook. Both can
 import argparse
 import sys
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError, RefusedError
+from ..kube import MERGE, Kube, KubeError
 from . import UserError, run, say
 from .crds import CRDS, helm_marks
 
@@ -30,7 +29,7 @@ ISTIOCTLS = (
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = ("ies", "ybindings")  # not every Kubernetes has them
-# What the charts base and istiod of Istio 1.23 to 1.30 consist of, and the profile's ingress gateway.
+# What the charts base and istiod of Istio 1.23 to 1.31 consist of, and the profile's ingress gateway.
 LISTS = (
     *("/api/v1/serviceaccounts", "/api/v1/services", "/api/v1/configmaps", "/apis/apps/v1/deployments"),
     *(f"{RBAC}/{kind}" for kind in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")),
@@ -114,12 +113,7 @@ def _made_by_istioctl(kube: Kube) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _labelled(kube: Kube, listed: str) -> list[dict[str, Any]]:
-    try:
-        found = kube.metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
-    except RefusedError as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
-            raise
-        return []  # a kind that this Kubernetes does not have
+    found = kube.served_metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
     return [metadata for metadata in found if COMPONENT in metadata["labels"]]
 
 

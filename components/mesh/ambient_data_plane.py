@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..images import chart_image_values
+from ..images import ImageSource, chart_image_values
 from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source, merged
 
 PROFILE = {"profile": "ambient"}
@@ -21,13 +21,14 @@ class AmbientDataPlaneArgs:
 
     Attributes:
         version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version.
-        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        chart_repository: the address of a Helm repository or of an OCI registry's folder (oci://HOST/PATH), or a local
+            folder that holds NAME-VERSION.tgz.
         namespace: the namespace of istiod; an output of IstioBase.
         istiods: what must be ready before: ztunnel gets certificates and configuration from istiod.
         platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
             and CNI plugins; empty for any other.
         values: values of both charts: the ``global`` ones that istiod's chart is given too.
-        image_digests: digests that images are pinned to, by image.
+        image_source: where images come from.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
     https://istio.io/latest/docs/ambient/install/platform-prerequisites/
@@ -39,7 +40,7 @@ class AmbientDataPlaneArgs:
     istiods: Sequence[pulumi.Resource] = ()
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    image_digests: Mapping[str, str] = field(default_factory=dict)
+    image_source: ImageSource = field(default_factory=ImageSource)
 
 
 def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     name=release,
                     namespace=args.namespace,
                     values=merged(
-                        chart_image_values(chart, args.version, args.image_digests),
+                        chart_image_values(chart, args.version, args.image_source),
                         chart_values(args.platform, args.values),
                     ),
                     timeout=TIMEOUT_SECONDS,

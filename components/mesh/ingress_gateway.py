@@ -1,16 +1,19 @@
 """The ingress gateway that ``istioctl install`` makes in its default profile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..images import ImageSource
 from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
 from .istio_base import NAMESPACE
 
 NAME = "istio-ingressgateway"
+SERVICE_ACCOUNT = f"{NAME}-service-account"
+ROLE = f"{NAME}-sds"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
 
 # name, port, container port. 15021 comes first: some load balancers take the first port for their health check.
@@ -29,6 +32,7 @@ class IngressGatewayArgs:
         service_type: LoadBalancer, NodePort or ClusterIP.
         revision: Istio revision, or tag, whose istiod injects the gateway; empty for the default one.
         replicas: how many pods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        image_source: with which Secrets the proxy is pulled; istiod decides from where.
     """
 
     namespace: pulumi.Input[str] = NAMESPACE
@@ -37,6 +41,7 @@ class IngressGatewayArgs:
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = "LoadBalancer"
     revision: str = ""
     replicas: int = 1
+    image_source: ImageSource = field(default_factory=ImageSource)
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -134,21 +139,22 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.core.v1.ServiceAccount,
             f"{name}-service-account",
             parent=self,
-            metadata=metadata(f"{NAME}-service-account"),
+            metadata=metadata(SERVICE_ACCOUNT),
+            **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
         role = typed(
             k8s.rbac.v1.Role,
             f"{name}-role",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}],
         )
         binding = typed(
             k8s.rbac.v1.RoleBinding,
             f"{name}-role-binding",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
             subjects=[{"kind": "ServiceAccount", "name": name_of(account), "namespace": args.namespace}],
         )

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-from ..images import chart_image_values, name_and_version
+from ..images import ImageSource, chart_image_values, name_and_version
 from ..objects import apart, name_of
 from ..ownership import NOBODY, Owner
 
@@ -29,7 +29,8 @@ class IstioBaseArgs:
 
     Attributes:
         version: Istio's version, MAJOR.MINOR.PATCH; also the charts' version. Needed unless ``existing``.
-        chart_repository: the address of a Helm repository, or a local folder that holds NAME-VERSION.tgz.
+        chart_repository: the address of a Helm repository or of an OCI registry's folder (oci://HOST/PATH), or a local
+            folder that holds NAME-VERSION.tgz.
         owner: this stack, as which the namespace and the CRDs are labelled. Needed unless ``existing``.
         existing: somebody else's istiod is there already, as Deployment istiod or istiod-REVISION in istio-system: it
             is looked up, and nothing is created, changed or deleted.
@@ -37,7 +38,7 @@ class IstioBaseArgs:
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
         values: values of the istiod chart, merged over this component's.
-        image_digests: digests that images are pinned to, by image; each istiod's own version counts.
+        image_source: where images come from; of its digests, each istiod's own version counts.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
             those that run already first. ``version`` is then of the CRDs.
@@ -56,7 +57,7 @@ class IstioBaseArgs:
     foreign_crds: Collection[str] = ()
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
-    image_digests: Mapping[str, str] = field(default_factory=dict)
+    image_source: ImageSource = field(default_factory=ImageSource)
     revision: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
     default_revision: str = ""
@@ -73,7 +74,12 @@ class IstioBaseArgs:
 
 
 def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
-    """The Release inputs that name a chart: by address, or as the archive in a local folder."""
+    """The Release inputs that name a chart: by address, or as the archive in a local folder.
+
+    Helm takes a chart in an OCI registry by its own address, without a repository: https://helm.sh/docs/topics/registries/
+    """
+    if repository.startswith("oci://"):
+        return {"chart": f"{repository.rstrip('/')}/{chart}", "version": version}
     if "://" in repository:
         return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
     return {"chart": f"{repository.rstrip('/')}/{chart}-{version}.tgz", "version": version}
@@ -205,12 +211,12 @@ class IstioBase(pulumi.ComponentResource):
         alone = f"{name}-istiod"
         for revision, version in self._versions.items():
             named = f"{alone}-{revision or 'default'}"
-            pins = chart_image_values("istiod", version, args.image_digests)
+            images = chart_image_values("istiod", version, args.image_source)
             self.istiods[revision] = k8s.helm.v3.Release(
                 named if args.revisions else alone,
                 name=istiod_release(revision),
                 namespace=self.namespace,
-                values=istiod_values(revision, merged(pins, values), args.replicas),
+                values=istiod_values(revision, merged(images, values), args.replicas),
                 timeout=TIMEOUT_SECONDS,
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(

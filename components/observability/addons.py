@@ -1,14 +1,15 @@
 """Prometheus, Grafana, Jaeger and Kiali by their own charts, small enough for the tutorial's node, beside istiod."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..mesh.istio_base import NAMESPACE, TIMEOUT_SECONDS, chart_source
-from ..versions import ADDON_CHARTS, ISTIO_DASHBOARDS, ISTIO_DASHBOARDS_REVISION
+from ..images import ImageSource
+from ..mesh.istio_base import NAMESPACE, TIMEOUT_SECONDS, chart_source, istiod_release, merged
+from ..versions import ADDON_IMAGES, ISTIO_DASHBOARDS, ISTIO_DASHBOARDS_REVISION, Version, addon_chart
 
 AddonName = Literal["prometheus", "grafana", "jaeger", "kiali"]
 ADDONS: tuple[AddonName, ...] = get_args(AddonName)
@@ -24,8 +25,11 @@ REQUESTS: dict[AddonName, tuple[float, int]] = {
     "jaeger": (0.05, 128),
     "kiali": (0.01, 64),
 }
-LIMITS: dict[AddonName, int] = {"prometheus": 1024, "grafana": 256, "jaeger": 512, "kiali": 512}
+LIMITS: dict[AddonName, int] = {"prometheus": 1024, "grafana": 512, "jaeger": 512, "kiali": 512}
 NO_SIDECAR = {"sidecar.istio.io/inject": "false"}
+# Kiali's configuration: addresses were renamed in its version 2, and names of istiod's objects, which it has found by
+# itself since, were dropped between 2.12 and 2.17. Source: config/config.go of kiali/kiali.
+KIALI_RENAMES, KIALI_FINDS_ISTIOD = Version(2, 0), Version(2, 17)
 DASHBOARD_FOLDER = "/var/lib/grafana/dashboards/istio"
 
 
@@ -36,15 +40,28 @@ class AddonsArgs:
     Attributes:
         namespace: the namespace of istiod; an output of IstioBase.
         names: which.
-        chart_repository: a local folder that holds NAME-VERSION.tgz, or the address of a Helm repository, for all of
-            them; empty takes each from its maintainers.
+        istio_version: Istio's version, MAJOR.MINOR.PATCH, on which Kiali's depends.
+        revision: the revision of the one istiod there is; empty for the one without a name, and for several.
+        chart_repository: a local folder that holds NAME-VERSION.tgz, or the address of a Helm repository or of an OCI
+            registry's folder (oci://HOST/PATH), for all of them; empty takes each from its maintainers.
+        values: values of each chart, by addon, merged over this component's.
+        image_source: where images come from.
 
-    Source: the values in manifests/addons of istio/istio 1.23.0, and each chart's own.
+    Source: the values in manifests/addons of istio/istio 1.23.0 to 1.31.0, and each chart's own.
     """
 
     namespace: pulumi.Input[str] = NAMESPACE
     names: Collection[AddonName]
+    istio_version: str
+    revision: str = ""
     chart_repository: str = ""
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    image_source: ImageSource = field(default_factory=ImageSource)
+
+    @property
+    def istio(self) -> Version:
+        """``istio_version``, to be compared."""
+        return Version.parse(self.istio_version)
 
 
 def host(name: AddonName) -> str:
@@ -66,7 +83,7 @@ def resources(name: AddonName) -> dict[str, Any]:
     }
 
 
-def prometheus_values(_: Collection[AddonName]) -> dict[str, Any]:
+def prometheus_values(_: AddonsArgs) -> dict[str, Any]:
     """The server alone, on a volume that goes with its pod; it finds pods by their prometheus.io annotations."""
     others = ("alertmanager", "prometheus-pushgateway", "kube-state-metrics", "prometheus-node-exporter")
     return {
@@ -83,13 +100,13 @@ def prometheus_values(_: Collection[AddonName]) -> dict[str, Any]:
     }
 
 
-def grafana_values(names: Collection[AddonName]) -> dict[str, Any]:
+def grafana_values(args: AddonsArgs) -> dict[str, Any]:
     """Istio's dashboards, which the pod fetches from grafana.com; whoever reaches it may look, without a login."""
     provider = {"name": "istio", "folder": "Istio", "type": "file", "options": {"path": DASHBOARD_FOLDER}}
     sources: list[dict[str, Any]] = [
         {"name": "Prometheus", "type": "prometheus", "url": url("prometheus"), "access": "proxy", "isDefault": True}
     ]
-    if "jaeger" in names:
+    if "jaeger" in args.names:
         sources.append({"name": "Jaeger", "type": "jaeger", "url": url("jaeger"), "access": "proxy"})
     return {
         "rbac": {"create": False},
@@ -109,37 +126,89 @@ def grafana_values(names: Collection[AddonName]) -> dict[str, Any]:
     }
 
 
-def jaeger_values(_: Collection[AddonName]) -> dict[str, Any]:
+def jaeger_values(_: AddonsArgs) -> dict[str, Any]:
     """One pod that takes OTLP on 4317 and keeps traces in memory."""
     return {"jaeger": {"podLabels": NO_SIDECAR, "resources": resources("jaeger")}}
 
 
-def kiali_values(names: Collection[AddonName]) -> dict[str, Any]:
+def kiali_values(args: AddonsArgs) -> dict[str, Any]:
     """Whoever reaches it may look and change nothing, without a login."""
+    version = Version.parse(addon_chart("kiali", args.istio).version)
+    inside, outside = ("internal_url", "external_url") if version >= KIALI_RENAMES else ("in_cluster_url", "url")
 
     def service(name: AddonName) -> dict[str, Any]:
-        enabled = {"enabled": name in names}
-        here = {"in_cluster_url": url(name), "url": f"http://localhost:{PORTS[name]}"}
-        return {**enabled, **here} if name in names else enabled
+        if name not in args.names:
+            return {"enabled": False}
+        return {"enabled": True, inside: url(name), outside: f"http://localhost:{PORTS[name]}"}
 
-    tracing = {**service("jaeger"), "provider": "jaeger", "use_grpc": False} if "jaeger" in names else service("jaeger")
+    services: dict[str, Any] = {
+        "prometheus": {"url": url("prometheus")},
+        "grafana": service("grafana"),
+        "tracing": service("jaeger") | ({"provider": "jaeger", "use_grpc": False} if "jaeger" in args.names else {}),
+    }
+    if args.revision and version < KIALI_FINDS_ISTIOD:
+        # Without a revision, and for several side by side, each is found under its own.
+        services["istio"] = {
+            "config_map_name": f"istio-{args.revision}",
+            "istio_sidecar_injector_config_map_name": f"istio-sidecar-injector-{args.revision}",
+            "istiod_deployment_name": istiod_release(args.revision),
+        }
     return {
         "auth": {"strategy": "anonymous"},
-        "deployment": {"pod_labels": NO_SIDECAR, "view_only_mode": True, "resources": resources("kiali")},
-        "external_services": {
-            "prometheus": {"url": url("prometheus")},
-            "grafana": service("grafana"),
-            "tracing": tracing,
+        "deployment": {
+            "pod_labels": NO_SIDECAR,
+            "view_only_mode": True,
+            "resources": resources("kiali"),
+            # As Istio has it: who may reach it is said by the cluster's owner, not by a chart.
+            "network_policy": {"enabled": False},
         },
+        "external_services": services,
     }
 
 
-VALUES: Mapping[AddonName, Callable[[Collection[AddonName]], dict[str, Any]]] = {
+VALUES: Mapping[AddonName, Callable[[AddonsArgs], dict[str, Any]]] = {
     "prometheus": prometheus_values,
     "grafana": grafana_values,
     "jaeger": jaeger_values,
     "kiali": kiali_values,
 }
+
+
+def image_values(addon: AddonName, source: ImageSource) -> dict[str, Any]:
+    """What an addon's chart must be told so that its images come from ``source``; nothing where they stay."""
+    images = [source.moved(image) for image in ADDON_IMAGES[addon]]
+    secrets = list(source.pull_secrets)
+    values: dict[str, Any] = {}
+    if images != list(ADDON_IMAGES[addon]):
+        values = _image_names(addon, images)
+    if secrets:
+        places: dict[AddonName, dict[str, Any]] = {
+            "prometheus": {"imagePullSecrets": source.pull_secret_refs},
+            "grafana": {"image": {"pullSecrets": secrets}},
+            "jaeger": {"jaeger": {"image": {"pullSecrets": secrets}}},
+            "kiali": {"deployment": {"image_pull_secrets": secrets}},
+        }
+        values = merged(values, places[addon])
+    return values
+
+
+def _image_names(addon: AddonName, images: list[str]) -> dict[str, Any]:
+    first = images[0]
+    if addon == "prometheus":
+        reloader = {"prometheus": {"image": {"repository": images[1]}}}
+        return {"server": {"image": {"repository": first}}, "configmapReload": reloader}
+    if addon == "grafana":
+        grafana, curl = (dict(zip(("registry", "repository"), image.split("/", 1), strict=True)) for image in images)
+        return {"image": grafana, "downloadDashboardsImage": curl}
+    if addon == "jaeger":
+        return {"jaeger": {"image": {"repository": first}}}
+    return {"deployment": {"image_name": first}}
+
+
+def chart_values(addon: AddonName, args: AddonsArgs) -> dict[str, Any]:
+    """Values of an addon's chart, the user's own over ours."""
+    ours = merged(VALUES[addon](args), image_values(addon, args.image_source))
+    return merged(ours, args.values.get(addon, {}))
 
 
 def port_forward(name: AddonName, kubectl: str) -> str:
@@ -157,12 +226,12 @@ class Addons(pulumi.ComponentResource):
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Addons", name, None, opts)
         for addon in args.names:
-            chart = ADDON_CHARTS[addon]
+            chart = addon_chart(addon, args.istio)
             k8s.helm.v3.Release(
                 f"{name}-{addon}",
                 name=addon,
                 namespace=args.namespace,
-                values=VALUES[addon](args.names),
+                values=chart_values(addon, args),
                 timeout=TIMEOUT_SECONDS,
                 **chart_source(args.chart_repository or chart.repository, chart.name, chart.version),
                 opts=pulumi.ResourceOptions(parent=self),

@@ -1,11 +1,12 @@
 """What a stack shows of its mesh: what proxies report, and where a person looks at it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
 
+from ..images import ImageSource
 from ..mesh.istio_base import NAMESPACE
 from .addons import AddonName, Addons, AddonsArgs, port_forward
 from .mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing, tracing_values
@@ -22,6 +23,7 @@ class ObservabilityConfig:
         tracing: which requests are traced, and who takes the traces.
         addons: which of Prometheus, Grafana, Jaeger and Kiali are installed.
         chart_repository: a folder or an address with all their charts; empty for each one's own address.
+        addon_values: values of each addon's chart, by addon.
     """
 
     scope: Literal["mesh", "namespace"] = "mesh"
@@ -30,6 +32,7 @@ class ObservabilityConfig:
     tracing: Tracing | None = None
     addons: tuple[AddonName, ...] = ()
     chart_repository: str = ""
+    addon_values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def istiod_values(self) -> dict[str, Any]:
@@ -45,15 +48,21 @@ class ObservabilityArgs:
         config: what is wanted.
         istio_namespace: the namespace of istiod; an output of IstioBase.
         namespace: the injected namespace.
+        istio_version: Istio's version, MAJOR.MINOR.PATCH.
         kubectl: how a person calls kubectl on the cluster, for the commands.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
+        revision: the revision of the one istiod there is; empty for the one without a name, and for several.
+        image_source: where images come from.
     """
 
     config: ObservabilityConfig
     istio_namespace: pulumi.Input[str] = NAMESPACE
     namespace: pulumi.Input[str]
+    istio_version: str
     kubectl: str = "kubectl"
     requires: Sequence[pulumi.Resource] = ()
+    revision: str = ""
+    image_source: ImageSource = field(default_factory=ImageSource)
 
 
 class Observability(pulumi.ComponentResource):
@@ -84,7 +93,13 @@ class Observability(pulumi.ComponentResource):
             Addons(
                 f"{name}-addons",
                 AddonsArgs(
-                    namespace=args.istio_namespace, names=config.addons, chart_repository=config.chart_repository
+                    namespace=args.istio_namespace,
+                    names=config.addons,
+                    istio_version=args.istio_version,
+                    revision=args.revision,
+                    chart_repository=config.chart_repository,
+                    values=config.addon_values,
+                    image_source=args.image_source,
                 ),
                 pulumi.ResourceOptions(parent=self),
             )

@@ -56,6 +56,11 @@ class AuthorizationArgs:
     gateway: str = ""
 
 
+def allow_name(target: str) -> str:
+    """The name of the policy that opens a service, or a Gateway."""
+    return f"allow-{target}"
+
+
 def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
     """The calls that Bookinfo makes; ``gateway`` is its Gateway, whose pods run under the account GATEWAY-istio."""
     edges = {
@@ -112,9 +117,9 @@ class Authorization(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
 
-        allowing = [policy(f"allow-{allow.service}", allow.namespace, allow_spec(allow)) for allow in args.allows]
+        allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
         if args.deny_by_default and args.gateway:
-            allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
+            allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
             policy(DENY_ALL, args.namespace, {}, allowing)

@@ -73,6 +73,11 @@ class GatewayCertificateArgs:
     source: CertificateSource
 
 
+def secret_name(gateway: str) -> str:
+    """The name of the Secret that is made here, and of cert-manager's Certificate."""
+    return f"{gateway}-tls"
+
+
 def self_signed_command(host: str) -> str:
     """The shell command that prints a certificate and its key as JSON."""
     return f"{MODULE} {shlex.join([f'--host={host}'])}"
@@ -104,7 +109,7 @@ class GatewayCertificate(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GatewayCertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:GatewayCertificate", name, None, opts)
-        source, secret = args.source, f"{args.gateway}-tls"
+        source, secret = args.source, secret_name(args.gateway)
         if isinstance(source, ExistingSecret):
             self.secret = pulumi.Output.from_input(source.name)
         elif isinstance(source, CertManager):

@@ -51,6 +51,11 @@ class IngressJwtArgs:
     requires: Sequence[pulumi.Resource] = ()
 
 
+def require_token_name(gateway: str) -> str:
+    """The name of the policy that asks for a token at all."""
+    return f"{gateway}-require-token"
+
+
 def request_authentication_spec(gateway: str, jwt: Jwt) -> dict[str, Any]:
     """Refuses a bad token with 401 (403 for another audience), and lets a request without any pass."""
     rule: dict[str, Any] = {"issuer": jwt.issuer}
@@ -97,7 +102,7 @@ class IngressJwt(pulumi.ComponentResource):
             f"{name}-require-token",
             api_version=API_VERSION,
             kind="AuthorizationPolicy",
-            metadata={"name": f"{args.gateway}-require-token", "namespace": args.namespace},
+            metadata={"name": require_token_name(args.gateway), "namespace": args.namespace},
             spec=require_token_spec(args.gateway, args.port),
             # Before it, no token would be looked at, and every request denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[authentication]),

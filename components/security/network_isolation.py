@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from ..objects import typed
 
+ISOLATION = "mesh-isolation"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 DNS_PORTS = ((53, "UDP"), (53, "TCP"))
@@ -39,6 +40,11 @@ class NetworkIsolationArgs:
     gateway_port: int = 80
     caller_namespaces: Sequence[str] = ()
     egress: Sequence[str] = ()
+
+
+def allow_name(gateway: str) -> str:
+    """The name of the policy that opens a Gateway's listener."""
+    return f"allow-{gateway}"
 
 
 def _ports(*ports: tuple[int, str]) -> list[dict[str, Any]]:
@@ -86,9 +92,9 @@ class NetworkIsolation(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)
-        specs = {"mesh-isolation": isolation_spec(args)}
+        specs = {ISOLATION: isolation_spec(args)}
         if args.gateway:
-            specs = {f"allow-{args.gateway}": gateway_spec(args.gateway, args.gateway_port), **specs}
+            specs = {allow_name(args.gateway): gateway_spec(args.gateway, args.gateway_port), **specs}
         for object_name, spec in specs.items():
             typed(
                 k8s.networking.v1.NetworkPolicy,

@@ -10,6 +10,8 @@ import pulumi_kubernetes as k8s
 from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 
 API_VERSION = "security.istio.io/v1"
+# Of the object that holds for a namespace, or for the mesh.
+DEFAULT = "default"
 Mode = Literal["STRICT", "PERMISSIVE", "DISABLE"]
 
 
@@ -87,7 +89,7 @@ class PeerAuthentications(pulumi.ComponentResource):
             )
 
         place = ISTIO_NAMESPACE if wanted.scope == "mesh" else args.namespace
-        peer_authentication("default", place, {"mtls": {"mode": wanted.mode}})
+        peer_authentication(DEFAULT, place, {"mtls": {"mode": wanted.mode}})
         for exception in wanted.exceptions:
             peer_authentication(exception.name, args.namespace, exception_spec(wanted, exception))
         self.register_outputs({"mode": wanted.mode})

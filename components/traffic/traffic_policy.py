@@ -41,6 +41,11 @@ def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
     return specs[kind](traffic)
 
 
+def version_service_name(service: str, subset: str) -> str:
+    """The name of the Service in front of one subset."""
+    return f"{service}-{subset}"
+
+
 def version_service(traffic: Traffic, subset: str) -> dict[str, Any]:
     """The spec of the Service in front of one subset: an HTTPRoute's backends are Services."""
     return {
@@ -64,10 +69,14 @@ def _http_route_rule(traffic: Traffic, rule: Rule) -> dict[str, Any]:
         headers = [{"type": "Exact", "name": name, "value": value} for name, value in rule.headers.items()]
         result["matches"] = [{"headers": headers}]
     if traffic.mirror:
-        backend = {"name": f"{traffic.service}-{traffic.mirror.subset}", "port": traffic.port}
+        backend = {"name": version_service_name(traffic.service, traffic.mirror.subset), "port": traffic.port}
         result["filters"] = [{"type": "RequestMirror", "requestMirror": {"backendRef": backend}}]
     result["backendRefs"] = [
-        {"name": f"{traffic.service}-{share.subset}", "port": traffic.port, **_weight(rule, share.weight)}
+        {
+            "name": version_service_name(traffic.service, share.subset),
+            "port": traffic.port,
+            **_weight(rule, share.weight),
+        }
         for share in rule.shares
     ] or [{"name": traffic.service, "port": traffic.port}]
     return result
@@ -202,7 +211,7 @@ class TrafficPolicy(pulumi.ComponentResource):
             f"{name}-{subset}",
             parent=self,
             metadata={
-                "name": f"{args.traffic.service}-{subset}",
+                "name": version_service_name(args.traffic.service, subset),
                 "namespace": args.namespace,
                 "annotations": SKIP_AWAIT,
             },

@@ -7,14 +7,15 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..images import pinned
+from ..addresses import ISTIO_IMAGES
+from ..images import ImageSource
 from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 PORT = 9080
-REGISTRY = "docker.io/istio"
 # The images' own release, which Istio's sample of release 1.23 names.
 IMAGE_TAG = "1.20.1"
 GATEWAY = "bookinfo-gateway"
+ROUTE = "bookinfo"
 PAGE_TITLE = "Simple Bookstore App"
 PAGE_PATHS = (
     ("Exact", "/productpage"),
@@ -43,7 +44,7 @@ class Workload:
     @property
     def image(self) -> str:
         """The container's image."""
-        return f"{REGISTRY}/examples-bookinfo-{self.name}:{IMAGE_TAG}"
+        return f"{ISTIO_IMAGES}/examples-bookinfo-{self.name}:{IMAGE_TAG}"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -90,7 +91,7 @@ class BookinfoArgs:
         namespace: the namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
-        image_digests: by image, the digest that it is pinned to.
+        image_source: where images come from.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
@@ -98,7 +99,7 @@ class BookinfoArgs:
     namespace: pulumi.Input[str]
     injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
-    image_digests: Mapping[str, str] = field(default_factory=dict)
+    image_source: ImageSource = field(default_factory=ImageSource)
 
 
 def service_account_name(service: str) -> str:
@@ -115,12 +116,12 @@ def deployment_spec(
     workload: Workload,
     account: pulumi.Input[str],
     data_plane: pulumi.Input[str],
-    image_digests: Mapping[str, str] | None = None,
+    image_source: ImageSource | None = None,
 ) -> dict[str, Any]:
     """The spec of a workload's Deployment, whose pods run under ``account`` on ``data_plane``."""
     container: dict[str, Any] = {
         "name": workload.service,
-        "image": pinned(workload.image, image_digests or {}),
+        "image": (image_source or ImageSource()).pinned(workload.image),
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": PORT}],
     }
@@ -181,6 +182,7 @@ class Bookinfo(pulumi.ComponentResource):
                     "namespace": args.namespace,
                     "labels": {"account": service},
                 },
+                **args.image_source.of_account,
             )
             for service in SERVICES
         }
@@ -191,9 +193,7 @@ class Bookinfo(pulumi.ComponentResource):
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
-                spec=deployment_spec(
-                    workload, name_of(accounts[workload.service]), args.data_plane, args.image_digests
-                ),
+                spec=deployment_spec(workload, name_of(accounts[workload.service]), args.data_plane, args.image_source),
             )
             for workload in WORKLOADS
         }

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..images import ImageSource
 from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
 
 
@@ -20,6 +21,7 @@ class UserServiceArgs:
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         images: version -> image; one Deployment each, named SERVICE-VERSION.
+        image_source: where images come from.
         port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.
         replicas: how many pods of each version.
         resources: the container's ``requests`` and ``limits``, each of Kubernetes quantities such as ``cpu: 100m``.
@@ -33,8 +35,14 @@ class UserServiceArgs:
     data_plane: pulumi.Input[str]
     images: Mapping[str, str]
     port: int
+    image_source: ImageSource = field(default_factory=ImageSource)
     replicas: int = 1
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def deployment_name(service: str, version: str) -> str:
+    """The name of one version's Deployment."""
+    return f"{service}-{version}"
 
 
 def service_spec(args: UserServiceArgs) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[s
     labels = workload_labels(args.service, version)
     container: dict[str, Any] = {
         "name": args.service,
-        "image": args.images[version],
+        "image": args.image_source.pinned(args.images[version]),
         "ports": [{"containerPort": args.port}],
     }
     if args.resources:
@@ -90,15 +98,21 @@ class UserService(pulumi.ComponentResource):
             metadata={**metadata, "annotations": SKIP_AWAIT},
             spec=service_spec(args),
         )
-        account = typed(k8s.core.v1.ServiceAccount, f"{name}-account", parent=self, metadata=metadata)
+        account = typed(
+            k8s.core.v1.ServiceAccount,
+            f"{name}-account",
+            parent=self,
+            metadata=metadata,
+            **args.image_source.of_account,
+        )
         self.deployments = {
-            f"{args.service}-{version}": typed(
+            deployment_name(args.service, version): typed(
                 k8s.apps.v1.Deployment,
                 f"{name}-{version}",
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={
-                    "name": f"{args.service}-{version}",
+                    "name": deployment_name(args.service, version),
                     "namespace": args.namespace,
                     "labels": workload_labels(args.service, version),
                 },

@@ -46,12 +46,8 @@ def ensure(*names: str, say: Say = to_stderr) -> Folders:
     wanted = {name: known[name] for name in names}
     if not _missing(wanted):
         return folders()
-    place = cache.cache_folder()
-    with disk_full_explained(place):
-        place.mkdir(parents=True, exist_ok=True)
-        with cache.only_one(place / "build.lock", "the same tools", say):
-            if missing := _missing(wanted):
-                _build(missing, say)
+    with disk_full_explained(cache.cache_folder()):
+        _build(_missing(wanted), say)
     return folders()
 
 
@@ -92,7 +88,7 @@ def _inputs(group: Group) -> Iterator[Path]:
 
 def _build(missing: dict[str, Group], say: Say) -> None:
     tools = cache.cache_folder() / "tools"
-    tools.mkdir(exist_ok=True)
+    tools.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(tools).free
     if free < FREE_SPACE_NEEDED:
         message = (
@@ -100,23 +96,27 @@ def _build(missing: dict[str, Group], say: Say) -> None:
             f"{free >> 20} MB are free: make room, or point XDG_CACHE_HOME at a larger disk."
         )
         raise EmbeddedError(message)
-    compiler_path = go.find_go(say)
+    command = go.find_go(say)
     titles = "; ".join(group.what for group in missing.values())
     say(f"Building from Go modules: {titles}. This takes minutes the first time; the result is kept in {tools}.")
-    with (tools / "build.log").open("w") as log:
-        compiler = Compiler(go=compiler_path, log=log, say=say)
-        progress = compiler.plan(step for group in missing.values() for step in group.steps)
-        with telling(say, progress.line):
-            for name, group in missing.items():
-                progress.what = group.what
-                _build_group(_folder(name, group), group, compiler, progress, say)
+    compiler = Compiler(go=command, log=tools / "plan.log", say=say)
+    progress = compiler.plan(step for group in missing.values() for step in group.steps)
+    with telling(say, progress.line):
+        for name, group in missing.items():
+            progress.what = group.what
+            _build_group(_folder(name, group), group, compiler, progress)
 
 
-def _build_group(folder: Path, group: Group, compiler: Compiler, progress: Progress, say: Say) -> None:
-    with cache.workshop(folder) as draft:
-        for step in group.steps:
-            compiler.build(step, draft / step.folder, progress)
-        group.finish(draft, say)
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
+def _build_group(folder: Path, group: Group, compiler: Compiler, progress: Progress) -> None:
+    with cache.only_one(folder.with_suffix(".lock"), group.what, compiler.say):
+        if _complete(folder, group):  # another process has built it meanwhile
+            return
+        compiler.log = folder.with_suffix(".log")
+        compiler.log.write_text("")
+        with cache.workshop(folder) as draft:
+            for step in group.steps:
+                compiler.build(step, draft / step.folder, progress)
+            group.finish(draft, compiler.say)
+            if folder.exists():
+                shutil.rmtree(folder)
+            draft.rename(folder)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 
 from embedded.errors import EmbeddedError
 from embedded.toolchain import go
@@ -31,13 +31,13 @@ class Compiler:
 
     Attributes:
         go: The go command.
-        log: Receives everything that Go prints.
+        log: The file that everything that Go prints is added to.
         say: Receives progress.
         remaining: Units of work by package that is to be compiled.
     """
 
     go: Path
-    log: TextIO
+    log: Path
     say: Say
     remaining: dict[str, int] = field(default_factory=dict)
 
@@ -48,6 +48,7 @@ class Compiler:
             Unreachable: The modules cannot be downloaded.
             EmbeddedError: Go fails.
         """
+        self.log.write_text("")
         modules = 0
 
         def count(line: str) -> None:
@@ -76,39 +77,40 @@ class Compiler:
             progress.done += self.remaining.pop(line.strip(), 0)
 
         words = ["build", "-v", "-ldflags", step.linker_flags(), "-o", f"{folder}/"]
-        self._run(words, step, count, self.log)
+        self._run(words, step, count)
 
-    def _run(self, words: list[str], step: Step, line: Callable[[str], None], output: IO[str]) -> None:
+    def _run(
+        self, words: list[str], step: Step, line: Callable[[str], None], output: IO[str] | int = subprocess.DEVNULL
+    ) -> None:
         """Run a Go command on a step's packages; `line` gets each line of its standard error."""
         # -mod=readonly is the default: go.mod is never edited here.
-        with subprocess.Popen(
-            [str(self.go), words[0], "-trimpath", "-tags", ",".join(step.tags), *words[1:], *step.packages],
-            cwd=go.MODULE,
-            env=go.go_environment(step.environment(self.say)),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as command:
+        with (
+            self.log.open("a", buffering=1) as log,
+            subprocess.Popen(
+                [str(self.go), words[0], "-trimpath", "-tags", ",".join(step.tags), *words[1:], *step.packages],
+                cwd=go.MODULE / step.module,
+                env=go.go_environment(step.environment(self.say)),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as command,
+        ):
             try:
-                last_words: list[str] = []
                 for printed in command.stderr or ():
-                    self.log.write(printed)
-                    last_words = [*last_words[-1:], printed.strip()]
+                    log.write(printed)
                     line(printed)
             except BaseException:
                 command.terminate()
                 raise
         if command.returncode != 0:
-            raise self._failure(last_words)
+            raise self._failure()
 
-    def _failure(self, last_words: list[str]) -> EmbeddedError:
-        self.log.flush()
-        log = Path(self.log.name)
-        output = log.read_text(errors="replace")
+    def _failure(self) -> EmbeddedError:
+        output = self.log.read_text(errors="replace")
+        last_words = " / ".join(line.strip() for line in output.strip().splitlines()[-2:])
         message = (
-            f"Building the embedded cluster's tools failed: {' / '.join(last_words).rstrip('.')}. "
-            f"The whole log is in {log}."
+            f"Building the embedded cluster's tools failed: {last_words.rstrip('.')}. The whole log is in {self.log}."
         )
         if "no space left on device" in output:
             return EmbeddedError(

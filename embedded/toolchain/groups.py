@@ -35,6 +35,7 @@ class Step:
     Attributes:
         packages: The programs' import paths.
         folder: Where in the group's folder they go.
+        module: The folder below embedded/go of the module that pins them.
         tags: Build tags.
         main_version: Sets the variable main.version.
         linker: Further linker flags.
@@ -43,6 +44,7 @@ class Step:
 
     packages: tuple[str, ...]
     folder: str = "."
+    module: str = "."
     tags: tuple[str, ...] = TAGS
     main_version: str | None = None
     linker: str = ""
@@ -104,7 +106,7 @@ def groups() -> dict[str, Group]:
         ),
         "engine": _engine(),
         "node": Group(
-            what="kubelet, kube-proxy, containerd, runc, CNI plugins and CoreDNS",
+            what="kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS and Bookinfo",
             steps=(
                 Step(
                     packages=(
@@ -113,7 +115,9 @@ def groups() -> dict[str, Group]:
                         f"{CONTAINERD}/cmd/containerd",
                         f"{CONTAINERD}/cmd/containerd-shim-runc-v2",
                         f"{CONTAINERD}/cmd/ctr",
+                        f"{OWN}/bookinfo",
                         f"{OWN}/coredns",
+                        f"{OWN}/nodekit",
                         f"{OWN}/pause",
                     )
                 ),
@@ -127,7 +131,7 @@ def groups() -> dict[str, Group]:
                     environment=layout.runc_environment,
                 ),
             ),
-            sources=("coredns", "pause"),
+            sources=("bookinfo", "coredns", "nodekit", "pause"),
         ),
         "istio": Group(
             what="Istio's control plane, proxy agent and Envoy",
@@ -152,6 +156,7 @@ def _engine() -> Group:
             Step(
                 packages=(f"{OWN}/pulumi-resource-kubernetes",),
                 folder=str(plugins / f"resource-kubernetes-v{installed_version('pulumi-kubernetes')}"),
+                module="pulumi-resource-kubernetes",
             ),
             Step(
                 packages=(f"{OWN}/pulumi-resource-command",),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.commands import UserError
-from embedded.cluster import DEFAULT_ROOT
+from embedded.access import DEFAULT_ROOT
 from operations.manifests import render
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import STATE

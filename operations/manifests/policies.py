@@ -7,7 +7,8 @@ from rich.console import Console
 from components.commands import UserError
 from operations.manifests.evaluate import Registration
 from operations.manifests.render import Rendered
-from policy.rules import POLICIES, Level, Policy, Resource
+from policy.registries import Config
+from policy.rules import Level, Policy, Resource, policies
 
 
 def resources(registrations: Sequence[Registration], objects: Sequence[Rendered]) -> list[Resource]:
@@ -37,20 +38,23 @@ def resources(registrations: Sequence[Registration], objects: Sequence[Rendered]
     return found
 
 
-def verdict(stack: str, judged: Sequence[Resource]) -> list[tuple[Policy, Level, list[str]]]:
-    """Each policy with its level on ``stack`` and the faults that it finds; none of those that are off are run."""
-    levels = [(policy, policy.level(stack)) for policy in POLICIES]
+def verdict(stack: str, config: Config, judged: Sequence[Resource]) -> list[tuple[Policy, Level, list[str]]]:
+    """Each policy with its level on ``stack`` and the faults that it finds; none of those that are off are run.
+
+    ``config`` is the stack's, by bare key.
+    """
+    levels = [(policy, policy.level(stack)) for policy in policies(config)]
     return [(policy, level, list(policy.faults(judged))) for policy, level in levels if level != "off"]
 
 
-def report(stack: str, judged: Sequence[Resource]) -> None:
-    """Print what each policy says of ``stack``.
+def report(stack: str, config: Config, judged: Sequence[Resource]) -> None:
+    """Print what each policy says of ``stack``, whose configuration is ``config`` by bare key.
 
     Raises:
         UserError: it breaks a mandatory one; names each.
     """
     console = Console(highlight=False)
-    found = verdict(stack, judged)
+    found = verdict(stack, config, judged)
     for policy, level, faults in found:
         console.print(f"{level:<9} {policy.name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
         for fault in faults:

@@ -15,7 +15,7 @@ import yaml
 from components.commands import UserError
 from components.objects import SHOWS_OBJECTS
 from embedded import toolchain
-from embedded.cluster import DEFAULT_ROOT
+from embedded.access import DEFAULT_ROOT
 from operations.manifests.declared import declared, settings_of
 from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, Registration
 from operations.manifests.objects import run_command
@@ -66,9 +66,7 @@ def render(stack: str, overrides: Mapping[str, str]) -> tuple[Recorder, list[Ren
     """
     settings = settings_of(stack, overrides)
     write_artifacts(DEFAULT_ROOT, settings)
-    # What the embedded cluster is, whatever minikube would start.
-    embedded = settings["clusterMode"] == "embedded"
-    kubernetes = toolchain.kubernetes_version() if embedded else settings["kubernetesVersion"]
+    kubernetes = settings["kubernetesVersion"]
     recorder = declared(stack, overrides)
     helm = toolchain.ensure("cluster").cluster / "helm"
     found = []

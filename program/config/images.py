@@ -1,22 +1,57 @@
-"""Reads the config key ``imageDigests``: which images are pinned to a digest."""
+"""Reads where images come from: the config keys imageRegistry, imageRegistries, imagePullSecrets, imageDigests."""
 
 from collections.abc import Collection, Sequence
 
-from components.images import ISTIO_IMAGES, name_and_version
+from components.images import ISTIO_CHART_IMAGES, ImageSource, name_and_version
 from components.workloads.bookinfo import IMAGES
-from program.config.services import Service
-from program.config.values import Value
+from program.config.services import PATH, Service
+from program.config.values import DNS_LABEL, Value
 
 DIGEST = r"sha256:[0-9a-f]{64}"
+# A first part without a dot or a port would be a folder of Docker's registry.
+HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|[A-Za-z0-9-]+:[0-9]+|localhost)"
+REGISTRY = rf"{HOST}(/{PATH})?"
+SECRET = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
 
-def read(
-    value: Value, *, istio_versions: Collection[str], ambient: bool, bookinfo: bool, services: Sequence[Service]
+def read_source(mirror: Value, mirrors: Value, pull_secrets: Value) -> ImageSource:
+    """Where images come from, digests apart.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    by_registry = mirrors.entries("an object of registries and their mirrors, such as {docker.io: mirror.example/hub}")
+    return ImageSource(
+        mirror=registry(mirror) if mirror.seen else "",
+        mirrors={registry(Value(entry.path, name)): registry(entry) for name, entry in by_registry.items()},
+        pull_secrets=[
+            secret.text(SECRET, "the name of a Secret, such as registry-credentials")
+            for secret in pull_secrets.items("a list of Secrets' names")
+        ],
+    )
+
+
+def registry(value: Value) -> str:
+    """A registry's host, or a folder in it, without a scheme."""
+    return value.text(
+        REGISTRY, "HOST[:PORT][/PATH], such as mirror.example or mirror.example:5000/hub, without https://"
+    )
+
+
+def read_digests(
+    value: Value,
+    *,
+    source: ImageSource,
+    istio_versions: Collection[str],
+    ambient: bool,
+    bookinfo: bool,
+    services: Sequence[Service],
 ) -> dict[str, str]:
-    """By image, as the program or Istio's charts name it, its digest.
+    """By image, as the program or Istio's charts name it or as its mirror does, its digest.
 
     Args:
         value: the object ``imageDigests``.
+        source: where images come from.
         istio_versions: the version of each istiod.
         ambient: whether there are Istio's node agents.
         bookinfo: whether there is Bookinfo.
@@ -27,12 +62,12 @@ def read(
     """
     used = set(IMAGES) if bookinfo else set()
     used |= {image for service in services for image in service.images.values()}
-    charts = ISTIO_IMAGES if ambient else ("istiod",)
-    istios = [(name, version) for version in istio_versions for chart in charts for name in ISTIO_IMAGES[chart]]
+    charts = ISTIO_CHART_IMAGES if ambient else ("istiod",)
+    istios = [(name, version) for version in istio_versions for chart in charts for name in ISTIO_CHART_IMAGES[chart]]
     digests = {}
     for image, entry in value.entries("an object of images and digests, such as {IMAGE:TAG: sha256:...}").items():
         digests[image] = entry.text(DIGEST, "sha256: and 64 hexadecimal digits")
-        if image not in used and name_and_version(image) not in istios:
+        if image not in used | set(map(source.moved, used)) and name_and_version(image) not in istios:
             istio = " and ".join(f"REGISTRY/{name}:{version}" for name, version in istios)
             shown = ", ".join(["", *sorted(used)])
             raise value.error(f"images that the stack uses, with their tags: {istio}{shown}; it has no {image}")

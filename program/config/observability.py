@@ -24,7 +24,9 @@ def read(value: Value, *, istio_values: Mapping[str, Any]) -> ObservabilityConfi
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
-    keys = value.keys("scope", "accessLogs", "accessLogFilter", "metrics", "tracing", *ADDONS, "chartRepository")
+    keys = value.keys(
+        "scope", "accessLogs", "accessLogFilter", "metrics", "tracing", *ADDONS, "chartRepository", "values"
+    )
     addons = tuple(addon for addon in ADDONS if keys[addon].boolean(default=False))
     for addon in ("grafana", "kiali"):
         if addon in addons and "prometheus" not in addons:
@@ -43,9 +45,21 @@ def read(value: Value, *, istio_values: Mapping[str, Any]) -> ObservabilityConfi
         tracing=tracing,
         addons=addons,
         chart_repository=keys["chartRepository"].text(
-            r"\S.*", "a folder that holds NAME-VERSION.tgz, or the address of a Helm repository", default=""
+            r"\S.*",
+            "a folder that holds NAME-VERSION.tgz, the address of a Helm repository, or oci://HOST/PATH",
+            default="",
         ),
+        addon_values={addon: values.mapping() for addon, values in _addon_values(keys["values"], addons).items()},
     )
+
+
+def _addon_values(value: Value, addons: tuple[AddonName, ...]) -> dict[str, Value]:
+    """The user's own values for addons; for one that is not installed they are refused."""
+    given = {addon: values for addon, values in value.keys(*ADDONS).items() if values.is_set}
+    for addon, values in given.items():
+        if addon not in addons:
+            raise values.error(f"nothing without {addon}: true beside it")
+    return given
 
 
 def _replaces_provider(istio_values: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from program.config import traffic as traffic_config
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, and the HTTPRoute at the Gateway.
-TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), "bookinfo")
+TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), bookinfo.ROUTE)
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference
 PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"

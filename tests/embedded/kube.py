@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from kubernetes import client, config, dynamic, utils
 
-from embedded.cluster import CONTEXT
+from embedded.access import CONTEXT
 
 
 class Kube:

@@ -33,6 +33,9 @@ def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, s
     artifacts.prepare(cluster.root, istio_version)
     return {
         "clusterMode": "existing",
+        "compatibility": "warn",
+        "istioValues": "{}",
+        "gatewayApiVersion": "v1.1.0",
         "kubeconfig": str(cluster.kubeconfig),
         "istioChartRepository": str(cluster.root / "charts"),
         "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.1.0" / "standard"),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from components.kube import RefusedError
-from embedded.cluster import CONTEXT, Cluster
+from embedded.access import CONTEXT
+from embedded.cluster import Cluster
 from operations.manifests.objects import Api
 from program.config.scenarios import SCENARIOS
 from tests.embedded.objects import complaints, declared, includes

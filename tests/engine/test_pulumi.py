@@ -106,10 +106,10 @@ def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policie
     tmp_path: Path, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
     prod = pulumi_cli.Cli(engine=for_tests(), stack="prod", state=tmp_path / "state", policies=True)
-    artifacts.prepare(cluster.root, "1.30.3", "v1.5.1")
-    here = settings_for(cluster, "1.30.3") | {
+    artifacts.prepare(cluster.root, "1.31.1", "v1.6.1")
+    here = settings_for(cluster, "1.31.1") | {
         "context": CONTEXT,
-        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.5.1" / "standard"),
+        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.6.1" / "standard"),
         "compatibility": "warn",
     }
     prod.preview(here)

@@ -5,7 +5,8 @@ import pytest
 
 from components.commands import UserError
 from components.commands.ambient import Ambient, namespace_faults, pod_faults
-from components.commands.mesh_check import State, parse, problems
+from components.commands.mesh_pods import State, problems
+from components.commands.mesh_request import parse
 
 LABELS = {"istio.io/dataplane-mode": "ambient", "istio.io/use-waypoint": "waypoint"}
 REDIRECTED = {"ambient.istio.io/redirection": "enabled"}

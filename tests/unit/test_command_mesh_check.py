@@ -12,21 +12,9 @@ from typing import Any
 import pytest
 
 from components.commands import UserError
-from components.commands.mesh_check import (
-    Cluster,
-    Page,
-    Problem,
-    State,
-    check_mesh,
-    current_pods,
-    image_version,
-    is_version,
-    page_problem,
-    parse,
-    problems,
-    table,
-    words,
-)
+from components.commands.mesh_check import Cluster, check_mesh, page_problem, table, words
+from components.commands.mesh_pods import Problem, State, current_pods, image_version, is_version, problems
+from components.commands.mesh_request import Page, parse
 
 PROJECT = Path(__file__).parents[2]
 PAGE: dict[str, Any] = {
@@ -406,6 +394,9 @@ class Script(Cluster):
             raise look
         return look
 
+    def simulated(self) -> bool:
+        return False
+
     def page(self, page: Page) -> tuple[int, str]:
         assert page == Page(**PAGE)
         return self.answer
@@ -476,6 +467,7 @@ class ApiServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.seen = state(pod("details-v1-b"), pod("details-v1-a"), of=deployment(replicas=2))
         self.refused = ""
+        self.runtimes = ["containerd://2.4.2"]
         self.paths: list[str] = []
         super().__init__(("127.0.0.1", 0), Answer)
 
@@ -486,7 +478,13 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.paths.append(self.path)
         seen, kind = self.server.seen, self.path.rpartition("/")[2]
-        lists = {"deployments": seen.deployments, "replicasets": seen.replica_sets, "pods": seen.pods}
+        nodes = [{"status": {"nodeInfo": {"containerRuntimeVersion": each}}} for each in self.server.runtimes]
+        lists = {
+            "deployments": seen.deployments,
+            "replicasets": seen.replica_sets,
+            "pods": seen.pods,
+            "nodes": nodes,
+        }
         refused = bool(self.server.refused) and self.path.endswith(self.server.refused)
         body = json.dumps({"items": lists[kind]}) if kind in lists else HTML
         self.send_response(403 if refused else 200)
@@ -538,6 +536,24 @@ def test_a_mesh_that_is_right_is_reported_in_stable_order(kubeconfig: Path, serv
     }
     assert "details-v1  details-v1-a  1.23.0\n" in done.stderr
     assert server.paths[-1] == "/api/v1/namespaces/default/services/productpage:9080/proxy/productpage"
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "pages"),
+    [(["kwok://v0.8.0"], []), (["kwok://v0.8.0", "containerd://2.4.2"], [{"service": "productpage", "status": 200}])],
+)
+def test_a_page_is_not_asked_for_where_every_node_simulates_its_pods(
+    kubeconfig: Path, server: ApiServer, runtimes: list[str], pages: list[dict[str, Any]]
+) -> None:
+    server.runtimes = runtimes
+    done = check(kubeconfig)
+    assert json.loads(done.stdout)["pages"] == pages
+    assert ("The nodes simulate their pods" in done.stderr) == (pages == [])
+
+
+def test_who_may_not_look_at_nodes_is_taken_to_have_real_ones(kubeconfig: Path, server: ApiServer) -> None:
+    server.refused = "/nodes"
+    assert json.loads(check(kubeconfig).stdout)["pages"] == [{"service": "productpage", "status": 200}]
 
 
 def test_a_native_sidecar_is_among_the_containers_and_an_untagged_one_is_called_not_visible(

@@ -45,7 +45,7 @@ def test_each_part_is_a_release_of_istios_chart_after_what_it_needs(
         "chart": chart,
         "version": "1.24.6",
         "repositoryOpts": {"repo": "https://charts.example"},
-        "values": {"profile": "ambient", "global": {"platform": "minikube"}},
+        "values": {"profile": "ambient", "global": {"hub": "docker.io/istio", "platform": "minikube"}},
         "timeout": 600,
         "compat": "true",
     }

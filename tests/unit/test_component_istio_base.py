@@ -15,6 +15,8 @@ OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 COMMANDS = program("crds")
 TARGET = "--kubeconfig=k --context=c --stack=dev --group=istio.io"
 RELEASE = "kubernetes:helm.sh/v3:Release"
+# What istiod's chart is always told.
+GLOBAL = {"hub": "docker.io/istio", "istioNamespace": "istio-system"}
 
 
 def declared(**changes: Any) -> None:
@@ -40,7 +42,7 @@ def test_a_release_has_a_literal_name_and_ten_minutes(mesh: Mesh, resource: str,
         "chart": chart,
         "version": "1.23.0",
         "repositoryOpts": {"repo": "https://charts.example"},
-        "values": {"global": {"istioNamespace": "istio-system"}},
+        "values": {"global": GLOBAL if chart == "istiod" else {"istioNamespace": "istio-system"}},
         "timeout": 600,
         "compat": "true",
     }
@@ -121,7 +123,7 @@ def test_no_istiod_at_all_is_refused() -> None:
 def test_a_revision_has_its_own_release_and_value(compose: Compose) -> None:
     istiod = compose(lambda: declared(revision="1-23-0")).inputs("istio-istiod")
     assert istiod["name"] == "istiod-1-23-0"
-    assert istiod["values"] == {"global": {"istioNamespace": "istio-system"}, "revision": "1-23-0"}
+    assert istiod["values"] == {"global": GLOBAL, "revision": "1-23-0"}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def test_control_planes_side_by_side_have_a_release_each_and_are_marked_as_this_
     inputs = side_by_side.inputs(resource)
     assert (inputs["name"], inputs["version"]) == (name, version)
     assert inputs["values"] == {
-        "global": {"istioNamespace": "istio-system"},
+        "global": GLOBAL,
         "pilot": {"deploymentLabels": {"istio-minikube/stack": "dev"}, "replicaCount": 2},
         **revision,
     }
@@ -186,6 +188,11 @@ def test_the_users_values_reach_istiod_and_not_the_base(compose: Compose) -> Non
         ),
         ("charts/", {"chart": "charts/base-1.24.6.tgz", "version": "1.24.6"}),
         ("/srv/charts", {"chart": "/srv/charts/base-1.24.6.tgz", "version": "1.24.6"}),
+        (
+            "oci://ghcr.io/istio/release/charts",
+            {"chart": "oci://ghcr.io/istio/release/charts/base", "version": "1.24.6"},
+        ),
+        ("oci://localhost:5000/mesh/", {"chart": "oci://localhost:5000/mesh/base", "version": "1.24.6"}),
     ],
 )
 def test_a_chart_is_named_by_address_or_as_an_archive_in_a_folder(repository: str, source: dict[str, Any]) -> None:

@@ -5,7 +5,17 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.observability.addons import ADDONS, LIMITS, REQUESTS, VALUES, Addons, AddonsArgs, port_forward
+from components.images import ImageSource
+from components.observability.addons import (
+    ADDONS,
+    LIMITS,
+    REQUESTS,
+    VALUES,
+    Addons,
+    AddonsArgs,
+    chart_values,
+    port_forward,
+)
 from components.observability.mesh_telemetry import (
     AccessLogs,
     MeshTelemetryArgs,
@@ -57,6 +67,12 @@ def read(wanted: Any, istio_values: dict[str, Any] | None = None) -> Observabili
             {"kiali": True, "prometheus": True, "chartRepository": "~/charts"},
             ObservabilityConfig(addons=("prometheus", "kiali"), chart_repository="~/charts"),
         ),
+        (
+            {"jaeger": True, "values": {"jaeger": {"jaeger": {"replicas": 2}}}},
+            ObservabilityConfig(
+                addons=("jaeger",), tracing=JAEGER, addon_values={"jaeger": {"jaeger": {"replicas": 2}}}
+            ),
+        ),
     ],
 )
 def test_each_key_is_read(wanted: dict[str, Any], config: ObservabilityConfig) -> None:
@@ -91,6 +107,15 @@ def test_each_key_is_read(wanted: dict[str, Any], config: ObservabilityConfig) -
         ({"tracing": {"collector": "otel"}}, "observability.tracing.collector is 'otel'; accepted: HOST:PORT, such as"),
         ({"tracing": {"collector": "a.b:0"}}, "observability.tracing.collector is '0'; accepted: a port's number"),
         ({"grafana": True}, "observability.grafana is True; accepted: false, or prometheus: true beside it"),
+        (
+            {"values": {"kiali": {"auth": {}}}},
+            "observability.values.kiali is {'auth': {}}; accepted: nothing without kiali: true beside it",
+        ),
+        ({"values": {"loki": {}}}, "observability.values.loki is {}; accepted: one of these keys: prometheus, grafana"),
+        (
+            {"prometheus": True, "values": {"prometheus": [1]}},
+            "observability.values.prometheus is [1]; accepted: an object",
+        ),
         ({"kiali": True}, "observability.kiali is True; accepted: false, or prometheus: true beside it"),
         (
             {"chartRepository": ""},
@@ -161,6 +186,7 @@ def observability(config: ObservabilityConfig) -> Mesh:
             config=config,
             istio_namespace="istio-system",
             namespace="shop",
+            istio_version="1.23.0",
             kubectl="kubectl --context minikube",
             requires=[],
         )
@@ -184,18 +210,19 @@ def test_without_configuration_nothing_is_declared() -> None:
 # The addons
 
 
-def released(*names: Any, chart_repository: str = "") -> Mesh:
-    def declare() -> None:
-        Addons("addons", AddonsArgs(namespace="istio-system", names=names, chart_repository=chart_repository))
+def wanting(*names: Any, istio_version: str = "1.23.0", **more: Any) -> AddonsArgs:
+    return AddonsArgs(namespace="istio-system", names=names, istio_version=istio_version, **more)
 
-    return composed(declare)
+
+def released(*names: Any, chart_repository: str = "") -> Mesh:
+    return composed(lambda: Addons("addons", wanting(*names, chart_repository=chart_repository)))
 
 
 @pytest.mark.parametrize(
     ("addon", "chart", "version", "repository"),
     [
-        ("prometheus", "prometheus", "25.21.0", "https://prometheus-community.github.io/helm-charts"),
-        ("grafana", "grafana", "8.0.1", "https://grafana.github.io/helm-charts"),
+        ("prometheus", "prometheus", "28.13.0", "https://prometheus-community.github.io/helm-charts"),
+        ("grafana", "grafana", "12.11.1", "https://grafana-community.github.io/helm-charts"),
         ("jaeger", "jaeger", "4.11.1", "https://jaegertracing.github.io/helm-charts"),
         ("kiali", "kiali-server", "1.87.0", "https://kiali.org/helm-charts"),
     ],
@@ -210,7 +237,7 @@ def test_each_addon_is_a_release_of_its_makers_chart(addon: Any, chart: str, ver
         "repositoryOpts": {"repo": repository},
         "timeout": 600,
     }
-    assert inputs["values"] == json.loads(json.dumps(VALUES[addon](ADDONS)))
+    assert inputs["values"] == json.loads(json.dumps(VALUES[addon](wanting(*ADDONS))))
 
 
 def test_only_the_addons_that_are_wanted_are_released_from_the_folder_that_has_them() -> None:
@@ -225,7 +252,7 @@ def sized(cpu: str, memory: str, limit: str) -> dict[str, Any]:
 
 
 def test_prometheus_is_its_server_alone() -> None:
-    assert VALUES["prometheus"](ADDONS) == {
+    assert VALUES["prometheus"](wanting(*ADDONS)) == {
         "alertmanager": {"enabled": False},
         "prometheus-pushgateway": {"enabled": False},
         "kube-state-metrics": {"enabled": False},
@@ -262,7 +289,7 @@ def test_grafana_shows_istios_dashboards_to_whoever_reaches_it() -> None:
         "type": "file",
         "options": {"path": "/var/lib/grafana/dashboards/istio"},
     }
-    assert VALUES["grafana"](("prometheus", "grafana")) == {
+    assert VALUES["grafana"](wanting("prometheus", "grafana")) == {
         "rbac": {"create": False},
         "testFramework": {"enabled": False},
         "podLabels": NO_SIDECAR,
@@ -279,29 +306,30 @@ def test_grafana_shows_istios_dashboards_to_whoever_reaches_it() -> None:
                 "istio-control-plane": dashboard(7645),
             }
         },
-        "resources": sized("50m", "128Mi", "256Mi"),
+        "resources": sized("50m", "128Mi", "512Mi"),
     }
 
 
 def test_grafana_knows_jaeger_where_it_is() -> None:
-    sources = VALUES["grafana"](ADDONS)["datasources"]["datasources.yaml"]["datasources"]
+    sources = VALUES["grafana"](wanting(*ADDONS))["datasources"]["datasources.yaml"]["datasources"]
     jaeger = "http://jaeger.istio-system.svc.cluster.local:16686"
     assert sources == [PROMETHEUS_SOURCE, {"name": "Jaeger", "type": "jaeger", "url": jaeger, "access": "proxy"}]
 
 
 def test_jaeger_keeps_traces_in_the_memory_that_it_is_given() -> None:
-    assert VALUES["jaeger"](ADDONS) == {
+    assert VALUES["jaeger"](wanting(*ADDONS)) == {
         "jaeger": {"podLabels": NO_SIDECAR, "resources": sized("50m", "128Mi", "512Mi")}
     }
 
 
 def test_kiali_knows_the_other_addons_and_changes_nothing() -> None:
-    assert VALUES["kiali"](ADDONS) == {
+    assert VALUES["kiali"](wanting(*ADDONS)) == {
         "auth": {"strategy": "anonymous"},
         "deployment": {
             "pod_labels": NO_SIDECAR,
             "view_only_mode": True,
             "resources": sized("10m", "64Mi", "512Mi"),
+            "network_policy": {"enabled": False},
         },
         "external_services": {
             "prometheus": {"url": "http://prometheus.istio-system.svc.cluster.local:9090"},
@@ -321,8 +349,76 @@ def test_kiali_knows_the_other_addons_and_changes_nothing() -> None:
     }
 
 
+@pytest.mark.parametrize("istio_version", ["1.24.0", "1.31.1"])
+def test_kiali_2_is_told_addresses_by_their_new_names(istio_version: str) -> None:
+    services = VALUES["kiali"](wanting(*ADDONS, istio_version=istio_version))["external_services"]
+    assert services["grafana"] == {
+        "enabled": True,
+        "internal_url": "http://grafana.istio-system.svc.cluster.local:3000",
+        "external_url": "http://localhost:3000",
+    }
+    assert services["tracing"]["internal_url"] == "http://jaeger.istio-system.svc.cluster.local:16686"
+
+
+@pytest.mark.parametrize(
+    ("istio_version", "kiali"),
+    [("1.23.0", "1.87.0"), ("1.29.4", "2.21.0"), ("1.30.5", "2.26.0"), ("1.31.1", "2.27.0"), ("1.40.0", "2.27.0")],
+)
+def test_kiali_is_the_one_that_istios_line_is_released_with(istio_version: str, kiali: str) -> None:
+    mesh = composed(lambda: Addons("addons", wanting(*ADDONS, istio_version=istio_version)))
+    assert mesh.inputs("addons-kiali")["version"] == kiali
+    assert mesh.inputs("addons-prometheus")["version"] == "28.13.0"
+
+
+@pytest.mark.parametrize("istio_version", ["1.23.0", "1.27.8"])
+def test_kiali_is_told_what_istiods_objects_of_a_revision_are_called(istio_version: str) -> None:
+    values = VALUES["kiali"](wanting("prometheus", "kiali", istio_version=istio_version, revision="canary"))
+    assert values["external_services"]["istio"] == {
+        "config_map_name": "istio-canary",
+        "istio_sidecar_injector_config_map_name": "istio-sidecar-injector-canary",
+        "istiod_deployment_name": "istiod-canary",
+    }
+
+
+@pytest.mark.parametrize(("istio_version", "revision"), [("1.23.0", ""), ("1.28.0", "canary"), ("1.31.1", "canary")])
+def test_kiali_finds_istiod_by_itself_where_it_can(istio_version: str, revision: str) -> None:
+    values = VALUES["kiali"](wanting("prometheus", "kiali", istio_version=istio_version, revision=revision))
+    assert "istio" not in values["external_services"]
+
+
+def test_the_users_own_values_of_an_addon_win_over_ours_and_reach_no_other() -> None:
+    args = wanting(*ADDONS, values={"prometheus": {"server": {"retention": "2d"}}})
+    assert chart_values("prometheus", args)["server"]["retention"] == "2d"
+    assert chart_values("prometheus", args)["server"]["fullnameOverride"] == "prometheus"
+    assert chart_values("kiali", args) == VALUES["kiali"](args)
+
+
+def test_each_addons_images_come_from_the_mirror() -> None:
+    args = wanting(*ADDONS, image_source=ImageSource(mirror="mirror.example:5000/hub"))
+    values = {addon: chart_values(addon, args) for addon in ADDONS}
+    host, hub = "mirror.example:5000", "mirror.example:5000/hub"
+    assert values["prometheus"]["server"]["image"] == {"repository": f"{hub}/prometheus/prometheus"}
+    assert values["prometheus"]["configmapReload"] == {
+        "prometheus": {"image": {"repository": f"{hub}/prometheus-operator/prometheus-config-reloader"}}
+    }
+    assert values["grafana"]["image"] == {"registry": host, "repository": "hub/grafana/grafana"}
+    assert values["grafana"]["downloadDashboardsImage"] == {"registry": host, "repository": "hub/curlimages/curl"}
+    assert values["jaeger"]["jaeger"]["image"] == {"repository": f"{hub}/jaegertracing/jaeger"}
+    assert values["kiali"]["deployment"]["image_name"] == f"{hub}/kiali/kiali"
+
+
+def test_each_addons_pods_get_the_pull_secrets() -> None:
+    args = wanting(*ADDONS, image_source=ImageSource(pull_secrets=["a", "b"]))
+    values = {addon: chart_values(addon, args) for addon in ADDONS}
+    assert values["prometheus"]["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
+    assert values["grafana"]["image"] == {"pullSecrets": ["a", "b"]}
+    assert values["jaeger"]["jaeger"]["image"] == {"pullSecrets": ["a", "b"]}
+    assert values["kiali"]["deployment"]["image_pull_secrets"] == ["a", "b"]
+    assert "image_name" not in values["kiali"]["deployment"]
+
+
 def test_kiali_does_not_look_for_addons_that_are_not_there() -> None:
-    services = VALUES["kiali"](("prometheus", "kiali"))["external_services"]
+    services = VALUES["kiali"](wanting("prometheus", "kiali"))["external_services"]
     assert (services["grafana"], services["tracing"]) == ({"enabled": False}, {"enabled": False})
 
 
@@ -340,6 +436,22 @@ def test_a_command_leads_to_each_addon() -> None:
 
 
 # The program
+
+
+def test_the_program_gives_addons_the_mirror_the_pull_secrets_the_version_and_the_users_values(run: Run) -> None:
+    wanted = {"prometheus": True, "kiali": True, "values": {"kiali": {"deployment": {"view_only_mode": False}}}}
+    mesh = run(
+        observability=json.dumps(wanted),
+        revision="canary",
+        imageRegistry="mirror.example",
+        imagePullSecrets='["credentials"]',
+    )
+    kiali = mesh.inputs("observability-addons-kiali")["values"]
+    assert kiali["deployment"]["image_name"] == "mirror.example/kiali/kiali"
+    assert kiali["deployment"]["image_pull_secrets"] == ["credentials"]
+    assert kiali["deployment"]["view_only_mode"] is False
+    assert kiali["external_services"]["istio"]["istiod_deployment_name"] == "istiod-canary"
+
 
 EVERYTHING = json.dumps(dict.fromkeys(ADDONS, True))
 
@@ -362,13 +474,13 @@ def test_telemetry_waits_for_istiod(run: Run) -> None:
 
 
 def test_a_chart_that_is_not_in_the_folder_is_told_before_anything_is_touched(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "prometheus-25.21.0.tgz").touch()
+    (tmp_path / "prometheus-28.13.0.tgz").touch()
     wanted = {"prometheus": True, "kiali": True, "chartRepository": str(tmp_path)}
     with pytest.raises(pulumi.RunError) as refused:
         run(observability=json.dumps(wanted))
     assert str(refused.value) == (
         f"observability.chartRepository is '{tmp_path}', where kiali-server-1.87.0.tgz is missing; accepted: a folder "
-        "that holds prometheus-25.21.0.tgz and kiali-server-1.87.0.tgz, or an address"
+        "that holds prometheus-28.13.0.tgz and kiali-server-1.87.0.tgz, or an address"
     )
 
 

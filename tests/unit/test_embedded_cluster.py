@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from embedded import artifacts, cluster, process, toolchain
-from embedded.cluster import Cluster, Ports
+from embedded import access, artifacts, cluster, process, simulated, toolchain
+from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.loopback import Api
+from embedded.simulated import Ports
 from embedded.toolchain.groups import groups
 from operations.manifests.objects import wait_until
 
@@ -31,11 +32,11 @@ FOLDER = Path("/somewhere")
 
 def all_arguments() -> list[str]:
     return [
-        *cluster.etcd_arguments(PORTS, FOLDER),
-        *cluster.apiserver_arguments(PORTS, certificates=FOLDER, tokens=FOLDER, signing_key=FOLDER),
-        *cluster.controller_manager_arguments(FOLDER),
-        *cluster.scheduler_arguments(),
-        *cluster.kwok_arguments(),
+        *simulated.etcd_arguments(PORTS, FOLDER),
+        *simulated.apiserver_arguments(PORTS, certificates=FOLDER, tokens=FOLDER, signing_key=FOLDER),
+        *simulated.controller_manager_arguments(FOLDER),
+        *simulated.scheduler_arguments(),
+        *simulated.kwok_arguments(),
     ]
 
 
@@ -46,19 +47,19 @@ def test_every_address_given_to_a_process_is_loopback() -> None:
 
 
 def test_controllers_and_scheduler_serve_nothing() -> None:
-    assert "--secure-port=0" in cluster.controller_manager_arguments(FOLDER)
-    assert "--secure-port=0" in cluster.scheduler_arguments()
+    assert "--secure-port=0" in simulated.controller_manager_arguments(FOLDER)
+    assert "--secure-port=0" in simulated.scheduler_arguments()
 
 
 def test_services_live_inside_127_8() -> None:
-    services = ipaddress.ip_network(cluster.SERVICE_RANGE)
+    services = ipaddress.ip_network(simulated.SERVICE_RANGE)
     assert isinstance(services, ipaddress.IPv4Network)
     assert services.subnet_of(ipaddress.IPv4Network("127.0.0.0/8"))
-    assert f"--service-cluster-ip-range={cluster.SERVICE_RANGE}" in all_arguments()
+    assert f"--service-cluster-ip-range={simulated.SERVICE_RANGE}" in all_arguments()
 
 
 def test_pods_get_addresses_to_which_no_connection_can_be_made() -> None:
-    address = ipaddress.ip_network(cluster.POD_RANGE)[1]
+    address = ipaddress.ip_network(simulated.POD_RANGE)[1]
     with socket.socket() as probe:
         probe.settimeout(1)
         with pytest.raises(OSError, match="unreachable"):
@@ -66,7 +67,7 @@ def test_pods_get_addresses_to_which_no_connection_can_be_made() -> None:
 
 
 def test_the_node_has_the_tutorials_size() -> None:
-    status = cluster.node_manifest()["status"]
+    status = simulated.node_manifest()["status"]
     assert isinstance(status, dict)
     assert status["capacity"] == status["allocatable"]
     assert {key: status["capacity"][key] for key in ("cpu", "memory", "pods")} == {
@@ -77,7 +78,7 @@ def test_the_node_has_the_tutorials_size() -> None:
 
 
 def test_the_kubeconfig_has_one_context_named_rehearsal_and_needs_no_other_file() -> None:
-    written = yaml.safe_load(cluster.kubeconfig(6443, b"PEM", "secret"))
+    written = yaml.safe_load(access.kubeconfig(6443, b"PEM", "secret"))
     assert written["current-context"] == "embedded"
     assert [context["name"] for context in written["contexts"]] == ["embedded"]
     assert written["clusters"][0]["cluster"] == {
@@ -88,7 +89,7 @@ def test_the_kubeconfig_has_one_context_named_rehearsal_and_needs_no_other_file(
 
 
 def test_a_signing_key_is_a_p256_private_key_of_which_no_two_are_alike() -> None:
-    first, second = cluster.signing_key(), cluster.signing_key()
+    first, second = simulated.signing_key(), simulated.signing_key()
     begin, *body, end = first.splitlines()
     der = b64decode("".join(body))
     assert (begin, end) == ("-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----")
@@ -99,13 +100,13 @@ def test_a_signing_key_is_a_p256_private_key_of_which_no_two_are_alike() -> None
 
 
 def test_free_ports_are_free_and_different() -> None:
-    ports = cluster.free_ports()
+    ports = simulated.free_ports()
     assert len({ports.etcd, ports.etcd_peer, ports.apiserver}) == 3
     socket.create_server(("127.0.0.1", ports.apiserver)).close()
 
 
 def test_an_api_server_that_is_not_there_is_status_0(tmp_path: Path) -> None:
-    port = cluster.free_ports().apiserver
+    port = simulated.free_ports().apiserver
     assert Api(port=port, certificate=tmp_path / "none", token="t").request("GET", "/readyz") == (0, None)  # noqa: S106
 
 
@@ -171,7 +172,7 @@ def test_nothing_is_started_on_a_recorded_port_on_which_someone_else_listens(tmp
     moving = Cluster(tmp_path / "root", tools=tools, say=silent)
     moving.root.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as somebody_elses:
-        taken = replace(cluster.free_ports(), etcd=somebody_elses.getsockname()[1])
+        taken = replace(simulated.free_ports(), etcd=somebody_elses.getsockname()[1])
         (moving.root / "ports.json").write_text(json.dumps(asdict(taken)))
         with pytest.raises(EmbeddedError, match="etcd ended"):
             moving.start()

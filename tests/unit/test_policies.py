@@ -1,4 +1,6 @@
+import json
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,9 @@ from operations.manifests.declared import declared
 from operations.manifests.evaluate import PROJECT
 from operations.manifests.policies import resources, verdict
 from operations.manifests.render import Rendered
-from policy.rules import COMPONENT, POLICIES
+from policy.rules import COMPONENT, policies
+
+POLICIES = policies({})
 
 URN = "urn:pulumi:{stack}::istio-minikube::istio-minikube:components:IstioBase$kubernetes:core/v1:Namespace::web"
 
@@ -107,5 +111,23 @@ def test_a_rendered_object_has_the_components_and_options_of_the_resource_that_b
 
 
 def test_what_is_off_on_a_stack_is_not_judged() -> None:
-    assert "strict-mtls" not in [policy.name for policy, _, _ in verdict("dev", [])]
-    assert [level for policy, level, _ in verdict("prod", []) if policy.name == "strict-mtls"] == ["mandatory"]
+    assert "strict-mtls" not in [policy.name for policy, _, _ in verdict("dev", {}, [])]
+    assert [level for policy, level, _ in verdict("prod", {}, []) if policy.name == "strict-mtls"] == ["mandatory"]
+
+
+def test_the_pack_reads_which_registries_are_allowed_from_the_stacks_configuration(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"istio-minikube:allowedRegistries": '["only.example"]'}))
+    pack = request.getfixturevalue("pack")
+    template = {"spec": {"containers": [{"name": "app", "image": "docker.io/istio/pilot:1.23.0"}]}}
+    (fault,) = reports(
+        pack["images-from-allowed-registries"], seen("dev", kind="Deployment", spec={"template": template})
+    )
+    assert "accepted: one from only.example" in fault
+
+
+def test_the_packs_modules_need_none_of_the_providers_sdks() -> None:
+    # The pack's own environment has pulumi and pulumi-policy alone.
+    alone = "import sys, policy.rules; sys.exit(any(name.startswith('pulumi_') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", alone], cwd=PROJECT, check=False).returncode == 0

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
-from policy.rules import COMPONENT, POLICIES, Resource, default_deny, strict_mtls
+from policy.registries import allowed
+from policy.rules import COMPONENT, Resource, default_deny, policies, strict_mtls
 
+POLICIES = policies({})
 POLICY = {policy.name: policy for policy in POLICIES}
 
 
@@ -36,7 +38,7 @@ PASS = [
     ("images-pinned", workload(image="docker.io/istio/proxyv2@sha256:0123")),
     ("images-pinned", workload(image="localhost:5000/app:1")),
     ("images-pinned", workload(image="auto", annotations=GATEWAY)),
-    ("images-from-allowed-registries", workload(image="registry.istio.io/release/pilot:1.30.3")),
+    ("images-from-allowed-registries", workload(image="istio/pilot:1.30.3")),
     ("images-from-allowed-registries", workload(image="auto", annotations=GATEWAY)),
     ("no-load-balancer", an_object("Service", type="NodePort")),
     ("no-load-balancer", an_object("Service")),
@@ -60,6 +62,7 @@ FAIL = [
     ("images-pinned", workload("Pod", image="a"), "'a'"),
     ("images-pinned", workload("CronJob", image="a"), "'a'"),
     ("images-from-allowed-registries", workload(image="docker.io/istioo/pilot:1"), "docker.io/istioo"),
+    ("images-from-allowed-registries", workload(image="quay.io/kiali/kiali:v1"), "allowedRegistries lists others"),
     ("no-load-balancer", an_object("Service", type="LoadBalancer"), "LoadBalancer"),
     (
         "no-load-balancer",
@@ -176,3 +179,40 @@ def test_each_stack_has_its_levels(policy: str, levels: tuple[str, ...]) -> None
 
 def test_every_policy_says_what_it_asks_for() -> None:
     assert all(policy.description.endswith((".", ":", "today.")) for policy in POLICIES)
+
+
+SERVICES = (
+    '[{"name": "orders", "image": "registry.example/orders:1.4"}, {"name": "web", "versions": {"v1": "nginx:1"}}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "registries"),
+    [
+        ({}, ["docker.io/istio"]),
+        ({"services": SERVICES}, ["docker.io/istio", "registry.example/orders", "docker.io/library/nginx"]),
+        (
+            {"observability": '{"prometheus": true, "kiali": true, "grafana": false}'},
+            [
+                "docker.io/istio",
+                "quay.io/prometheus/prometheus",
+                "quay.io/prometheus-operator/prometheus-config-reloader",
+                "quay.io/kiali/kiali",
+            ],
+        ),
+        (
+            {"imageRegistry": "mirror.example/hub", "services": SERVICES},
+            ["mirror.example/hub/istio", "registry.example/orders", "mirror.example/hub/library/nginx"],
+        ),
+        ({"imageRegistries": '{"docker.io/istio": "mesh.example"}'}, ["mesh.example"]),
+        ({"allowedRegistries": '["only.example"]', "services": SERVICES}, ["only.example"]),
+    ],
+)
+def test_what_a_stacks_configuration_names_is_allowed(config: dict[str, str], registries: list[str]) -> None:
+    assert allowed(config) == registries
+
+
+def test_with_a_mirror_what_is_outside_of_it_is_a_fault() -> None:
+    rule = policies({"imageRegistry": "mirror.example"})[0]
+    assert not list(rule.faults([workload(image="mirror.example/istio/pilot:1.23.0")]))
+    assert len(list(rule.faults([workload(image="docker.io/istio/pilot:1.23.0")]))) == 1

@@ -78,7 +78,7 @@ def test_a_stack_without_revisions_has_the_resources_it_always_had(dev: Mesh) ->
     assert set(releases) == {"istio-base", "istio-istiod"}
     assert {name: inputs["values"] for name, inputs in releases.items()} == {
         "istio-base": {"global": {"istioNamespace": "istio-system"}},
-        "istio-istiod": {"global": {"istioNamespace": "istio-system"}},
+        "istio-istiod": {"global": {"hub": "docker.io/istio", "istioNamespace": "istio-system"}},
     }
     assert "waypoint" not in json.loads(dev.inputs("mesh-check-command")["stdin"])
 

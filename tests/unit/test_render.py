@@ -200,5 +200,5 @@ def test_stand_ins_take_the_place_of_addresses_but_not_of_what_is_asked_for(
     overrides = render.stand_ins("staging", {"istioChartRepository": "/charts"})
     assert overrides == {
         "istioChartRepository": "/charts",
-        "gatewayApiManifest": str(tmp_path / "gateway-api" / "v1.5.1" / "standard"),
+        "gatewayApiManifest": str(tmp_path / "gateway-api" / "v1.6.1" / "standard"),
     }

@@ -31,6 +31,9 @@ def snake(key: str) -> str:
     return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
 
 
+PROFILE = "two or more letters, digits and dashes, a dash neither first nor last, such as minikube"
+
+
 def refusal(key: str, value: str, accepted: str) -> str:
     return f"^{re.escape(f'config key istio-minikube:{key} is {value!r}; accepted: {accepted}')}$"
 
@@ -58,7 +61,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "minikube_driver": "",
         "kubernetes_version": "v1.30.0",
         "istio_version": "1.23.0",
-        "istio_chart_repository": "https://istio-release.storage.googleapis.com/charts",
+        "istio_chart_repository": "https://blob.istio.io/istio-release/charts",
         "istio_values": {},
         "ingress_service_type": "LoadBalancer",
         "replicas": 1,
@@ -80,7 +83,11 @@ def test_the_defaults_are_the_tutorials() -> None:
         "services": (),
         "security": asdict(SecurityConfig()),
         "observability": asdict(ObservabilityConfig()),
+        "image_registry": "",
+        "image_registries": {},
+        "image_pull_secrets": [],
         "image_digests": {},
+        "allowed_registries": [],
     }
 
 
@@ -131,7 +138,9 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
         ("allowedContexts", "minikube", "a list of contexts"),
         ("acceptCluster", "kind-test", "the UID of a namespace kube-system, or empty"),
-        ("minikubeProfile", "m", "two or more letters, digits and dashes, such as minikube"),
+        ("minikubeProfile", "m", PROFILE),
+        ("minikubeProfile", "demo-", PROFILE),
+        ("minikubeProfile", "-demo", PROFILE),
         ("minikubeMemory", "1799", "a whole number of MiB, 1800 or more"),
         ("minikubeMemory", "5.5e3", "a whole number of MiB, 1800 or more"),
         ("minikubeMemory", "٥٥٠٠", "a whole number of MiB, 1800 or more"),  # noqa: RUF001 digits of another script
@@ -142,7 +151,11 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("istioVersion", "1.23", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", "1.2٣.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
         ("istioVersion", f"1.{'9' * 10}.0", "MAJOR.MINOR.PATCH, such as 1.23.0"),
-        ("istioChartRepository", "", "the address of a Helm repository, or a folder that holds NAME-VERSION.tgz"),
+        (
+            "istioChartRepository",
+            "",
+            "the address of a Helm repository, oci://HOST/PATH, or a folder that holds NAME-VERSION.tgz",
+        ),
         ("istioValues", "[1]", OBJECT),
         ("istioValues", "pilot: {}", OBJECT),
         ("ingressServiceType", "ExternalName", "LoadBalancer or NodePort or ClusterIP"),

@@ -24,7 +24,9 @@ def kept_apart_from(affinity: Any) -> Any:
 
 
 def test_one_replica_leaves_istiod_as_the_chart_has_it(dev: Mesh) -> None:
-    assert dev.inputs("istio-istiod")["values"] == {"global": {"istioNamespace": "istio-system"}}
+    assert dev.inputs("istio-istiod")["values"] == {
+        "global": {"hub": "docker.io/istio", "istioNamespace": "istio-system"}
+    }
 
 
 def test_istiods_keep_off_each_others_nodes(shared: Mesh) -> None:

@@ -1,4 +1,6 @@
 import fcntl
+import json
+import re
 import shutil
 import threading
 import time
@@ -6,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from embedded import toolchain
+from embedded import istio, toolchain
 from embedded.errors import EmbeddedError, Unreachable
 from embedded.toolchain import build, cache, compiler, go, groups, layout, progress
 from embedded.toolchain.groups import Group, Step
 from embedded.toolchain.progress import Progress
+from operations.manifests.declared import settings_of
 
 PROGRAMS = ("apiserver", "server")
 BUILD_ALL = 'for program in $programs; do echo "$program" >"$out$program"; done'
@@ -110,23 +113,24 @@ def test_who_waits_for_another_processs_build_is_told_how_long(
     fake_go: FakeGo, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_EVERY", 0.05)
+    waits = "Another process is building the control plane: waiting for it"
     said: list[str] = []
-    shared.mkdir(parents=True)
-    with (shared / "build.lock").open("w") as lock:
+    (shared / "tools").mkdir(parents=True)
+    with toolchain.folders().cluster.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = threading.Thread(target=lambda: toolchain.ensure("cluster", say=said.append))
         waiting.start()
-        while len(said) < 2:
+        while waits not in said or "  waiting, 0 s" not in said:
             time.sleep(0.01)
+        assert fake_go.built == []
     waiting.join()
-    assert said[:2] == ["Another process is building the same tools: waiting for it", "  waiting, 0 s"]
     assert len(fake_go.built) == 1
 
 
 @pytest.mark.usefixtures("fake_go")
-def test_a_group_that_is_there_is_found_while_others_are_being_built(shared: Path) -> None:
+def test_a_group_that_is_there_is_found_whoever_holds_its_lock() -> None:
     folder = ensure()
-    with (shared / "build.lock").open() as lock:
+    with folder.with_suffix(".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert toolchain.ensure("cluster", say=pytest.fail).cluster == folder
 
@@ -164,7 +168,7 @@ def test_what_a_killed_build_left_behind_is_removed_by_the_next(fake_go: FakeGo,
     (whole.parent / f".{whole.name}.draft-killed").mkdir()
     (whole / "server").unlink()
     assert (ensure() / "server").exists()
-    assert sorted(path.name for path in (shared / "tools").iterdir()) == sorted([whole.name, "build.log"])
+    assert [path for path in (shared / "tools").iterdir() if path.is_dir()] == [whole]
     assert len(fake_go.built) == 2
 
 
@@ -172,10 +176,10 @@ def test_a_failed_build_quotes_its_last_words_names_its_log_and_leaves_no_progra
     fake_go: FakeGo, shared: Path
 ) -> None:
     fake_go.does(build="echo first >&2; echo 'main.go:1: syntax error' >&2; exit 1")
-    with pytest.raises(EmbeddedError, match=r"main\.go:1: syntax error.*build\.log") as failure:
+    with pytest.raises(EmbeddedError, match=r"main\.go:1: syntax error.*cluster-\w+\.log") as failure:
         ensure()
     assert not isinstance(failure.value, Unreachable)
-    assert [path.name for path in (shared / "tools").iterdir()] == ["build.log"]
+    assert [path for path in (shared / "tools").iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize("command", ["listing", "build"])
@@ -218,10 +222,9 @@ def test_an_interrupted_build_ends_the_compiler(fake_go: FakeGo, tmp_path: Path)
                 raise KeyboardInterrupt
             super().__setattr__(name, value)
 
-    with (tmp_path / "log").open("w") as log:
-        running = compiler.Compiler(go=fake_go.path, log=log, say=silent, remaining={"a/package": 1})
-        with pytest.raises(KeyboardInterrupt):
-            running.build(Step(packages=("server",)), tmp_path / "out", Interrupted(total=1))
+    running = compiler.Compiler(go=fake_go.path, log=tmp_path / "log", say=silent, remaining={"a/package": 1})
+    with pytest.raises(KeyboardInterrupt):
+        running.build(Step(packages=("server",)), tmp_path / "out", Interrupted(total=1))
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
@@ -287,10 +290,23 @@ def test_a_program_is_called_as_go_calls_it(package: str, name: str) -> None:
     assert groups.program_name(package) == name
 
 
-def test_everything_that_is_built_is_pinned_by_a_tool_line() -> None:
-    listed = (go.MODULE / "go.mod").read_text()
-    packages = {package for group in groups.groups().values() for step in group.steps for package in step.packages}
-    assert {package for package in packages if f"\t{package}\n" not in listed} == set()
+def test_everything_that_is_built_is_pinned_by_a_tool_line_or_a_source_of_our_own() -> None:
+    pinned = set(re.findall(r"^\t(\S+)$", (go.MODULE / "go.mod").read_text(), re.MULTILINE))
+    own = {f"{groups.OWN}/{main.parent.name}" for main in go.MODULE.glob("*/main.go")}
+    built = [package for group in groups.groups().values() for step in group.steps for package in step.packages]
+    assert set(built) == pinned | own
+
+
+def test_what_both_go_modules_share_is_at_the_same_versions_and_compiled_once() -> None:
+    ours, plugins = (
+        dict(re.findall(r"^\t?(?:require )?(\S+) (v\S+)", (go.MODULE / name).read_text(), re.MULTILINE))
+        for name in ("go.mod", "pulumi-resource-kubernetes/go.mod")
+    )
+    assert {module for module in ours.keys() & plugins.keys() if ours[module] != plugins[module]} == {
+        "github.com/pgavlin/fx/v2",
+        "github.com/pulumi/pulumi/pkg/v3",
+        "github.com/pulumi/pulumi/sdk/v3",
+    }
 
 
 def test_without_a_c_compiler_the_error_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,3 +340,13 @@ def test_a_folder_of_the_cache_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_the_minimum_go_is_the_one_in_go_mod() -> None:
     assert f"go {go.minimum_version()}\n" in (go.MODULE / "go.mod").read_text()
+
+
+def test_stack_embedded_names_the_kubernetes_and_the_istio_that_are_built() -> None:
+    settings = settings_of("embedded")
+    assert settings["kubernetesVersion"] == toolchain.kubernetes_version()
+    assert settings["istioVersion"] == toolchain.ISTIO_VERSION
+
+
+def test_stack_embedded_has_the_values_that_its_envoy_needs() -> None:
+    assert json.loads(settings_of("embedded")["istioValues"]) == istio.VANILLA_ENVOY

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from components.commands import UserError
 from components.gateway_api import load_manifest
 from components.versions import Chart
+from embedded import toolchain
 from operations import __main__ as command
 from operations import vendor
 from operations.vendor import chart_archive
@@ -104,13 +106,48 @@ def test_a_version_that_the_index_does_not_have_is_refused(repository: str, fold
     ("place", "told"),
     [
         ("http://127.0.0.1:1", r"^http://127\.0\.0\.1:1/index\.yaml cannot be fetched: .*Connection refused"),
-        ("oci://registry.example", r"^oci://.* cannot be fetched from here; put the chart's archive into a folder"),
+        ("ftp://charts.example", r"^ftp://.* cannot be fetched from here; put the chart's archive into a folder"),
         ("/nowhere", r"^/nowhere/base-1\.23\.0\.tgz does not exist; accepted: a folder that holds base-1\.23\.0\.tgz"),
     ],
 )
 def test_a_repository_that_does_not_answer_is_told(place: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         chart_archive(chart(place))
+
+
+# Answers `helm pull ADDRESS --version V --destination FOLDER`.
+HELM = """#!/bin/sh
+case $2 in
+oci://registry.example/charts/base) echo "$@" > "${0%/*}/called"; printf pulled > "$6/base-$4.tgz" ;;
+*) echo "Error: failed to authorize:
+401 Unauthorized" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "helm").write_text(HELM)
+    (tmp_path / "helm").chmod(0o755)
+    monkeypatch.setattr(toolchain, "ensure", lambda _: SimpleNamespace(cluster=tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("repository", ["oci://registry.example/charts", "oci://registry.example/charts/"])
+def test_a_chart_in_an_oci_registry_is_pulled_by_its_own_address(helm: Path, repository: str) -> None:
+    assert chart_archive(chart(repository)) == (b"pulled", "oci://registry.example/charts/base:1.23.0")
+    called = (helm / "called").read_text()
+    assert called.startswith("pull oci://registry.example/charts/base --version 1.23.0 --destination ")
+
+
+@pytest.mark.usefixtures("helm")
+def test_what_an_oci_registry_refuses_is_told_in_one_line_with_what_to_do() -> None:
+    with pytest.raises(UserError) as refused:
+        chart_archive(chart("oci://closed.example/charts"))
+    assert str(refused.value) == (
+        "oci://closed.example/charts/base:1.23.0 cannot be pulled: Error: failed to authorize: 401 Unauthorized. Check "
+        "the version, the network and the login (`docker login` or `helm registry login`), or name a local folder"
+    )
 
 
 def test_what_is_vendored_is_locked_and_then_needs_no_network(
@@ -176,7 +213,7 @@ def test_the_command_reads_the_stacks_own_settings(
 
     monkeypatch.setattr(vendor, "vendor", fake)
     assert command.main(["vendor", "--stack", "prod", "--update"]) == 0
-    assert seen == {"prod": ("1.30.3", True)}
+    assert seen == {"prod": ("1.31.1", True)}
     assert capsys.readouterr().out.startswith("a line\nCommit vendor.lock.json")
     assert command.main(["vendor", "--stack", "none"]) == 1
     assert "there is no stack 'none' here" in capsys.readouterr().err

@@ -2,7 +2,15 @@ import re
 
 import pytest
 
-from components.versions import ISTIO_LINES, Version, canary_problems, incompatibilities, upgrade_problems
+from components.versions import (
+    ISTIO_LINES,
+    Version,
+    canary_problems,
+    gateway_api_problems,
+    incompatibilities,
+    uncertainties,
+    upgrade_problems,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,28 +43,35 @@ def test_a_version_is_written_without_v_and_knows_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "kubernetes", "gateway_api", "end_of_life"),
+    ("line", "kubernetes", "gateway_api", "kiali", "end_of_life"),
     [
-        ("1.23", (27, 30), "1.1.0", "April 2025"),
-        ("1.24", (28, 31), "1.2.0", "June 2025"),
-        ("1.25", (29, 32), "1.2.1", "September 2025"),
-        ("1.26", (29, 33), "1.3.0", "December 2025"),
-        ("1.27", (29, 33), "1.3.0", "April 2026"),
-        ("1.28", (30, 34), "1.4.0", "July 2026"),
-        ("1.29", (31, 35), "1.4.0", ""),
-        ("1.30", (32, 36), "1.5.1", ""),
+        ("1.23", (27, 30), "1.1.0", "1.87.0", "April 2025"),
+        ("1.24", (28, 31), "1.2.0", "2.0.0", "June 2025"),
+        ("1.25", (29, 32), "1.2.1", "2.5.0", "September 2025"),
+        ("1.26", (29, 33), "1.3.0", "2.8.0", "December 2025"),
+        ("1.27", (29, 33), "1.3.0", "2.12.0", "April 2026"),
+        ("1.28", (30, 34), "1.4.0", "2.17.0", "July 2026"),
+        ("1.29", (31, 35), "1.4.0", "2.21.0", "October 2026"),
+        ("1.30", (32, 36), "1.5.1", "2.26.0", ""),
+        ("1.31", (32, 36), "1.6.0", "2.27.0", ""),
     ],
 )
 def test_the_table_says_what_istios_says(
-    line: str, kubernetes: tuple[int, int], gateway_api: str, end_of_life: str
+    line: str, kubernetes: tuple[int, int], gateway_api: str, kiali: str, end_of_life: str
 ) -> None:
     row = ISTIO_LINES[line]
-    assert (row.line, row.kubernetes, str(row.gateway_api), row.end_of_life) == (
+    assert (row.line, row.kubernetes, str(row.gateway_api), row.kiali, row.end_of_life) == (
         line,
         kubernetes,
         gateway_api,
+        kiali,
         end_of_life,
     )
+
+
+def test_the_tables_lines_are_in_their_order_without_a_gap() -> None:
+    minors = [row.minor for row in ISTIO_LINES.values()]
+    assert minors == list(range(minors[0], minors[-1] + 1))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +80,14 @@ def test_the_table_says_what_istios_says(
         ("1.23.0", "v1.30.0", "v1.1.0"),  # the tutorial's
         ("1.23.6", "v1.27.0", "v1.4.1"),
         ("1.30.0", "v1.32.0", "v1.5.1"),
-        ("1.30.3", "v1.36.3", "v1.5.1"),
+        ("1.30.5", "v1.36.3", "v1.5.1"),
+        ("1.31.0", "v1.32.0", "v1.6.0"),
+        ("1.31.1", "v1.36.3", "v1.6.1"),
+        # Newer than the table: by the newest line's rules, and with a warning.
+        ("1.32.0", "v1.32.0", "v1.6.0"),
+        ("1.31.1", "v1.37.0", "v1.6.1"),
+        ("1.33.2", "v1.38.0", "v1.7.0"),
+        ("2.0.0", "v1.36.0", "v1.6.0"),
     ],
 )
 def test_versions_that_go_together_find_nothing(istio: str, kubernetes: str, gateway_api: str) -> None:
@@ -108,7 +130,27 @@ def test_versions_that_go_together_find_nothing(istio: str, kubernetes: str, gat
             "v1.30.0",
             "v1.1.0",
             "istioVersion 1.22.0 is of no release line in versions.py: choose one of 1.23, 1.24, 1.25, 1.26, 1.27, "
-            "1.28, 1.29, 1.30",
+            "1.28, 1.29, 1.30, 1.31, or a newer one",
+        ),
+        (
+            "1.31.0",
+            "v1.36.0",
+            "v1.5.1",
+            "Istio 1.31.0 is built with Gateway API v1.6.0, which v1.5.1 is older than: set gatewayApiVersion to "
+            "v1.6.0 or newer",
+        ),
+        (
+            "1.29.0",
+            "v1.31.0",
+            "v1.6.1",
+            "Gateway API v1.6.1 needs Kubernetes 1.32 or newer, not 1.31.0: set gatewayApiVersion to one before v1.6.0",
+        ),
+        (
+            "1.29.0",
+            "v1.37.0",
+            "v1.6.1",
+            "Istio 1.29.0 supports Kubernetes 1.31 to 1.35, not 1.37.0: use such a cluster (kubernetesVersion, where "
+            "minikube starts it)",
         ),
     ],
 )
@@ -118,6 +160,12 @@ def test_versions_that_do_not_go_together_are_named_with_what_to_change(
     assert incompatibilities(
         istio=Version.parse(istio), kubernetes=Version.parse(kubernetes), gateway_api=Version.parse(gateway_api)
     ) == [found]
+
+
+def test_what_is_newer_than_the_table_is_held_to_the_newest_lines_rules() -> None:
+    kubernetes, floor = incompatibilities(istio=Version(1, 32), kubernetes=Version(1, 31), gateway_api=Version(1, 6))
+    assert kubernetes.startswith("Istio 1.32.0 supports Kubernetes 1.32 to 1.36, not 1.31.0: ")
+    assert floor.startswith("Gateway API v1.6.0 needs Kubernetes 1.32 or newer, not 1.31.0: ")
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
@@ -135,7 +183,7 @@ def test_the_same_line_or_the_next_is_an_upgrade_in_place(wanted: str) -> None:
     assert upgrade_problems(running=Version(1, 23), wanted=Version.parse(wanted)) == []
 
 
-@pytest.mark.parametrize(("running", "wanted"), [("1.22.8", "1.23.0"), ("1.22.8", "1.99.0"), ("1.30.0", "1.99.0")])
+@pytest.mark.parametrize(("running", "wanted"), [("1.22.8", "1.23.0"), ("1.22.8", "1.99.0"), ("1.31.0", "2.0.0")])
 def test_nothing_is_said_of_lines_that_the_table_does_not_know(running: str, wanted: str) -> None:
     assert upgrade_problems(running=Version.parse(running), wanted=Version.parse(wanted)) == []
 
@@ -147,7 +195,14 @@ def test_a_jump_is_told_the_lines_on_the_way() -> None:
     ]
 
 
-@pytest.mark.parametrize("newest", ["1.23.6", "1.24.6", "1.25.5", "1.99.0"])
+def test_a_jump_beyond_the_table_is_told_the_lines_on_the_way_too() -> None:
+    assert upgrade_problems(running=Version(1, 30, 5), wanted=Version(1, 33)) == [
+        "Istio 1.30.5 runs, and an in-place upgrade goes one minor release at a time: run `up` with istioVersion of "
+        "1.31, then 1.32, then 1.33"
+    ]
+
+
+@pytest.mark.parametrize("newest", ["1.23.6", "1.24.6", "1.25.5"])
 def test_control_planes_side_by_side_are_two_lines_apart_at_most(newest: str) -> None:
     assert canary_problems({"old": Version(1, 23), "new": Version.parse(newest)}) == []
 
@@ -165,3 +220,28 @@ def test_a_downgrade_is_told_what_runs(wanted: str) -> None:
         "Istio 1.24.6 runs, and an older istiod does not understand what a newer one and its CRDs have stored: set "
         "istioVersion to 1.24.6 or newer, or destroy the stack first"
     ]
+
+
+def test_what_is_newer_than_the_table_is_a_warning() -> None:
+    istio, kubernetes = uncertainties(istio=Version(1, 32), kubernetes=Version(1, 37))
+    assert istio.startswith(
+        "Istio 1.32.0 is newer than this program's table, which ends with 1.31: it is taken to need"
+    )
+    assert kubernetes.startswith("Kubernetes 1.37.0 is newer than this program's table, which ends with 1.36: ")
+    assert uncertainties(istio=Version(1, 31, 9), kubernetes=Version(1, 36, 9)) == []
+    # An older line's range is known, and its end is no matter of the table's age.
+    assert uncertainties(istio=Version(1, 29), kubernetes=Version(1, 37)) == []
+    assert uncertainties(istio=Version(1, 22), kubernetes=Version(1, 30)) == []
+
+
+@pytest.mark.parametrize(("running", "wanted"), [((1, 5, 1), (1, 4, 1)), ((1, 6, 1), (1, 5, 1))])
+def test_gateway_apis_policy_refuses_an_earlier_line(running: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    (found,) = gateway_api_problems(running=Version(*running), wanted=Version(*wanted))
+    assert found.startswith(f"Gateway API v{Version(*running)} is there, and its policy safe-upgrades.")
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted"), [((1, 6, 1), (1, 6)), ((1, 5, 1), (1, 6)), ((1, 4, 1), (1, 3)), ((1, 6), (1, 6))]
+)
+def test_gateway_apis_policy_lets_these_pass(running: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    assert gateway_api_problems(running=Version(*running), wanted=Version(*wanted)) == []

@@ -16,6 +16,6 @@ import (
 
 func main() {
 	// Each query passes through the plugins in this order.
-	dnsserver.Directives = []string{"reload", "health", "ready", "errors", "cache", "loadbalance", "kubernetes"}
+	dnsserver.Directives = []string{"reload", "health", "ready", "errors", "cache", "loadbalance", "kubernetes", nowhere}
 	coremain.Run()
 }

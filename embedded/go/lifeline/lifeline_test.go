@@ -18,26 +18,36 @@ import (
 	"google.golang.org/grpc"
 )
 
-// In the environment of the test's own binary, to be a plugin.
+// In the environment of the test's own binary, to be a plugin: the way in which it starts a child.
 const plays = "LIFELINE_TEST_PLAYS"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(plays) != "plugin" {
-		os.Exit(m.Run())
+	if how := os.Getenv(plays); how != "" {
+		playPlugin(how)
+		return
 	}
+	os.Exit(m.Run())
+}
+
+func playPlugin(how string) {
 	ctx, end := context.WithCancel(context.Background())
-	child := exec.Command("sleep", "1000") // as a library may start one: without Run
-	if err := child.Start(); err != nil {
+	child := exec.Command("sleep", "1000")
+	if how == "by Run" {
+		go func() { _ = Run(ctx, child) }()
+		for child.Process == nil {
+			time.Sleep(time.Millisecond)
+		}
+	} else if err := child.Start(); err != nil { // as a library may
 		panic(err)
 	}
 	fmt.Fprintln(os.Stderr, child.Process.Pid)
-	if err := Serve(func(*grpc.Server) {}, end); err != nil {
-		panic(err)
+	err := Serve(func(*grpc.Server) {}, func() {
+		fmt.Println("nobody reads this") // a plugin may write when its CLI is no more
+		end()
+	})
+	if err != nil || ctx.Err() == nil {
+		panic(fmt.Sprintf("%v, %v", err, ctx.Err()))
 	}
-	if ctx.Err() == nil {
-		panic("it was not ended")
-	}
-	_ = child.Wait()
 }
 
 // eventually fails the test if a condition does not come true.
@@ -74,6 +84,7 @@ func pidIn(t *testing.T, file string) int {
 		pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
 		return err == nil
 	})
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // should it be left
 	return pid
 }
 
@@ -137,7 +148,6 @@ func TestAFinishedCommandMayLeaveProcessesBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := pidIn(t, file)
-	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	cancel()
 	if !runs(t, pid) {
 		t.Fatal("it was ended")
@@ -145,14 +155,15 @@ func TestAFinishedCommandMayLeaveProcessesBehind(t *testing.T) {
 }
 
 // plugin starts the test's binary as the CLI starts a plugin, and returns the id of the child that it has started.
-func plugin(t *testing.T) (command *exec.Cmd, input io.Closer, child int) {
+// Nobody reads its outputs any more.
+func plugin(t *testing.T, how string) (command *exec.Cmd, input io.Closer, child int) {
 	t.Helper()
 	itself, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command = exec.Command(itself)
-	command.Env = append(os.Environ(), plays+"=plugin")
+	command.Env = append(os.Environ(), plays+"="+how)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	input, err = command.StdinPipe()
 	if err != nil {
@@ -171,7 +182,7 @@ func plugin(t *testing.T) (command *exec.Cmd, input io.Closer, child int) {
 	}
 	t.Cleanup(func() { Kill(command) })
 	for _, number := range []struct {
-		from io.Reader
+		from io.ReadCloser
 		to   *int
 	}{{stderr, &child}, {stdout, new(int)}} {
 		line, err := bufio.NewReader(number.from).ReadString('\n')
@@ -181,7 +192,11 @@ func plugin(t *testing.T) (command *exec.Cmd, input io.Closer, child int) {
 		if *number.to, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
 			t.Fatal(err)
 		}
+		if err := number.from.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	t.Cleanup(func() { _ = syscall.Kill(child, syscall.SIGKILL) }) // should it be left
 	return command, input, child
 }
 
@@ -192,10 +207,11 @@ func TestAPluginEndsWithWhatItHasStarted(t *testing.T) {
 		"its CLI has ended": func(_ *exec.Cmd, input io.Closer) error { return input.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			command, input, child := plugin(t)
+			command, input, child := plugin(t, "by a library")
 			if err := tell(command, input); err != nil {
 				t.Fatal(err)
 			}
+			eventually(t, "the plugin's end", func() bool { return !runs(t, command.Process.Pid) })
 			if err := command.Wait(); err != nil {
 				t.Fatal(err)
 			}

@@ -191,7 +191,7 @@ func TestAProgramEndsWithTheCallOrWithCancel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := started(t)
-			info := project(t, "echo $$ >$HERE/pid.part; mv $HERE/pid.part $HERE/pid; sleep 1000")
+			info := project(t, "echo $$ >$HERE/pid.part; mv $HERE/pid.part $HERE/pid; sleep 60")
 			ctx, giveUp := context.WithCancel(t.Context())
 			defer giveUp()
 			done := make(chan *pulumirpc.RunResponse, 1)
@@ -227,42 +227,6 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Fatalf("not within a minute: %s", what)
 }
 
-func TestTheInstalledSDKsNameTheirPlugins(t *testing.T) {
-	info := project(t, `for name in one two three; do echo $HERE/pulumi_$name/pulumi-plugin.json; done`)
-	for name, text := range map[string]string{
-		"one":   `{"resource": true, "name": "first", "version": "1.2.3"}`,
-		"two":   `{"resource": false}`,
-		"three": `{"resource": true, "version": "v2.0.0", "server": "s", "parameterization": {"name": "n", "version": "3.0.0", "value": "dg=="}}`,
-	} {
-		write(t, filepath.Join(info.GetRootDirectory(), "pulumi_"+name, "pulumi-plugin.json"), text)
-	}
-	response, err := started(t).GetRequiredPackages(t.Context(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, found := range response.GetPackages() {
-		base := found.GetParameterization()
-		got = append(got, fmt.Sprint(
-			found.GetKind(), found.GetName(), found.GetVersion(), found.GetServer(), base.GetName(), string(base.GetValue()),
-		))
-	}
-	if !slices.Equal(got, []string{"resourcefirstv1.2.3", "resourcethreev2.0.0snv"}) {
-		t.Fatalf("got %q", got)
-	}
-}
-
-func TestTheListOfSDKsIsWhatPythonCanImport(t *testing.T) {
-	client := started(t)
-	info := &pulumirpc.ProgramInfo{RootDirectory: t.TempDir()}
-	// With the Python on PATH, whose packages are not known here: it must answer, and read no folder of the program.
-	write(t, filepath.Join(info.GetRootDirectory(), "pulumi_mine", "pulumi-plugin.json"), `not JSON`)
-	t.Chdir(info.GetRootDirectory())
-	if _, err := client.GetRequiredPackages(t.Context(), &pulumirpc.GetRequiredPackagesRequest{Info: info}); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // received is all that a plugin's stream tells.
 func received(t *testing.T, client pulumirpc.LanguageRuntimeClient, request *pulumirpc.RunPluginRequest) (
 	stdout, stderr string, code int32,
@@ -290,6 +254,10 @@ func TestAPluginRunsInTheFolderOfItsUser(t *testing.T) {
 	info, user := project(t, `echo "$@"; pwd -P; echo "$A" >&2; exit 3`), t.TempDir()
 	folder := info.GetProgramDirectory()
 	write(t, filepath.Join(folder, "__main__.py"), "")
+	if err := os.Rename(filepath.Join(folder, "env"), filepath.Join(folder, "venv")); err != nil {
+		t.Fatal(err)
+	}
+	info.Options = nil // a plugin's environment has a name of its own then
 	stdout, stderr, code := received(t, started(t), &pulumirpc.RunPluginRequest{
 		Info: info, Kind: "resource", Pwd: user, Args: []string{"engine:1"}, Env: []string{"A=a"},
 	})
@@ -352,17 +320,26 @@ func installed(
 	}
 }
 
-func TestInstallingCreatesTheEnvironment(t *testing.T) {
+// unprepared is a project whose virtual environment is still to be created, by the Python on PATH; the Python of the
+// environment is a shell script.
+func unprepared(t *testing.T, python string) *pulumirpc.ProgramInfo {
+	t.Helper()
 	bin, info := t.TempDir(), project(t, "")
-	folder := info.GetProgramDirectory()
-	if err := os.RemoveAll(filepath.Join(folder, "env")); err != nil {
+	if err := os.RemoveAll(filepath.Join(info.GetRootDirectory(), "env")); err != nil {
 		t.Fatal(err)
 	}
-	// The Python on PATH creates an environment whose Python tells what it is asked to do.
+	write(t, filepath.Join(bin, "of-the-environment"), "#!/bin/sh\n"+python)
 	write(t, filepath.Join(bin, "python3"), `#!/bin/sh
-mkdir -p "$3/bin"; printf '#!/bin/sh\necho "asked: $*"\necho "aside" >&2\n' >"$3/bin/python"; chmod +x "$3/bin/python"`)
+mkdir -p "$3/bin"; cp "$(dirname "$0")/of-the-environment" "$3/bin/python"`)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	write(t, filepath.Join(folder, "requirements.txt"), "a")
+	write(t, filepath.Join(info.GetProgramDirectory(), "requirements.txt"), "a")
+	return info
+}
+
+func TestInstallingCreatesTheEnvironment(t *testing.T) {
+	info := unprepared(t, `echo "asked: $*"; echo "aside" >&2`)
+	folder := info.GetProgramDirectory()
+	write(t, filepath.Join(folder, "pyproject.toml"), "[project]\nname = \"a\"\n[build-system]\nbuild-backend = \"b\"\n")
 	told, err := installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info})
 	if err != nil {
 		t.Fatal(err)
@@ -375,15 +352,25 @@ mkdir -p "$3/bin"; printf '#!/bin/sh\necho "asked: $*"\necho "aside" >&2\n' >"$3
 	if strings.Contains(told, "install "+folder) {
 		t.Errorf("a program was installed as a package: %q", told)
 	}
-	write(t, filepath.Join(folder, "pyproject.toml"), "[project]\nname = \"a\"\n[build-system]\nbuild-backend = \"b\"\n")
 	told, err = installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info, IsPlugin: true})
 	if err != nil || !strings.Contains(told, "asked: -m pip install "+folder+"\n") {
 		t.Errorf("got %q, %v", told, err)
 	}
 }
 
+func TestAProgramGetsItsEnvironmentBeforeItRuns(t *testing.T) {
+	info := unprepared(t, "")
+	response, err := started(t).GetRequiredPackages(t.Context(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
+	if err != nil || len(response.GetPackages()) > 0 {
+		t.Fatalf("got %v, %v", response, err)
+	}
+	if _, err := os.Stat(filepath.Join(info.GetRootDirectory(), "env", "bin", "python")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAFailedInstallationIsAnError(t *testing.T) {
-	info := project(t, "echo no such package >&2; exit 1")
+	info := unprepared(t, "echo no such package >&2; exit 1")
 	if _, err := installed(t, started(t), &pulumirpc.InstallDependenciesRequest{Info: info}); err == nil ||
 		!strings.Contains(err.Error(), "no such package") {
 		t.Fatalf("got %v", err)
@@ -434,6 +421,30 @@ func TestAnEngineCanIntroduceItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := read(t, info, "words"); !strings.Contains(got, "--engine\nother:1\n") {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestAnAddedSDKIsRequiredAndImportable(t *testing.T) {
+	info := project(t, "")
+	folder := info.GetProgramDirectory()
+	write(t, filepath.Join(folder, "requirements.txt"), "pulumi\n")
+	request := &pulumirpc.LinkRequest{
+		Info: info, Packages: []*pulumirpc.LinkRequest_LinkDependency{{Path: "sdks/a"}},
+	}
+	client := started(t)
+	if _, err := client.Link(t.Context(), request); err == nil ||
+		!strings.Contains(err.Error(), folder+"/sdks/a has 0 modules") {
+		t.Fatalf("got %v", err)
+	}
+	write(t, filepath.Join(folder, "sdks", "a", "pulumi_a", "pulumi-plugin.json"), "{}")
+	for range 2 {
+		response, err := client.Link(t.Context(), request)
+		if err != nil || !strings.Contains(response.GetImportInstructions(), "import pulumi_a as a\n") {
+			t.Fatalf("got %v, %v", response, err)
+		}
+	}
+	if got := read(t, info, "requirements.txt"); got != "pulumi\nsdks/a\n" {
 		t.Fatalf("got %q", got)
 	}
 }

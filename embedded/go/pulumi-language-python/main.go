@@ -1,7 +1,8 @@
 // The language host for Python that stands in for Pulumi's own where that cannot be had.
 //
-// It answers what the CLI asks to run a program, a policy pack or a plugin written in Python, and to install what they
-// need. It writes no code: `pulumi convert`, `pulumi import` and SDKs for `pulumi package add` need Pulumi's own.
+// It runs programs, policy packs and plugins written in Python, installs what they need, and writes SDKs for `pulumi
+// package add`. It writes no programs: for `pulumi convert`, and the code that `pulumi import` proposes, Pulumi's own is
+// needed.
 package main
 
 import (

@@ -2,27 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
 )
 
 // Where a plugin's packages are unless its YAML says otherwise.
 const pluginEnvironment = "venv"
-
-// Prints the metadata of the Pulumi packages that a program can import, a file a line.
-const listPackages = `import pathlib, sys
-for folder in sys.path:
-    for file in sorted(pathlib.Path(folder).glob("*/pulumi-plugin.json")):
-        print(file)
-`
 
 // python is the toolchain that the options of a Pulumi.yaml, PulumiPolicy.yaml or PulumiPlugin.yaml name.
 func python(info *pulumirpc.ProgramInfo, isPlugin bool) (toolchain.Toolchain, error) {
@@ -71,7 +60,10 @@ func inEnvironment(command *exec.Cmd, variables ...string) {
 	command.Env = append(command.Env, variables...)
 }
 
-// GetRequiredPackages names the plugins of the SDKs that are installed for a program, once its environment is there.
+// GetRequiredPackages creates a program's virtual environment if it is not there yet, as the CLI expects of this call.
+//
+// It names no plugins, which the CLI would look for in vain: this host is used where nothing can be downloaded. The
+// engine finds those that are installed when the program asks for them.
 func (h *host) GetRequiredPackages(
 	ctx context.Context, request *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
@@ -82,58 +74,8 @@ func (h *host) GetRequiredPackages(
 		return nil, err
 	}
 	// The CLI shows what the host prints.
-	if err := tool.EnsureVenv(ctx, request.GetInfo().GetProgramDirectory(), false, true, os.Stdout, os.Stderr); err != nil {
-		return nil, err
-	}
-	command, err := tool.Command(ctx, "-I", "-c", listPackages)
-	if err != nil {
-		return nil, err
-	}
-	listed, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("Python does not tell which packages it has: %w", err)
-	}
-	response := &pulumirpc.GetRequiredPackagesResponse{}
-	for file := range strings.Lines(string(listed)) {
-		found, err := requiredPackage(strings.TrimSuffix(file, "\n"))
-		if err != nil {
-			return nil, err
-		}
-		if found != nil {
-			response.Packages = append(response.Packages, found)
-		}
-	}
-	return response, nil
-}
-
-// requiredPackage is what an SDK's metadata says of its plugin; nil if it has none.
-func requiredPackage(file string) (*pulumirpc.PackageDependency, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var metadata plugin.PulumiPluginJSON
-	if err := json.Unmarshal(content, &metadata); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if !metadata.Resource {
-		return nil, nil
-	}
-	found := &pulumirpc.PackageDependency{
-		Name: metadata.Name, Kind: "resource", Version: metadata.Version, Server: metadata.Server,
-	}
-	if found.Name == "" {
-		found.Name = strings.TrimPrefix(filepath.Base(filepath.Dir(file)), "pulumi_")
-	}
-	if found.Version != "" && !strings.HasPrefix(found.Version, "v") {
-		found.Version = "v" + found.Version
-	}
-	if base := metadata.Parameterization; base != nil {
-		found.Parameterization = &pulumirpc.PackageParameterization{
-			Name: base.Name, Version: base.Version, Value: base.Value,
-		}
-	}
-	return found, nil
+	err = tool.EnsureVenv(ctx, request.GetInfo().GetProgramDirectory(), false, true, os.Stdout, os.Stderr)
+	return &pulumirpc.GetRequiredPackagesResponse{}, err
 }
 
 func (h *host) GetProgramDependencies(

@@ -1,0 +1,26 @@
+// Nodekit is what the embedded node needs and Kubernetes has no program for: its certificates, a registry of the images
+// made on this machine, relays from the host's loopback, and addresses for Services of type LoadBalancer.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+var commands = map[string]func([]string) error{
+	"certificates":   certificates,
+	"load-balancers": loadBalancers,
+	"registry":       registry,
+	"relay":          relay,
+}
+
+func main() {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: nodekit certificates|load-balancers|registry|relay ...")
+		os.Exit(2)
+	}
+	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
+		fmt.Fprintf(os.Stderr, "nodekit %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,120 @@
+"""Which kind of node an embedded cluster has: a real one where the machine lets it, a simulated one elsewhere."""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from embedded.cluster import Cluster
+from embedded.errors import EmbeddedError
+from embedded.files import exclusively, write
+from embedded.node import obtain, probe
+from embedded.node.cluster import RealCluster
+from embedded.node.probe import Finding
+
+RECORD = "node"
+"""In a cluster's folder, the file that says which kind of node it has."""
+
+Say = Callable[[str], None]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Kind(StrEnum):
+    """What pods are: REAL ones run, and answer; SIMULATED ones only look as if."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+
+
+class AnyCluster(Protocol):
+    """What both kinds of clusters can do; see `Cluster`."""
+
+    root: Path
+    kubeconfig: Path
+    logs: Path
+
+    def start(self) -> bool:
+        """Bring it up, or find it up; whether it had to be started."""
+
+    def stop(self) -> None:
+        """End its processes; its data stays."""
+
+    def delete(self) -> None:
+        """End its processes and remove its data."""
+
+    def running(self) -> bool:
+        """Whether it is usable."""
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system."""
+
+
+def recorded(root: Path) -> Kind | None:
+    """The kind of the cluster that is in a folder; None where there is none."""
+    try:
+        return Kind((root / RECORD).read_text().strip())
+    except (FileNotFoundError, ValueError):
+        # Clusters of before there were real ones have no record.
+        return Kind.SIMULATED if (root / "etcd").exists() else None
+
+
+def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
+    """Decide which kind the cluster in a folder has, once and for all until it is deleted.
+
+    Args:
+        root: The cluster's folder.
+        wanted: The kind to insist on; None takes a real one where the machine can run it.
+        say: Receives, in one line, why a real one cannot be.
+
+    Raises:
+        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that is wanted.
+    """
+    before = recorded(root)
+    if before and wanted and before is not wanted:
+        message = f"The embedded cluster in {root} has a {before} node: delete it before it can have a {wanted} one."
+        raise EmbeddedError(message)
+    kind = before or wanted or Kind.REAL
+    if kind is Kind.REAL and (found := findings(root, say)):
+        told = "; ".join(map(str, found))
+        if before or wanted:
+            message = f"A real node cannot run here: {told}."
+            raise EmbeddedError(message)
+        say(f"Pods are simulated, as a real node cannot run here: {told}")
+        kind = Kind.SIMULATED
+    with exclusively(root):
+        write(root / RECORD, f"{kind}\n")
+    return kind
+
+
+def findings(root: Path, say: Say = _say) -> list[Finding]:
+    """All that stands in the way of a real node on this machine; gets nft, should it be missing."""
+    if found := probe.machine():
+        return found
+    try:
+        nft, libraries = obtain.find_nft(say)
+    except EmbeddedError as reason:
+        told = str(reason).rstrip(".")
+        return [Finding(what=f"there is no nft: {told}", remedy="install the package nftables, version 1.0.1 or newer")]
+    return probe.kernel(root, nft, libraries)
+
+
+def cluster(root: Path, kind: Kind | None = None, say: Say = _say) -> AnyCluster:
+    """The cluster in a folder.
+
+    Args:
+        root: Its folder.
+        kind: What `choose` has said; by default the kind of the cluster that is there.
+        say: Receives progress.
+    """
+    kind = kind or recorded(root)
+    return RealCluster(root, say=say) if kind is Kind.REAL else Cluster(root, say=say)
+
+
+def delete(root: Path, say: Say = _say) -> None:
+    """Delete the cluster in a folder, so that its next one may be of either kind."""
+    cluster(root, say=say).delete()
+    (root / RECORD).unlink(missing_ok=True)

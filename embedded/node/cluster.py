@@ -1,0 +1,284 @@
+"""The embedded cluster with a real node, as the host sees it: started, stopped, removed."""
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from embedded import loopback, process
+from embedded.access import DEFAULT_ROOT, kubeconfig
+from embedded.errors import EmbeddedError
+from embedded.files import exclusively, tail, write
+from embedded.images import build
+from embedded.images.load import load
+from embedded.loopback import Api
+from embedded.node import certificates, cgroups, obtain, programs, relays
+from embedded.node.addresses import CONTAINERD, NODE
+from embedded.node.namespaces import UNSHARE
+from embedded.node.parts import Parts
+from embedded.node.settings import Places, Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+FOLDERS = (
+    "certificates",
+    "configuration",
+    "containerd",
+    "etcd",
+    "images",
+    "kubelet",
+    "loaded",
+    "logs",
+    "secrets",
+    "tmp",
+)
+"""Everything of the cluster in its folder, but for a few files."""
+
+START_TIMEOUT = 300.0
+"""Seconds; a start takes about 8 on an idle machine."""
+
+FREE_SPACE_NEEDED = 1 << 30
+"""Bytes: the images take 0.3 GB, unpacked as much again."""
+
+POLL = 0.05
+"""Seconds."""
+
+Say = Callable[[str], None]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class RealCluster:
+    """An embedded cluster whose pods run. It lives in one folder and outlives the program that started it."""
+
+    def __init__(
+        self,
+        root: Path = DEFAULT_ROOT,
+        *,
+        parts: Parts | None = None,
+        images: Path | None = None,
+        say: Say = _say,
+    ) -> None:
+        """Describe a cluster; nothing happens yet.
+
+        Args:
+            root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
+            parts: The programs; obtained by default when the cluster is started.
+            images: Folder of the OCI image layout that pulls are answered from; the cluster keeps what it has of it.
+                Made by default when the cluster is started.
+            say: Receives progress, a line at a time; standard error by default.
+        """
+        self.root = root.resolve()
+        self.kubeconfig = self.root / "kubeconfig"
+        self.logs = self.root / "logs"
+        self._say = say
+        self._images = images
+        self._process = self.root / "process"
+        self._lock: int | None = None
+        self._ports = self.root / "ports.json"
+        self._parts = parts
+        self._places = Places(root=self.root)
+        self._cgroup = cgroups.name_for(self.root)
+
+    def start(self) -> bool:
+        """Bring the cluster up, or find it up; return whether it had to be started.
+
+        When this returns, the node is Ready, DNS answers and the namespace `default` has its ServiceAccount.
+
+        Raises:
+            Unreachable: Something is not built yet and cannot be downloaded.
+            EmbeddedError: A program ended again and again or the start took too long (the message quotes the log), the
+                kernel refuses something, or the disk is full.
+        """
+        with exclusively(self.root) as self._lock:
+            if self.running():
+                self._write_kubeconfig()
+                self._say(f"The embedded cluster already runs: {self.kubeconfig}")
+                return False
+            self._check_space()
+            parts = self._parts or obtain.parts(self._say)
+            images = self._images or obtain.images(parts, self._say)
+            began = time.monotonic()
+            self._end()
+            try:
+                self._launch(parts, images)
+            except BaseException:
+                self._end()
+                raise
+            self._say(f"The embedded cluster is up after {time.monotonic() - began:.1f} s: {self.kubeconfig}")
+            return True
+
+    def stop(self) -> None:
+        """End everything that runs in the cluster; its data stays for the next start."""
+        if self.root.exists():
+            with exclusively(self.root) as self._lock:
+                self._end()
+
+    def delete(self) -> None:
+        """Stop and remove everything the cluster has written, except what others put into its folder."""
+        if not self.root.exists():
+            return
+        with exclusively(self.root) as self._lock:
+            self._end()
+            for name in FOLDERS:
+                if (self.root / name).exists():
+                    shutil.rmtree(self.root / name)
+            for file in (self.kubeconfig, self._ports, self._places.published, self._settings_file):
+                file.unlink(missing_ok=True)
+
+    def running(self) -> bool:
+        """Whether the cluster is usable: the API server answers through the relay and the node is Ready."""
+        if not process.alive(process.recorded(self._process)) or not self._status().get("ready"):
+            return False
+        status, node = self._api().request("GET", f"/api/v1/nodes/{NODE}")
+        conditions = node["status"].get("conditions", []) if status == 200 else []
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def load(self, image: str) -> list[str]:
+        """Add an image to those that pods can use; return its names.
+
+        Args:
+            image: An archive, as `docker save` writes it, or a name that the machine's Docker knows.
+
+        Raises:
+            EmbeddedError: There is no such image, or no cluster.
+        """
+        if not self.running():
+            message = f"The embedded cluster in {self.root} does not run: start it before loading images."
+            raise EmbeddedError(message)
+        names = load(image, self._places.loaded)
+        for name in names:
+            # A pod that pulls only what is missing is to get this one, and not another of the same name.
+            self._ctr("images", "remove", name)
+        return names
+
+    def _ctr(self, *words: str) -> None:
+        """Run containerd's own client against the node's containerd."""
+        starter = process.recorded(self._process)
+        settings = Settings.read(self._settings_file)
+        if starter is None:
+            return
+        (first,) = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
+        seen_from_here = f"/proc/{first}/root{CONTAINERD}"
+        command = [str(settings.parts.node / "ctr"), f"--address={seen_from_here}", "--namespace=k8s.io", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
+            raise EmbeddedError(message)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        return loopback.identity(self._api() if self._ports.exists() else None, self.root)
+
+    def publish(self, services: Iterable[tuple[str, str]]) -> None:
+        """Let the host reach Services: `address` leads to the first of them that exists and answers.
+
+        Args:
+            services: Namespace and name; looked up anew for each connection, so they need not exist yet.
+        """
+        write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
+
+    def address(self, relay: str) -> str:
+        """Where on the host a relay listens, such as 127.0.0.1:41234.
+
+        Args:
+            relay: ``api``, ``http`` (port 80 of what is published) or ``https`` (port 443).
+        """
+        return f"127.0.0.1:{relays.ports(self._ports)[relay]}"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.root / "settings.json"
+
+    def _launch(self, parts: Parts, images: Path) -> None:
+        self.root.chmod(0o700)
+        for name in ("configuration", "logs", "secrets", "tmp"):
+            (self.root / name).mkdir(exist_ok=True)
+        if build.link(images, self._places.images) and (self.root / "containerd").exists():
+            # It has images of the same names that are not the same: all are pulled anew.
+            shutil.rmtree(self.root / "containerd")
+        certificates.ensure(self._places.certificates, parts.node / "nodekit")
+        if not self._places.tokens.exists():
+            write(self._places.tokens, f"{secrets.token_urlsafe(32)},embedded,embedded,system:masters\n")
+        cgroups.create(self._cgroup)
+        with relays.listening(programs.RELAYED, self._ports) as listeners:
+            descriptors = {name: listener.fileno() for name, listener in listeners.items()}
+            settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
+            settings.write(self._settings_file)
+            process.spawn(
+                [*UNSHARE, sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)],
+                pid_file=self._process,
+                log=self.logs / "node.log",
+                environment=process.environment(PYTHONPATH=str(PROJECT)),
+                held=self._lock,
+                descriptors=tuple(descriptors.values()),
+            )
+        self._write_kubeconfig()
+        self._wait()
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < FREE_SPACE_NEEDED:
+            message = (
+                f"The embedded cluster needs {FREE_SPACE_NEEDED >> 20} MB in {self.root}, where only {free >> 20} MB "
+                "are free: make room there."
+            )
+            raise EmbeddedError(message)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        recorded = process.recorded(self._process)
+        while not (status := self._status()).get("ready"):
+            if failure := status.get("failed"):
+                raise self._failed(str(failure))
+            if not process.alive(recorded):
+                raise self._failed("its first process ended")
+            if time.monotonic() > deadline:
+                raise self._failed(f"after {START_TIMEOUT:.0f} s it still waited until {status.get('step')}")
+            time.sleep(POLL)
+
+    def _failed(self, reason: str) -> EmbeddedError:
+        name = reason.partition(" ")[0]
+        log = self.logs / f"{name}.log"
+        if not log.exists():
+            log = self.logs / "node.log"
+        return EmbeddedError(
+            f"The embedded cluster did not come up: {reason}. {log} ends with: {tail(log, 3)}. Put that right, or "
+            "remove the cluster and its data, then try again."
+        )
+
+    def _end(self) -> None:
+        """End the one process that all others end with, and whatever else is in the cluster's cgroup."""
+        if recorded := process.recorded(self._process):
+            process.stop([recorded], 0)
+        try:
+            cgroups.clear(self._cgroup)
+        except cgroups.CgroupError as error:
+            raise EmbeddedError(str(error)) from error
+        for file in (self._process, self._places.status):
+            file.unlink(missing_ok=True)
+
+    def _status(self) -> dict[str, object]:
+        try:
+            content = json.loads(self._places.status.read_text())
+        except FileNotFoundError:
+            return {}
+        return dict(content)
+
+    def _write_kubeconfig(self) -> None:
+        api = self._api()
+        write(self.kubeconfig, kubeconfig(api.port, api.certificate.read_bytes(), api.token))
+
+    def _api(self) -> Api:
+        token = self._places.tokens.read_text().partition(",")[0]
+        certificate = self._places.certificates / f"{certificates.AUTHORITY}.crt"
+        return Api(port=relays.ports(self._ports)["api"], certificate=certificate, token=token)

@@ -1,0 +1,57 @@
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embedded.images.contents import CLIENT
+
+PATIENCE = "180s"
+
+
+class Kubectl:
+    """The kubectl of the same version as the cluster, on the cluster."""
+
+    def __init__(self, binary: Path, kubeconfig: Path) -> None:
+        self.command = [str(binary), f"--kubeconfig={kubeconfig}"]
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """What the command prints; an AssertionError with its words where it fails."""
+        done = self.tried(*words, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def tried(self, *words: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([*self.command, *words], input=stdin, capture_output=True, text=True, check=False)
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--output=json"))
+
+    def apply(self, manifest: str) -> None:
+        self("apply", "--filename=-", stdin=manifest)
+
+    @contextmanager
+    def forwarded(self, *words: str) -> Iterator[int]:
+        """A port of the host's loopback that leads to a pod's, through API server, kubelet and containerd."""
+        *target, port = words
+        command = [*self.command, "port-forward", *target, f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout
+            line = running.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            assert found, line
+            yield int(found[1])
+            running.kill()
+
+    def run_client(self, name: str) -> None:
+        """Run a pod that sends requests, and wait until it can."""
+        self("run", name, f"--image={CLIENT}", "--image-pull-policy=IfNotPresent", "--grace-period=1")
+        self("wait", "--for=condition=Ready", f"pod/{name}", f"--timeout={PATIENCE}")
+
+    def get(self, client: str, *words: str) -> dict[str, Any]:
+        """The outcome of one request from inside the cluster, by the client's options and URL."""
+        (line,) = self("exec", client, "--", "bookinfo", "get", *words).splitlines()
+        outcome: dict[str, Any] = json.loads(line)
+        return outcome

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from embedded import kinds
+from embedded.cluster import Cluster
+from embedded.errors import EmbeddedError
+from embedded.kinds import Kind
+from embedded.node import obtain, probe
+from embedded.node.cluster import RealCluster
+from embedded.node.probe import Finding
+
+NO_ROOT = Finding(what="mounts need root", remedy="run it as root")
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "findings", lambda *_: [])
+
+
+@pytest.fixture
+def unable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "findings", lambda *_: [NO_ROOT])
+
+
+@pytest.mark.usefixtures("able")
+def test_a_machine_that_can_gets_a_real_node(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert kinds.choose(tmp_path / "root", say=said.append) is Kind.REAL
+    assert said == []
+    assert isinstance(kinds.cluster(tmp_path / "root"), RealCluster)
+
+
+@pytest.mark.usefixtures("unable")
+def test_a_machine_that_cannot_gets_simulated_pods_and_one_line_that_says_why(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert kinds.choose(tmp_path / "root", say=said.append) is Kind.SIMULATED
+    assert said == ["Pods are simulated, as a real node cannot run here: mounts need root (run it as root)"]
+    assert isinstance(kinds.cluster(tmp_path / "root"), Cluster)
+
+
+@pytest.mark.usefixtures("able")
+def test_a_cluster_keeps_its_kind_until_it_is_deleted(tmp_path: Path) -> None:
+    assert kinds.choose(tmp_path, Kind.SIMULATED) is Kind.SIMULATED
+    assert kinds.choose(tmp_path) is Kind.SIMULATED
+    with pytest.raises(EmbeddedError, match="has a simulated node: delete it before it can have a real one"):
+        kinds.choose(tmp_path, Kind.REAL)
+    kinds.delete(tmp_path)
+    assert kinds.recorded(tmp_path) is None
+    assert kinds.choose(tmp_path) is Kind.REAL
+
+
+@pytest.mark.usefixtures("unable")
+def test_who_insists_on_a_real_node_is_told_why_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedError, match=r"A real node cannot run here: mounts need root \(run it as root\)\."):
+        kinds.choose(tmp_path, Kind.REAL)
+    assert kinds.recorded(tmp_path) is None
+
+
+@pytest.mark.usefixtures("unable")
+def test_a_real_cluster_does_not_become_a_simulated_one(tmp_path: Path) -> None:
+    (tmp_path / kinds.RECORD).write_text("real\n")
+    with pytest.raises(EmbeddedError, match="A real node cannot run here"):
+        kinds.choose(tmp_path)
+    assert kinds.recorded(tmp_path) is Kind.REAL
+
+
+@pytest.mark.usefixtures("able")
+def test_a_cluster_of_before_there_were_real_ones_is_a_simulated_one(tmp_path: Path) -> None:
+    (tmp_path / "etcd").mkdir()
+    assert kinds.choose(tmp_path) is Kind.SIMULATED
+
+
+def test_nothing_is_downloaded_for_a_machine_that_cannot_anyway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "machine", lambda: [NO_ROOT])
+    monkeypatch.delattr(obtain, "find_nft")
+    assert kinds.findings(tmp_path) == [NO_ROOT]
+
+
+def test_a_machine_without_nft_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise EmbeddedError("this system has no apt-get.")
+
+    monkeypatch.setattr(probe, "machine", list)
+    monkeypatch.setattr(obtain, "find_nft", refuse)
+    (finding,) = kinds.findings(tmp_path)
+    assert finding.what == "there is no nft: this system has no apt-get"
+    assert "nftables" in finding.remedy
