@@ -66,5 +66,5 @@ def test_what_cannot_be_built_is_told_in_the_builders_words(tmp_path: Path, monk
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "1.0.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     monkeypatch.setattr(distribution, "refuse_released", lambda *_: None)
-    with pytest.raises(UserError, match="git -C .* failed: fatal: not a git repository"):
+    with pytest.raises(UserError, match=r"git -C .* failed: fatal: not a git repository"):
         distribution.build(tmp_path, tmp_path / "dist")
