@@ -75,21 +75,39 @@ def kube(cluster: Cluster) -> Iterator[Kube]:
     wait_until("what was there before and nothing else", lambda: set(objects(api)) == before, 60)
 
 
+@pytest.fixture
+def started(kube: Kube) -> Iterator[list[Example]]:  # noqa: ARG001 which is as it was once all are gone
+    """The programs that a test has brought up; in the end they are gone, however the test went."""
+    examples: list[Example] = []
+    yield examples
+    for example in examples:
+        example.run("destroy", "--yes", "--skip-preview")
+
+
 def elsewhere(example: Example, repository: Path, folder: Path) -> Example:
     """The same program on another machine, where every folder is another."""
     shutil.copytree(repository, folder / "checkout", symlinks=True)
     python = folder / "checkout" / "components" / ".venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", "-e", "..", folder=folder / "checkout" / "components")
     (folder / "home").mkdir()
-    return replace(example, folder=folder / "checkout" / "examples" / example.folder.name, home=folder / "home")
+    other = replace(example, folder=folder / "checkout" / "examples" / example.folder.name, home=folder / "home")
+    other.select()
+    return other
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_a_program_brings_up_a_mesh_that_another_machine_updates_and_destroys(
-    language: str, examples: dict[str, Example], settings: dict[str, str], kube: Kube, repository: Path, tmp_path: Path
+    language: str,
+    examples: dict[str, Example],
+    settings: dict[str, str],
+    kube: Kube,
+    started: list[Example],
+    repository: Path,
+    tmp_path: Path,
 ) -> None:
     example = examples[language]
     example.configure(settings)
+    started.append(example)
     outputs = example.up()
     assert outputs["istioVersion"] == "1.23.0"
     assert len(outputs["pods"]) == 6
@@ -121,10 +139,11 @@ def small(example: Example, folder: Path, resource: Mapping[str, object], output
 
 
 def test_an_istio_that_is_there_is_used_and_left_as_it_is(
-    examples: dict[str, Example], settings: dict[str, str], kube: Kube, tmp_path: Path
+    examples: dict[str, Example], settings: dict[str, str], kube: Kube, started: list[Example], tmp_path: Path
 ) -> None:
     owners = examples["python"]
     owners.configure(settings)
+    started.append(owners)
     owners.up()
     resource = {"type": "istio-minikube:IstioBase", "properties": {"existing": True}}
     outputs = {"version": "${it.version}", "namespace": "${it.namespace}"}
@@ -135,7 +154,6 @@ def test_an_istio_that_is_there_is_used_and_left_as_it_is(
     theirs.run("destroy", "--yes", "--skip-preview")
     after = kube.get(ISTIOD)["metadata"]
     assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
-    owners.run("destroy", "--yes", "--skip-preview")
 
 
 def test_what_a_component_refuses_is_told_in_one_paragraph(
