@@ -9,12 +9,13 @@ READY := .venv/.ready
 OPERATIONS := $(PY) -m operations
 OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status shell test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status shell tunnel test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -m operations.systems
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=..." >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version) (once, about a minute)"
@@ -46,6 +47,9 @@ status: $(READY) ## Show the cluster's pods and the stack's outputs
 shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
 	@$(OPERATIONS) shell $(OF_STACK)
 
+tunnel: $(READY) ## Give the LoadBalancers of the stack's minikube an address and show the page's, until Ctrl-C
+	@$(OPERATIONS) tunnel $(OF_STACK)
+
 test: lint ## Everything: format, types, unit, embedded and engine tests
 	@$(PY) -m pytest tests
 
@@ -70,7 +74,7 @@ PREVIEWED ?= dev staging prod
 RENDER ?=
 # The folder of a stack's manifests.
 STACK_OUT = $(OUT)/$(or $(STACK),dev)
-.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
+.PHONY: render render-diff policy policy-pack graph graph-check reference distribution workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of the stack into .rendered/STACK (RENDER=--stand-ins: offline)
 	@$(OPERATIONS) render --stack $(or $(STACK),dev) --out $(STACK_OUT) $(RENDER)
@@ -93,6 +97,12 @@ graph: $(READY) ## Draw the stack's components, and the table of keys, into READ
 
 graph-check: $(READY)
 	@$(OPERATIONS) graph --stack dev --check >/dev/null
+
+reference: $(READY) ## Write docs/components.md from the components' docstrings
+	@$(OPERATIONS) reference
+
+distribution: $(READY) ## Build the components' wheel and source archive into dist/
+	@$(OPERATIONS) distribution
 
 workflows: $(READY)
 	@$(OPERATIONS) workflows

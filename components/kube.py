@@ -29,6 +29,19 @@ MERGE = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+def listing(api_version: str, kind: str, namespace: str = "") -> str:
+    """The path of every object of a kind, in one namespace where it is given."""
+    # As Kubernetes guesses it, which holds for every kind of this project: policies, but gateways.
+    word = kind.lower()
+    plural = f"{word[:-1]}ies" if word.endswith("y") and word[-2] not in "aeiou" else f"{word}s"
+    return f"{api_path(api_version)}{f'/namespaces/{namespace}' if namespace else ''}/{plural}"
+
+
+def api_path(api_version: str) -> str:
+    """The path of an API group's version, such as ``/apis/apps/v1``."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
 class KubeError(Exception):
     """One paragraph: which file, context or server, and what is wrong with it."""
 
@@ -135,6 +148,15 @@ class Kube:
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """The metadata of every object under a path."""
         return [item["metadata"] for item in self.get(path, METADATA_ONLY)["items"] or ()]
+
+    def served_metadata(self, path: str) -> list[dict[str, Any]]:
+        """The same, and nothing where the API server does not serve that kind."""
+        try:
+            return self.metadata(path)
+        except RefusedError as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return []
+            raise
 
     def delete(self, path: str) -> bool:
         """DELETE a path, and in the background what it owns; whether it was there."""

@@ -51,11 +51,17 @@ def provider_arguments(kubeconfig: str, context: str) -> dict[str, Any]:
     return {"kubeconfig": text, "context": context}
 
 
+def shell_path(path: str) -> str:
+    """A path as a shell word, in which a leading ``~`` is still the home folder."""
+    home, slash, rest = path.partition("/")
+    return f"{home}{slash}{shlex.quote(rest)}" if home == "~" and rest else shlex.quote(path)
+
+
 def kubectl(kubeconfig: str, context: str) -> str:
     """How a person calls kubectl on one context of a kubeconfig; what kubectl finds by itself need not be said."""
     if kubeconfig == IN_CLUSTER:
         return "kubectl"
-    file = "" if kubeconfig in (DEFAULT, FROM_ENVIRONMENT) else f" --kubeconfig {shlex.quote(kubeconfig)}"
+    file = "" if kubeconfig in (DEFAULT, FROM_ENVIRONMENT) else f" --kubeconfig {shell_path(kubeconfig)}"
     return f"kubectl{file} --context {shlex.quote(context)}"
 
 

@@ -13,6 +13,7 @@ R = TypeVar("R", bound=pulumi.CustomResource)
 # The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
+
 # In the environment of a Command that applies objects: the shell command that prints them as YAML, for whoever renders
 # the program or compares it with the cluster.
 SHOWS_OBJECTS = "SHOWS_OBJECTS"

@@ -10,6 +10,9 @@ import pulumi
 from .python import program
 
 LABEL = "istio-minikube/stack"
+# In the environment of an update that may take over objects which are there and not in its state. Pulumi's own:
+# https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/ (upsertExistingObjects)
+UPSERTS = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE, ADOPT, BUNDLE = map(program, ("crds", "adopt", "bundle"))
 

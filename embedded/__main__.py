@@ -1,7 +1,8 @@
 """Starts, stops and deletes an embedded cluster, for a person and for a pulumi-command `local.Command`.
 
-`start` prints `{"created": BOOL}`, and `delete` reads it back from PULUMI_COMMAND_STDOUT, where pulumi-command puts
-what the previous run printed: a cluster that ran before is left alone.
+`start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
+where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone
+is not silently replaced.
 """
 
 import argparse
@@ -94,12 +95,22 @@ def probe(root: Path) -> int:
 
 
 def start(root: Path, node: Kind | None) -> None:
-    """Start the cluster where it does not run, and print whether this stack created it."""
+    """Start the cluster where it does not run, and print whether this stack created it.
+
+    Raises:
+        EmbeddedError: it cannot be started, or the one of the stack's last update is gone.
+    """
+    if os.environ.get(PREVIOUS) and not (root / "kubeconfig").exists():
+        raise EmbeddedError(
+            f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
+            "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
+        )
     cluster = kinds.cluster(root, kinds.choose(root, node))
     adopted = cluster.running()
     if not adopted:
         cluster.start()
-    print(json.dumps({"created": not adopted if PREVIOUS not in os.environ else was_created() or not adopted}))
+    created = not adopted if PREVIOUS not in os.environ else was_created() or not adopted
+    print(json.dumps({"created": created, "cluster": cluster.identity()}))
 
 
 def stop(root: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from embedded import process, toolchain
+from embedded import loopback, process, toolchain
 from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, tail, write
@@ -143,6 +143,15 @@ class Cluster:
             return False
         api = self._api(ports)
         return node_is_ready(api) and has_default_account(api)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        ports = self._ports()
+        return loopback.identity(self._api(ports) if ports else None, self.root)
 
     def _launch(self, tools: Path) -> None:
         self.root.chmod(0o700)

@@ -8,8 +8,13 @@ import http.client
 import json
 import ssl
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+from embedded.errors import EmbeddedError
+
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +54,15 @@ class Api:
             return answer.status, json.loads(text)
         except json.JSONDecodeError:
             return answer.status, text
+
+
+def identity(api: Api | None, root: Path) -> str:
+    """The UID of the namespace kube-system of the cluster in ``root``.
+
+    Raises:
+        EmbeddedError: There is no API server, or it does not answer.
+    """
+    status, namespace = api.request("GET", KUBE_SYSTEM) if api else (0, None)
+    if status != HTTPStatus.OK or not isinstance(namespace, dict):
+        raise EmbeddedError(f"The embedded cluster in {root} does not answer. Start it, and try again.")
+    return str(namespace["metadata"]["uid"])

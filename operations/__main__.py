@@ -1,8 +1,14 @@
 """``python -m operations COMMAND``: what a person or CI runs around the program; `make` has a target for each."""
 
+import sys
+
+from operations import systems
+
+# Before the imports below, which need modules that only Unix has.
+systems.require(sys.platform)
+
 import argparse
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +20,7 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, doctor, shell, stacks, status, vendor
+from operations import actionlint, deploy, distribution, doctor, reference, shell, stacks, status, tunnel, vendor
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -53,7 +59,7 @@ def find_drift(options: argparse.Namespace) -> None:
     """Show what in the stack's cluster is not as the program says."""
     console = Console(highlight=False)
     overrides = dict(options.config)
-    stacks.prepare(options.stack, overrides)
+    stacks.prepare_existing(options.stack, overrides)
     with console.status(f"Comparing stack {options.stack} with its cluster"):
         api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
     for each in found:
@@ -100,6 +106,17 @@ def draw(options: argparse.Namespace) -> None:
     print(readme.update(options.stack, check=options.check))
 
 
+def write_reference(_: argparse.Namespace) -> None:
+    """Write docs/components.md from the components' docstrings."""
+    reference.write()
+
+
+def distribute(_: argparse.Namespace) -> None:
+    """Build the package's wheel and source archive into dist/."""
+    for file in distribution.build():
+        print(file)
+
+
 def preview_base(options: argparse.Namespace) -> None:
     """Bring stack embedded up as it is at a commit, for preview-head."""
     compare.up_at(options.base)
@@ -128,6 +145,12 @@ def examine(options: argparse.Namespace) -> int:
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
+def open_tunnel(options: argparse.Namespace) -> None:
+    """Give the LoadBalancers of the stack's minikube an address, until Ctrl-C."""
+    stacks.prepare_existing(options.stack)
+    tunnel.run(settings_of(options.stack))
+
+
 def open_shell(options: argparse.Namespace) -> int:
     """Open a shell in which pulumi, kubectl and helm are those of the stack; or run COMMAND in it."""
     return shell.run(options.stack, options.words)
@@ -146,6 +169,7 @@ STACK_COMMANDS: dict[str, Command] = {
     "drift": find_drift,
     "status": show_status,
     "shell": open_shell,
+    "tunnel": open_tunnel,
     "doctor": examine,
     "vendor": fetch,
     "render": write_manifests,
@@ -158,6 +182,8 @@ OTHER_COMMANDS: dict[str, Command] = {
     "preview-head": preview_head,
     "comment": comment,
     "workflows": lint_workflows,
+    "reference": write_reference,
+    "distribution": distribute,
 }
 
 

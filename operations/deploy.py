@@ -2,37 +2,58 @@
 
 from collections.abc import Mapping
 
-from operations import engine, pulumi_cli, recover, stacks, status
+from operations import engine, lost, pulumi_cli, recover, stacks, status, tunnel
+from operations.lost import Stack
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
 
 
-def cli_for(stack: str, overrides: Mapping[str, str] | None = None, *, policies: bool = False) -> Cli:
+def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> Stack:
+    """The stack, with its cluster and charts prepared."""
+    there = stacks.prepare(stack, overrides, start=start)
+    cli = Cli(engine=engine.find(), stack=stack, state=pulumi_cli.STATE, policies=policies)
+    return Stack(cli=cli, settings=settings_of(stack, overrides), overrides=overrides, there=there)
+
+
+def cli_for(stack: str, overrides: Mapping[str, str] | None = None) -> Cli:
     """The CLI on a stack whose cluster and charts are prepared."""
-    stacks.prepare(stack, overrides)
-    return Cli(engine=engine.find(), stack=stack, state=pulumi_cli.STATE, policies=policies)
+    return _ready(stack, overrides or {}).cli
 
 
 def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
     """Bring the stack up, then show its pods and outputs."""
-    cli = cli_for(stack, overrides, policies=policies)
-    outputs = cli.up(overrides)
-    status.show(settings_of(stack, overrides), outputs)
+    ready = _ready(stack, overrides, policies=policies)
+    if ready.there:
+        lost.forget(ready)
+    else:
+        lost.refuse(ready)
+    outputs = ready.cli.up(overrides)
+    status.show(ready.settings, outputs)
     if address := stacks.page(stack):
         print(f"Bookinfo: {address}")
+    if note := tunnel.note(ready.settings):
+        print(note)
 
 
 def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
     """Show what ``up`` would change."""
-    cli_for(stack, overrides, policies=policies).preview(overrides)
+    ready = _ready(stack, overrides, policies=policies, start=False)
+    lost.refuse(ready)
+    ready.cli.preview(overrides)
 
 
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:
     """Remove what ``up`` created, and nothing else."""
-    cli_for(stack, overrides).destroy()
+    ready = _ready(stack, overrides)
+    if not ready.there:
+        lost.forget(ready)
+    ready.cli.destroy()
 
 
 def recover_stack(stack: str, overrides: Mapping[str, str]) -> None:
     """Put right what an ``up`` that was killed has left, for the next one."""
-    cli = cli_for(stack, overrides)
-    recover.recover(cli, settings_of(stack, overrides), overrides, releases_of(stack, overrides))
+    ready = _ready(stack, overrides)
+    if lost.forget(ready, unlock=True):
+        print("Now run `up`, which creates all anew")
+        return
+    recover.recover(ready.cli, ready.settings, overrides, releases_of(stack, overrides))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from components.kube import Kube, KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import reachability
+from operations import minikube, reachability
 from operations.manifests.declared import settings_of
 
 TIMEOUT_SECONDS = 20
@@ -73,6 +73,7 @@ def obstacles(
     *,
     python: tuple[int, ...],
     can_build: Callable[[], bool],
+    no_driver: Callable[[], str],
 ) -> list[str]:
     """Why ``make up`` of the stack could not work at all; empty where it can.
 
@@ -81,6 +82,7 @@ def obstacles(
         found: version by command, as version_of gives it.
         python: this Python's version.
         can_build: whether the embedded cluster is built, or Go is there to build it; asked only where it matters.
+        no_driver: why minikube would not start the profile, if it would not; asked only where it matters.
     """
     blocked = []
     if python < MINIMUM_PYTHON:
@@ -92,6 +94,8 @@ def obstacles(
             blocked.append(str(error))
     elif settings["clusterMode"] == "minikube" and not found["minikube"]:
         blocked.append("the stack starts minikube, which is not on PATH: install it, or use STACK=embedded")
+    elif settings["clusterMode"] == "minikube" and (reason := no_driver()):
+        blocked.append(f"minikube would not start profile {settings['minikubeProfile']}: {reason}")
     elif settings["clusterMode"] == "embedded" and not can_build():
         blocked.append("neither Go nor PyPI are there, to build the embedded cluster: install Go, or minikube")
     return blocked
@@ -115,7 +119,13 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
     """
     settings = settings_of(stack)
     found = {tool.name: version_of(tool) for tool in TOOLS}
-    blocked = obstacles(settings, found, python=sys.version_info[:2], can_build=can_build)
+    blocked = obstacles(
+        settings,
+        found,
+        python=sys.version_info[:2],
+        can_build=can_build,
+        no_driver=lambda: minikube.obstacle(settings),
+    )
     cluster = cluster_of(settings)
     answers = reachability.of_stack(stack) if online else []
     blocked += [f"{answer.address.url} does not answer" for answer in answers if answer.blocks]

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from components.commands import UserError
+from components.ownership import UPSERTS
 from operations.engine import Engine
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,8 @@ class Cli:
             UserError: the CLI failed; it has said why.
         """
         self.select(overrides)
-        words = ("up", "--yes", "--skip-preview", *self._policy_words)
+        # Outputs are shown afterwards, and no dots are needed where each resource has its lines.
+        words = ("up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs", *self._policy_words)
         self.run(*words, quiet=quiet, variables=self._upsert(overrides))
         self._recovered.unlink(missing_ok=True)
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
@@ -59,7 +61,8 @@ class Cli:
             UserError: the CLI failed, or a mandatory policy is broken; it has said why.
         """
         self.select(overrides)
-        return self.run("preview", "--diff", *self._policy_words, quiet=quiet)
+        variables = self._upsert(overrides or {})
+        return self.run("preview", "--diff", *self._policy_words, quiet=quiet, variables=variables)
 
     def destroy(self) -> None:
         """``pulumi destroy``."""
@@ -71,6 +74,20 @@ class Cli:
         """``pulumi stack export``: the state, readable while the stack is locked, too."""
         exported: dict[str, Any] = json.loads(self.run("stack", "export", quiet=True))
         return exported
+
+    @property
+    def known(self) -> bool:
+        """Whether the stack was ever selected with this state's folder."""
+        return self._config_file.exists()
+
+    def load(self, exported: Mapping[str, Any]) -> None:
+        """``pulumi stack import``: make what ``export`` gave, or a part of it, the state."""
+        file = self.state / f"{self.stack}.import.json"
+        file.write_text(json.dumps(exported))
+        try:
+            self.run("stack", "import", "--file", str(file), quiet=True)
+        finally:
+            file.unlink()
 
     def recover(self) -> None:
         """Unlock the stack, and make its state what the cluster is; the next ``up`` takes over what is there already.
@@ -129,11 +146,11 @@ class Cli:
         return f"{MARK}={self.state / self.stack}"
 
     def _upsert(self, overrides: Mapping[str, str]) -> dict[str, str]:
-        """A stack that adopts a mesh, or has recovered, takes over objects that are there; any other fails on them."""
+        """A stack that adopts a mesh, or has recovered, takes over objects that are there; any other refuses."""
         configured = (yaml.safe_load((self.project / self._config_file.name).read_text()) or {}).get("config") or {}
         adopts = overrides.get("adopt", configured.get(f"{PROJECT_NAME}:adopt", False))
         upserts = self._recovered.exists() or str(adopts).lower() == "true"
-        return {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if upserts else {}
+        return {UPSERTS: "true"} if upserts else {}
 
     @property
     def _policy_words(self) -> tuple[str, ...]:

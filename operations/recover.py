@@ -188,6 +188,16 @@ def unrecorded(kube: Kube, stack: str, state: State, declared: Collection[Releas
     return state.begun | {each for each in declared if each.namespace in own} - state.recorded
 
 
+def refuse_running(cli: Cli) -> None:
+    """Do nothing where no update of the stack runs on this machine.
+
+    Raises:
+        UserError: one does.
+    """
+    if alive := ", ".join(map(str, running(cli.mark, is_cli))):
+        raise UserError(f"an update of stack {cli.stack} is under way (process {alive}): wait for it, or interrupt it")
+
+
 def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str], declared: Collection[Release]) -> None:
     """Put the stack and its cluster right; the next ``up`` then brings the mesh back.
 
@@ -201,8 +211,7 @@ def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str],
         UserError: an update of this stack runs, the cluster does not, or the CLI failed.
         UserError: it is not the cluster that the stack was brought up on.
     """
-    if alive := ", ".join(map(str, running(cli.mark, is_cli))):
-        raise UserError(f"an update of stack {cli.stack} is under way (process {alive}): wait for it, or interrupt it")
+    refuse_running(cli)
     cli.select(overrides)
     state = State.of(cli.export())
     kube = _cluster(state, settings) if state.uses_cluster else None
@@ -231,5 +240,5 @@ def _cluster(state: State, settings: Mapping[str, str]) -> Kube:
         here = str(kube.get(KUBE_SYSTEM)["metadata"]["uid"])
     except KubeError as error:
         raise UserError(f"{error}; start the cluster, then recover again") from error
-    must_be_known(here, state.cluster, settings["acceptCluster"], settings["context"])
+    must_be_known(here, state.cluster, settings["context"])
     return kube

@@ -9,6 +9,7 @@ from embedded import artifacts, istio, kinds, toolchain
 from embedded.kinds import Kind
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
+from operations import minikube
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 
@@ -37,29 +38,51 @@ def chosen(stack: str) -> str:
     return stack
 
 
-def prepare(stack: str, overrides: Mapping[str, str] | None = None) -> None:
-    """Build and write what the stack's cluster and charts are made of; start its embedded cluster if it was stopped.
+def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bool = True) -> bool:
+    """Build and write what the stack's cluster and charts are made of; start its own cluster if it was stopped.
 
-    A stack on any other cluster needs nothing here.
+    A stack on somebody else's cluster needs nothing here.
+
+    Args:
+        stack: the stack's name.
+        overrides: configuration keys over the stack's own.
+        start: whether a minikube that was stopped is started.
+
+    Returns:
+        Whether there is a cluster: before the first ``up``, or when it was deleted, a stack's own is not there.
 
     Raises:
-        UserError: the stack needs minikube, which is not on PATH.
+        UserError: the stack needs minikube, which is not on PATH, or has a profile that does not fit.
         EmbeddedError: something cannot be built, downloaded or written; says why.
     """
     settings = settings_of(stack, overrides)
     if settings["clusterMode"] == "minikube" and shutil.which("minikube") is None:
         raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
+    if settings["clusterMode"] == "minikube":
+        return minikube.ensure_started(settings, start=start)
     if settings["clusterMode"] != "embedded":
-        return
+        return True
     root = (PROJECT / settings["kubeconfig"]).parent
     kind = kinds.choose(root)
     toolchain.ensure(*(obtain.GROUPS if kind is Kind.REAL else ["cluster"]))
     write_artifacts(root, settings)
     cluster = kinds.cluster(root, kind)
-    if cluster.kubeconfig.exists() and not cluster.running():
+    there = cluster.kubeconfig.exists()
+    if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
         cluster.publish(GATEWAYS)
+    return there
+
+
+def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:
+    """``prepare`` for what needs a cluster.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not prepare(stack, overrides):
+        raise UserError(f"stack {stack} has no cluster: `make up` creates it, after `make recover` if it was deleted")
 
 
 def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:

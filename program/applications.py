@@ -14,7 +14,7 @@ from components.observability.observability import ObservabilityConfig
 from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, SHOWN
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
 from program.foundation import Ground
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
@@ -46,7 +46,7 @@ def bookinfo(base: Ground) -> Deployments:
         mesh.ExposureArgs(
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
-            route="bookinfo",
+            route=ROUTE,
             service=SHOWN,
             port=PORT,
             paths=PAGE_PATHS,

@@ -36,28 +36,41 @@ def compose(settings: Settings, found: Cluster) -> None:
     for warning in planned.warnings:
         pulumi.warn(warning)
     settings = replace(settings, traffic=planned.traffic)
-    base = ground(settings, planned, owner_of(settings), arrive(settings, found))
+    provider, guard = arrive(settings, found)
+    base = ground(settings, planned, owner_of(settings), provider)
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}
     for place, created in applications.services(base).items():
         deployments[place] = deployments.get(place, {}) | created
     applications.traffic(base)
     applications.observability(base)
     applications.checks(base, deployments, after=applications.security(base))
-    leave(settings, found, base.made)
+    leave(guard, base.made)
 
 
-def guard_of(settings: Settings, found: Cluster) -> mesh.ClusterGuardArgs:
-    """The cluster that was found, for the guards of a cluster which this stack does not start itself."""
-    return mesh.ClusterGuardArgs(
+def arrive(settings: Settings, found: Cluster) -> tuple[k8s.Provider, mesh.ClusterGuardArgs]:
+    """The provider of every Kubernetes resource, once the cluster runs and is the right one; and what guards it."""
+    guard = mesh.ClusterGuardArgs(
         identity=found.identity,
-        accepted=settings.accept_cluster,
         kubeconfig=settings.kubeconfig,
         context=settings.context,
     )
+    if own := _own_cluster(settings, found):
+        guard = replace(guard, identity=found.identity or own.cluster, after=[own])
+    arrival = mesh.ClusterGuard("arrival", guard)
+    # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
+    provider = k8s.Provider(
+        "cluster",
+        **provider_arguments(settings.kubeconfig, settings.context),
+        cluster_identifier=settings.context,
+        # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
+        enable_patch_force=True,
+        opts=pulumi.ResourceOptions(depends_on=[arrival]),
+    )
+    return provider, guard
 
 
-def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
-    """The provider of every Kubernetes resource, once the cluster runs and is the right one."""
+def _own_cluster(settings: Settings, found: Cluster) -> mesh.Minikube | mesh.EmbeddedCluster | None:
+    """The cluster that this stack starts itself; None where it uses one that is there."""
     if settings.cluster_mode == "minikube":
         args = mesh.MinikubeArgs(
             profile=settings.minikube_profile,
@@ -66,25 +79,17 @@ def arrive(settings: Settings, found: Cluster) -> k8s.Provider:
             kubernetes_version=settings.kubernetes_version,
             kubeconfig=settings.kubeconfig,
             driver=settings.minikube_driver,
+            missing=found.missing,
         )
-        cluster: pulumi.Resource = mesh.Minikube("minikube", args)
-    elif settings.cluster_mode == "embedded":
+        return mesh.Minikube("minikube", args)
+    if settings.cluster_mode == "embedded":
         folder = str(Path(settings.kubeconfig).parent)
-        cluster = mesh.EmbeddedCluster("embedded", mesh.EmbeddedClusterArgs(program=EMBEDDED, folder=folder))
-    else:
-        cluster = mesh.ClusterGuard("arrival", guard_of(settings, found))
-    # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
-    return k8s.Provider(
-        "cluster",
-        **provider_arguments(settings.kubeconfig, settings.context),
-        cluster_identifier=settings.context,
-        # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
-        enable_patch_force=True,
-        opts=pulumi.ResourceOptions(depends_on=[cluster]),
-    )
+        return mesh.EmbeddedCluster(
+            "embedded", mesh.EmbeddedClusterArgs(program=EMBEDDED, folder=folder, missing=found.missing)
+        )
+    return None
 
 
-def leave(settings: Settings, found: Cluster, made: Sequence[pulumi.Resource]) -> None:
+def leave(guard: mesh.ClusterGuardArgs, made: Sequence[pulumi.Resource]) -> None:
     """What is deleted first, and only from the right cluster."""
-    if settings.cluster_mode == "existing":
-        mesh.ClusterGuard("departure", replace(guard_of(settings, found), after=made))
+    mesh.ClusterGuard("departure", replace(guard, after=[*guard.after, *made]))

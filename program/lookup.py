@@ -1,30 +1,36 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
 import json
+import os
+import shlex
 import shutil
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
 
+from components.commands import UserError
 from components.commands.adopt import release_of
+from components.commands.minikube import remedy
+from components.commands.profiles import listed
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS, POLICY
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
+from components.kubeconfig import DEFAULT, shell_path
 from components.mesh.injected_namespace import REVISION
-from components.ownership import Owner
+from components.ownership import UPSERTS, Owner
 from components.versions import Version
-from components.workloads.bookinfo import SERVICES
-from program import traces
+from program import surroundings, traces
+from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 from program.traces import Traces
 
-# The field managers of Pulumi's provider, and of this project's commands.
-MANAGERS = ("pulumi", "istio-minikube")
-WATCHED = (".istio.io", *(f".{group}" for group in GROUPS))
 STATUS = "sidecar.istio.io/status"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+# Each has a connection of its own, which costs more than one more answer to wait for.
+WORKERS = 4
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
 
@@ -43,6 +49,7 @@ class Cluster:
 
     Attributes:
         identity: the UID of its namespace kube-system; empty while there is no cluster.
+        missing: when it was found that there is no cluster; empty where there is one.
         kubernetes: the API server's version; None while there is no cluster.
         namespaces: every namespace, and whether this stack made it.
         gateway_api: the Gateway API's CRDs by name.
@@ -62,9 +69,12 @@ class Cluster:
         container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
+        foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
+            the stack is to take them over.
     """
 
     identity: str = ""
+    missing: str = ""
     kubernetes: Version | None = None
     namespaces: Mapping[str, bool] = field(default_factory=dict)
     gateway_api: Mapping[str, Crd] = field(default_factory=dict)
@@ -82,6 +92,7 @@ class Cluster:
     cert_manager: bool = False
     jobs: tuple[str, ...] = ()
     container_runtimes: frozenset[str] = frozenset()
+    foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
 def look_up(settings: Settings, owner: Owner) -> Cluster:
@@ -92,116 +103,112 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
     Raises:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
-    starts_cluster = settings.cluster_mode != "existing"
-    profile = settings.minikube_profile
     try:
-        kube = Kube(settings.kubeconfig, settings.context)
-        return replace(
-            _read(kube, owner),
-            services=_services(kube, settings),
-            container_runtimes=_runtimes(kube, settings),
-            jobs=_jobs(kube, settings),
-        )
-    except MissingContextError as error:
-        if starts_cluster:
-            return Cluster()
-        raise pulumi.RunError(f"{error}. Set kubeconfig and context, or clusterMode to minikube") from error
-    except UnreachableError as error:
-        if settings.cluster_mode == "embedded":
-            raise pulumi.RunError(f"{error}; the embedded cluster was stopped: `make up` starts it") from error
-        if starts_cluster and not _profile_exists(profile):
-            return Cluster()  # the context is left over from a profile that was deleted
-        advice = f"`minikube start --profile={profile}` starts it" if starts_cluster else "start the cluster"
-        raise pulumi.RunError(f"{error}; {advice}, or set kubeconfig and context to another") from error
+        return _read(Kube(settings.kubeconfig, settings.context), settings, owner)
+    except (MissingContextError, UnreachableError) as error:
+        if settings.cluster_mode == "minikube":
+            _refuse_profile(settings, error)
+        elif settings.cluster_mode == "existing" or isinstance(error, UnreachableError):
+            raise pulumi.RunError(f"{error}. {_advice(settings, error)}") from error
+        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     except KubeError as error:
         raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
 
 
-def _read(kube: Kube, owner: Owner) -> Cluster:
-    def bundled(metadata: Mapping[str, Any]) -> Crd:
-        marks = metadata.get("annotations", {})
-        return Crd(bundle_version=marks.get(BUNDLE_VERSION, ""), channel=marks.get(CHANNEL, ""), ours=is_ours(metadata))
+def _advice(settings: Settings, error: KubeError) -> str:
+    if settings.cluster_mode == "embedded":
+        return "The embedded cluster was stopped: `make up` starts it"
+    if isinstance(error, MissingContextError):
+        return "Set kubeconfig and context, or clusterMode to minikube"
+    return "Start the cluster, or set kubeconfig and context to another"
 
+
+def _refuse_profile(settings: Settings, error: KubeError) -> None:
+    """Do nothing if the profile whose cluster could not be read does not exist: there is no cluster then.
+
+    Real `minikube stop` takes the context out of the kubeconfig, so that a stopped cluster and none look alike there.
+
+    Raises:
+        pulumi.RunError: the profile exists, stopped or out of reach; with the command that puts it right.
+    """
+    try:
+        known = listed(settings.kubeconfig) if shutil.which("minikube") else None
+        profile = known.find(settings.minikube_profile) if known else None
+    except UserError as told:
+        raise pulumi.RunError(str(told)) from error
+    if profile is None:
+        return
+    file = "" if settings.kubeconfig == DEFAULT else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
+    raise pulumi.RunError(
+        f"minikube profile {profile.name!r} exists and is {profile.described}, but {error}. Nothing was touched: run "
+        f"`{file}{shlex.join(remedy(profile))}` (`make up` does that by itself), or set minikubeProfile and context to "
+        "another"
+    ) from error
+
+
+def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-    dns = kube.find("/api/v1/namespaces/kube-system/services/kube-dns")
     policy = kube.find(f"{POLICIES}/{POLICY}")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
     istiods = {
         f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
         for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
     }
+    gateway_api = {
+        metadata["name"]: _bundled(metadata, is_ours)
+        for metadata in crds
+        if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
+    }
+    takes_over = settings.adopt or os.environ.get(UPSERTS, "").lower() in ("1", "true")
+    names = declared(settings, brings_gateway_api=all(crd.ours for crd in gateway_api.values()))
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
         kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
-        gateway_api={
-            metadata["name"]: bundled(metadata)
-            for metadata in crds
-            if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
-        },
+        gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},
         unreleased=frozenset(name for name, istiod in istiods.items() if not release_of(istiod["metadata"])),
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
-        traces=traces.read(kube, istiods),
-        cert_manager=any(metadata["name"] == "certificates.cert-manager.io" for metadata in crds),
-        dns=tuple(dns["spec"].get("clusterIPs") or ()) if dns else (),
-        gateway_api_policy=bundled(policy["metadata"]) if policy else None,
-        foreign_labels={name: _foreign_labels(metadata) for name, metadata in namespaces.items()},
-        terminating=frozenset(
-            [f"namespace/{name}" for name, metadata in namespaces.items() if "deletionTimestamp" in metadata]
-            + [
-                f"customresourcedefinition/{metadata['name']}"
-                for metadata in crds
-                if "deletionTimestamp" in metadata and metadata["name"].endswith(WATCHED)
-            ]
-        ),
+        traces=traces.read(kube, namespaces, istiods),
+        foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
+        cert_manager=any(metadata["name"] == surroundings.CERTIFICATES for metadata in crds),
+        dns=surroundings.dns(kube),
+        gateway_api_policy=_bundled(policy["metadata"], is_ours) if policy else None,
+        foreign_labels={name: surroundings.foreign_labels(metadata) for name, metadata in namespaces.items()},
+        terminating=surroundings.terminating(namespaces, crds),
+        services=surroundings.services(kube, settings),
+        container_runtimes=surroundings.container_runtimes(kube, settings),
+        jobs=surroundings.jobs(kube, settings),
     )
 
 
-def _services(kube: Kube, settings: Settings) -> dict[str, Mapping[str, Any]]:
-    """The Services of others that the stack's traffic goes to, as far as they are there."""
-    deployed = SERVICES if settings.bookinfo else ()
-    names = [traffic.service for traffic in settings.traffic if traffic.service not in deployed]
-    found = {name: kube.find(f"/api/v1/namespaces/{settings.namespace}/services/{name}") for name in names}
-    return {name: service["spec"] for name, service in found.items() if service}
+def _bundled(metadata: Mapping[str, Any], is_ours: Callable[[Mapping[str, Any]], bool]) -> Crd:
+    marks = metadata.get("annotations", {})
+    return Crd(bundle_version=marks.get(BUNDLE_VERSION, ""), channel=marks.get(CHANNEL, ""), ours=is_ours(metadata))
 
 
-def _runtimes(kube: Kube, settings: Settings) -> frozenset[str]:
-    """The nodes' container runtimes, without their versions."""
-    nodes = kube.objects("/api/v1/nodes") if settings.data_plane == "ambient" else []
-    return frozenset(node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes)
-
-
-def _jobs(kube: Kube, settings: Settings) -> tuple[str, ...]:
-    """Jobs that have not ended, and CronJobs, of the stack's namespaces."""
-    found = []
-    for namespace in dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services))):
-        for kind in ("CronJob", "Job"):
-            items = kube.find(f"/apis/batch/v1/namespaces/{namespace}/{kind.lower()}s") or {"items": []}
-            found += [f"{kind} {namespace}/{job['metadata']['name']}" for job in items["items"] if _wants_sidecar(job)]
-    return tuple(found)
-
-
-def _wants_sidecar(job: Mapping[str, Any]) -> bool:
-    ended = job.get("status", {}).get("completionTime") or job["metadata"].get("ownerReferences")
-    spec = job["spec"].get("jobTemplate", job)["spec"]
-    metadata = spec["template"].get("metadata") or {}
-    said = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
-    return not ended and said.get("sidecar.istio.io/inject") != "false"
-
-
-def _foreign_labels(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The labels that nobody of this project's has set."""
-    ours: set[str] = set()
-    for entry in metadata.get("managedFields") or ():
-        if entry["manager"].startswith(MANAGERS):
-            ours |= set(entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {}))
-    return {key: value for key, value in metadata.get("labels", {}).items() if f"f:{key}" not in ours}
+def _foreign(
+    kube: Kube, names: Iterable[Object], namespaces: Mapping[str, Mapping[str, Any]], stack: str
+) -> dict[Object, str]:
+    """Those of the objects that are there and not the stack's, and whose they are."""
+    possible = [each for each in names if not each.namespace or each.namespace in namespaces]
+    paths = sorted({each.listing for each in possible})
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = {
+            path: {metadata["name"]: metadata for metadata in listed}
+            for path, listed in zip(paths, pool.map(kube.served_metadata, paths), strict=True)
+        }
+    return {
+        each: whose
+        for each in possible
+        if (metadata := found[each.listing].get(each.name))
+        and (whose := stranger(metadata, namespaces.get(each.namespace, {}), stack))
+    }
 
 
 def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -231,13 +238,3 @@ def _version(istiod: Mapping[str, Any]) -> Version | None:
         return Version.parse(image.partition("@")[0].rpartition(":")[2])
     except ValueError:
         return None
-
-
-def _profile_exists(profile: str) -> bool:
-    """Whether minikube knows the profile; without minikube there is none."""
-    if shutil.which("minikube") is None:
-        return False
-    found = subprocess.run(
-        ["minikube", "profile", "list", "--light", "--output=json"], capture_output=True, text=True, check=False
-    )
-    return f'"Name":"{profile}"' in found.stdout

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from kubernetes.utils.quantity import parse_quantity
 
-from components import versions
+from components import kubernetes_upgrades, versions
 from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
@@ -24,6 +24,7 @@ from program.config.charts import unknown_mesh_fields
 from program.config.values import MASK
 from program.lookup import Cluster
 from program.rules import ambient as ambient_rules
+from program.rules import foreign as foreign_rules
 from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
 from program.rules import namespaces as namespace_rules
@@ -107,6 +108,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     _refuse_missing_charts(settings)
     _refuse_missing_cert_manager(settings, cluster)
     _refuse_unadopted(settings, cluster)
+    foreign_rules.refuse(settings, cluster.foreign)
     mesh_rules.refuse_others(settings, cluster)
     warnings += gateway_api_rules.refuse_unfit(settings, cluster)
     foreign = gateway_api_rules.foreign(cluster)
@@ -141,13 +143,18 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
     wanted = [Version.parse(version) for version in planes.versions.values()]
-    kubernetes = cluster.kubernetes or Version.parse(settings.kubernetes_version)
+    kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
         for istio in wanted
         for problem in versions.incompatibilities(istio=istio, kubernetes=kubernetes, gateway_api=settings.gateway_api)
     ]
     found += revision_rules.version_problems(planes, cluster)
+    found += [
+        problem
+        for istio in sorted({version for version in cluster.istiods.values() if version} - set(wanted))
+        for problem in kubernetes_upgrades.outgrown(istio=istio, running=cluster.kubernetes, wanted=kubernetes)
+    ]
     bundles = [
         Version.parse(crd.bundle_version) for crd in cluster.gateway_api.values() if crd.ours and crd.bundle_version
     ]
@@ -164,6 +171,20 @@ def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
         if row and row.end_of_life:
             found.append(f"Istio {row.line} has been out of support since {row.end_of_life}")
     return found
+
+
+def _kubernetes(settings: Settings, cluster: Cluster) -> Version:
+    """The Kubernetes that there will be: that of the cluster, which is upgraded where minikube starts it.
+
+    Raises:
+        pulumi.RunError: it cannot become what is configured; says by which steps it can.
+    """
+    wanted = Version.parse(settings.kubernetes_version)
+    if cluster.kubernetes is None or settings.cluster_mode != "minikube":
+        return cluster.kubernetes or wanted
+    if problems := kubernetes_upgrades.problems(running=cluster.kubernetes, wanted=wanted):
+        raise pulumi.RunError("; ".join(problems))
+    return wanted
 
 
 def _refuse_missing_charts(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from program import control_planes
 from program.config import charts as charts_config
 from program.config import images as images_config
 from program.config import observability as observability_config
+from program.config import paths
 from program.config import security as security_config
 from program.config import services as services_config
 from program.config import traffic as traffic_config
@@ -42,7 +43,8 @@ class Settings:
 
     Sizes are MiB (``minikube_memory``) and processors (``minikube_cpus``). ``istio_version`` is MAJOR.MINOR.PATCH;
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
-    ``allowed_registries`` is for the policies alone.
+    ``allowed_registries`` is for the policies alone, ``accept_cluster`` for `make up` and `make recover`: the program
+    itself takes no other cluster than the recorded one.
     ``secrets`` names the keys, of ``SECRET_KEYS``, whose values are secrets, or hold one.
     """
 
@@ -110,9 +112,11 @@ class Settings:
         source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
-            kubeconfig=keys["kubeconfig"].text(
-                r"\S.*",
-                f"the path of a kubeconfig file, such as ~/.kube/config, {FROM_ENVIRONMENT} or {IN_CLUSTER}",
+            kubeconfig=paths.kubeconfig(
+                keys["kubeconfig"].text(
+                    r"\S.*",
+                    f"the path of a kubeconfig file, such as ~/.kube/config, {FROM_ENVIRONMENT} or {IN_CLUSTER}",
+                )
             ),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
@@ -124,8 +128,8 @@ class Settings:
             ),
             adopt=keys["adopt"].boolean(),
             minikube_profile=keys["minikubeProfile"].text(
-                r"[a-zA-Z0-9][-a-zA-Z0-9]+",
-                "two or more letters, digits and dashes, such as minikube",
+                r"[a-zA-Z0-9][-a-zA-Z0-9]*[a-zA-Z0-9]",
+                "two or more letters, digits and dashes, a dash neither first nor last, such as minikube",
             ),
             minikube_memory=keys["minikubeMemory"].integer("a whole number of MiB", least=1800),
             minikube_cpus=keys["minikubeCpus"].integer("a whole number of processors", least=2),

@@ -1,6 +1,6 @@
 """What an Istio leaves in a cluster that another one's charts would trip over: releases, and objects of the cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,10 @@ class Traces:
     strays: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(kube: Kube, istiods: Mapping[str, Mapping[str, Any]]) -> Traces:
-    """Read them; ``istiods`` are the Deployments by NAMESPACE/NAME."""
-    releases = kube.metadata(f"/api/v1/namespaces/{NAMESPACE}/secrets?labelSelector=owner%3Dhelm")
+def read(kube: Kube, namespaces: Container[str], istiods: Mapping[str, Mapping[str, Any]]) -> Traces:
+    """Read them; ``namespaces`` are those that there are, ``istiods`` the Deployments by NAMESPACE/NAME."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets?labelSelector=owner%3Dhelm"
+    releases = kube.metadata(path) if NAMESPACE in namespaces else []
     return Traces(
         releases=frozenset(metadata["labels"]["name"] for metadata in releases),
         owners={name: owner for name, istiod in istiods.items() if (owner := release_of(istiod["metadata"]))},

@@ -18,16 +18,14 @@ class ClusterGuardArgs:
     """Which cluster the context leads to now.
 
     Attributes:
-        identity: UID of the cluster's namespace kube-system.
-        accepted: a cluster that may take the place of the recorded one, by the same UID; empty for none.
+        identity: UID of the cluster's namespace kube-system; an output where the stack starts the cluster itself.
         kubeconfig: path of the kubeconfig file.
         context: its context.
-        after: what must be gone before this guard is: nothing of it is deleted from another cluster.
+        after: what must be there before this guard is, and is deleted after it.
     """
 
-    identity: str
+    identity: pulumi.Input[str]
     context: str
-    accepted: str = ""
     kubeconfig: str = "~/.kube/config"
     after: Sequence[pulumi.Resource] = ()
 
@@ -44,6 +42,9 @@ class ClusterGuard(pulumi.ComponentResource):
 
     Attributes:
         identity: UID of the recorded cluster's namespace kube-system.
+
+    Example:
+        ClusterGuard("arrival", ClusterGuardArgs(identity="7e1b...", context="kind-dev"))
     """
 
     identity: pulumi.Output[str]
@@ -56,7 +57,7 @@ class ClusterGuard(pulumi.ComponentResource):
             create=arrive,
             update=arrive,
             delete=leave_command(args.kubeconfig, args.context),
-            environment={"CLUSTER": args.identity, "ACCEPT_CLUSTER": args.accepted, "CONTEXT": args.context},
+            environment={"CLUSTER": args.identity, "CONTEXT": args.context},
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.identity = guard.stdout

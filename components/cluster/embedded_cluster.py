@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_command import local
 
+from . import own_cluster
+
 START_TIMEOUT = "60m"
 """The first start on a machine may have to build the cluster's programs."""
 
@@ -16,12 +18,16 @@ class EmbeddedClusterArgs:
 
     Attributes:
         program: the shell command that takes ``start --root=FOLDER --node=auto`` and ``delete --root=FOLDER``.
-            ``start`` prints ``{"created": BOOL}``; both read what it printed before from PULUMI_COMMAND_STDOUT.
+            ``start`` prints ``{"created": BOOL, "cluster": UID}``; both read what it printed before from
+            PULUMI_COMMAND_STDOUT.
         folder: the cluster's folder, relative to the project: its kubeconfig, data and logs.
+        missing: where no cluster was found, a text that no other update has, such as the time: the cluster is then
+            looked for whatever the state says of it. Empty where it is there.
     """
 
     program: str
     folder: str
+    missing: str = ""
 
     def __post_init__(self) -> None:
         if not self.folder.strip():
@@ -29,24 +35,30 @@ class EmbeddedClusterArgs:
 
 
 class EmbeddedCluster(pulumi.ComponentResource):
-    """A running embedded cluster, started or adopted. destroy deletes it only if this stack created it."""
+    """A running embedded cluster, started or adopted. destroy deletes it only if this stack created it.
+
+    Attributes:
+        command: what starts and deletes it.
+        cluster: its identity, the UID of its namespace kube-system, as it was at the last start from here.
+
+    Example:
+        EmbeddedCluster("embedded", EmbeddedClusterArgs(program="python -m embedded", folder=".embedded"))
+    """
 
     command: local.Command
+    cluster: pulumi.Output[str]
 
     def __init__(self, name: str, args: EmbeddedClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:EmbeddedCluster", name, None, opts)
         root = shlex.join([f"--root={args.folder}"])
-        start = f"{args.program} start {root} --node=auto"
-        self.command = local.Command(
+        self.command = own_cluster.start_command(
             f"{name}-start",
-            create=start,
-            update=start,
+            parent=self,
+            start=f"{args.program} start {root} --node=auto",
             delete=f"{args.program} delete {root}",
-            # Another folder is another cluster.
             triggers=[args.folder],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create=START_TIMEOUT, update=START_TIMEOUT),
-            ),
+            missing=args.missing,
+            timeout=START_TIMEOUT,
         )
-        self.register_outputs({"folder": args.folder})
+        self.cluster = own_cluster.identity(self.command)
+        self.register_outputs({"folder": args.folder, "cluster": self.cluster})

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_command import local
 
 from ..python import program
+from . import own_cluster
 
 # `exec`: a signal to the command reaches the program, not only a shell in front of it.
 MODULE = program("minikube")
@@ -24,6 +25,8 @@ class MinikubeArgs:
         kubernetes_version: vMAJOR.MINOR.PATCH.
         kubeconfig: the kubeconfig file that gets the context; a leading ~ is the home folder.
         driver: minikube's driver; empty lets minikube choose.
+        missing: where no cluster was found, a text that no other update has, such as the time: the profile is then
+            looked for whatever the state says of it. Empty where the cluster is there.
 
     Source: https://minikube.sigs.k8s.io/docs/commands/start/
     """
@@ -34,6 +37,7 @@ class MinikubeArgs:
     kubernetes_version: str
     kubeconfig: str
     driver: str = ""
+    missing: str = ""
 
 
 def start_command(args: MinikubeArgs) -> str:
@@ -56,23 +60,35 @@ def delete_command(args: MinikubeArgs) -> str:
 
 
 class Minikube(pulumi.ComponentResource):
-    """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it."""
+    """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it.
+
+    Attributes:
+        command: what starts and deletes it.
+        cluster: its identity, the UID of its namespace kube-system, as it was at the last start from here.
+
+    Example:
+        Minikube(
+            "minikube",
+            MinikubeArgs(
+                profile="minikube", memory=5500, cpus=4, kubernetes_version="v1.34.0", kubeconfig="~/.kube/config"
+            ),
+        )
+    """
 
     command: local.Command
+    cluster: pulumi.Output[str]
 
     def __init__(self, name: str, args: MinikubeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Minikube", name, None, opts)
-        start = start_command(args)
-        self.command = local.Command(
+        self.command = own_cluster.start_command(
             f"{name}-start",
-            create=start,
-            update=start,
+            parent=self,
+            start=start_command(args),
             delete=delete_command(args),
             # Another profile is another cluster; other figures are refused by the command, which says why.
             triggers=[args.profile],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                custom_timeouts=pulumi.CustomTimeouts(create=START_TIMEOUT, update=START_TIMEOUT),
-            ),
+            missing=args.missing,
+            timeout=START_TIMEOUT,
         )
-        self.register_outputs({"profile": args.profile})
+        self.cluster = own_cluster.identity(self.command)
+        self.register_outputs({"profile": args.profile, "cluster": self.cluster})

@@ -13,10 +13,9 @@ istioctl made beside the charts, once the release has istiod's webhook. Both can
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError, RefusedError
+from ..kube import MERGE, Kube, KubeError
 from . import UserError, run, say
 from .crds import CRDS, helm_marks
 
@@ -117,7 +116,7 @@ def _take_over(kube: Kube, base: str, istiod: str) -> None:
     if not earlier:
         return
     for listed in LISTS:
-        for path, metadata in _paths(listed, _metadata(kube, listed)):
+        for path, metadata in _paths(listed, kube.served_metadata(listed)):
             if (owner := release_of(metadata)) in earlier:
                 _patch(kube, path, helm_marks(earlier[owner]))
                 print(f"{path} is release {earlier[owner]}'s, and no longer {owner}'s")
@@ -173,7 +172,7 @@ def _patch(kube: Kube, path: str, metadata: dict[str, Any]) -> None:
 
 def _made_by_istioctl(kube: Kube) -> Iterator[tuple[str, dict[str, Any]]]:
     for listed in LISTS:
-        found = _metadata(kube, f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
+        found = kube.served_metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
         yield from _paths(listed, [metadata for metadata in found if COMPONENT in metadata["labels"]])
 
 
@@ -183,15 +182,6 @@ def _paths(listed: str, found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, 
     for metadata in found:
         place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
         yield f"{root}{place}/{plural}/{metadata['name']}", metadata
-
-
-def _metadata(kube: Kube, path: str) -> list[dict[str, Any]]:
-    try:
-        return kube.metadata(path)
-    except RefusedError as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
-            raise
-        return []  # a kind that this Kubernetes does not have
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Refuses to touch another cluster than the one a stack was brought up on.
 
-    python -m commands.cluster arrive   with CLUSTER, ACCEPT_CLUSTER and CONTEXT in the environment
+    python -m commands.cluster arrive   with CLUSTER and CONTEXT in the environment
     python -m commands.cluster leave --kubeconfig K --context C
 
 A cluster's identity is the UID of its namespace kube-system, which nobody can change or take along. `arrive` prints it,
@@ -16,23 +16,25 @@ from . import UserError, run
 RECORDED = "PULUMI_COMMAND_STDOUT"
 
 
-def must_be_known(found: str, recorded: str, accepted: str, context: str) -> None:
-    """Do nothing if the cluster that was found is the recorded one, or none is recorded, or it is accepted.
+def must_be_known(found: str, recorded: str, context: str) -> None:
+    """Do nothing if the cluster that was found is the recorded one, or none is recorded.
+
+    The state tells of what is in the recorded one: on another, it would have to be forgotten first.
 
     Raises:
         UserError: it is another one; names both and what to do.
     """
-    if recorded and found not in (recorded, accepted):
+    if recorded and found != recorded:
         raise UserError(
             f"context {context} now leads to cluster {found}, but this stack was brought up on cluster {recorded}: "
             f"nothing was touched. Set kubeconfig and context to that cluster or, if this one is to take its place, "
-            f"set acceptCluster to {found}"
+            f"set acceptCluster to {found} and run `make up`, which forgets the other and brings the whole mesh here"
         )
 
 
-def arrive(found: str, recorded: str, accepted: str, context: str) -> None:
+def arrive(found: str, recorded: str, context: str) -> None:
     """Print the identity of the cluster that was found, if it is one that ``must_be_known`` lets through."""
-    must_be_known(found, recorded, accepted, context)
+    must_be_known(found, recorded, context)
     print(found)
 
 
@@ -63,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         if given.verb == "arrive":
-            arrive(os.environ["CLUSTER"], recorded, os.environ["ACCEPT_CLUSTER"], os.environ["CONTEXT"])
+            arrive(os.environ["CLUSTER"], recorded, os.environ["CONTEXT"])
         else:
             leave(_identity(given.kubeconfig, given.context), recorded, given.context)
 
@@ -76,7 +78,10 @@ def _identity(kubeconfig: str, context: str) -> str:
     try:
         return str(Kube(kubeconfig, context).get(KUBE_SYSTEM)["metadata"]["uid"])
     except KubeError as error:
-        raise UserError(str(error)) from error
+        raise UserError(
+            f"{error}: nothing was deleted. Start the cluster, or, if it is gone for good, run `make destroy` or "
+            "`pulumi stack rm --force`"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ from pulumi_command import local
 from ..gateway_api import CRD, GROUPS, cache_folder, digest, labelled, load_manifest
 from ..objects import SHOWS_OBJECTS, typed
 from ..ownership import Owner
+from ..versions import Version
 
 # What a release's manifest consists of beside CRDs, from v1.5 on: a policy that guards them, and its binding.
 POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+POLICIES_SINCE = Version(1, 5)
+POLICY_NAME = f"safe-upgrades.{GROUPS[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,9 @@ class GatewayApiCrds(pulumi.ComponentResource):
 
     Attributes:
         names: the names of the objects that this stack brings.
+
+    Example:
+        GatewayApiCrds("gateway-api", GatewayApiCrdsArgs(owner=owner, version="v1.5.1"), in_cluster)
     """
 
     names: list[str]

@@ -12,6 +12,8 @@ from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
 from .istio_base import NAMESPACE
 
 NAME = "istio-ingressgateway"
+SERVICE_ACCOUNT = f"{NAME}-service-account"
+ROLE = f"{NAME}-sds"
 LABELS = {"app": NAME, "istio": "ingressgateway"}
 
 # name, port, container port. 15021 comes first: some load balancers take the first port for their health check.
@@ -123,6 +125,13 @@ class IngressGateway(pulumi.ComponentResource):
 
     Attributes:
         service: the Service's name, once it is there.
+
+    Example:
+        IngressGateway(
+            "ingress",
+            IngressGatewayArgs(istio_version=istio.version, injectors=[istio], service_type="NodePort"),
+            in_cluster,
+        )
     """
 
     service: pulumi.Output[str]
@@ -137,7 +146,7 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.core.v1.ServiceAccount,
             f"{name}-service-account",
             parent=self,
-            metadata=metadata(f"{NAME}-service-account"),
+            metadata=metadata(SERVICE_ACCOUNT),
             **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
@@ -145,14 +154,14 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.rbac.v1.Role,
             f"{name}-role",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}],
         )
         binding = typed(
             k8s.rbac.v1.RoleBinding,
             f"{name}-role-binding",
             parent=self,
-            metadata=metadata(f"{NAME}-sds"),
+            metadata=metadata(ROLE),
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
             subjects=[{"kind": "ServiceAccount", "name": name_of(account), "namespace": args.namespace}],
         )

@@ -41,6 +41,17 @@ class InjectionCheck(pulumi.ComponentResource):
 
     Attributes:
         namespaces: those whose pods get one.
+
+    Example:
+        InjectionCheck(
+            "injection",
+            InjectionCheckArgs(
+                context="kind-dev",
+                namespaces={"shop": shop.namespace},
+                istio_versions={"shop": istio.version},
+                requires=[istio],
+            ),
+        )
     """
 
     namespaces: pulumi.Output[list[str]]

@@ -34,6 +34,11 @@ class RevisionTagArgs:
     istiods: Sequence[pulumi.Resource] = ()
 
 
+def webhook_name(tag: str) -> str:
+    """The name of the tag's object."""
+    return f"istio-revision-tag-{tag}"
+
+
 def is_in(key: str, *values: str) -> dict[str, Any]:
     """A label has one of these values."""
     return {"key": key, "operator": "In", "values": list(values)}
@@ -88,6 +93,9 @@ class RevisionTag(pulumi.ComponentResource):
 
     Attributes:
         tag: the tag, once it is there.
+
+    Example:
+        RevisionTag("tag-prod", RevisionTagArgs(tag="prod", revision="1-30-3", istiods=[istio]), in_cluster)
     """
 
     tag: pulumi.Output[str]
@@ -99,7 +107,7 @@ class RevisionTag(pulumi.ComponentResource):
             f"{name}-webhook",
             parent=self,
             depends_on=list(args.istiods),
-            metadata={"name": f"istio-revision-tag-{args.tag}", "labels": tag_labels(args.tag, args.revision)},
+            metadata={"name": webhook_name(args.tag), "labels": tag_labels(args.tag, args.revision)},
             webhooks=webhooks(args.tag, args.revision),
         )
         self.tag = name_of(webhook).apply(lambda _: args.tag)

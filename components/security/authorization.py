@@ -14,6 +14,7 @@ API_VERSION = "security.istio.io/v1"
 # Istio reads it as the mesh's own trust domain, whatever that is called.
 TRUST_DOMAIN = "cluster.local"
 # https://cert-manager.io/docs/configuration/acme/http01/
+CHALLENGES = "allow-challenges"
 SOLVER = "acme.cert-manager.io/http01-solver"
 DENY_ALL = "deny-by-default"
 
@@ -60,6 +61,11 @@ class AuthorizationArgs:
     challenges: bool = False
 
 
+def allow_name(target: str) -> str:
+    """The name of the policy that opens a service, or a Gateway."""
+    return f"allow-{target}"
+
+
 def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
     """The calls that Bookinfo makes; ``gateway`` is its Gateway, whose pods run under the account GATEWAY-istio."""
     edges = {
@@ -104,7 +110,19 @@ def challenges_spec() -> dict[str, Any]:
 
 
 class Authorization(pulumi.ComponentResource):
-    """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403."""
+    """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403.
+
+    Example:
+        Authorization(
+            "authorization",
+            AuthorizationArgs(
+                namespace="shop",
+                allows=[Allow(service="ratings", namespace="shop", port=9080, callers=["bookinfo-reviews"])],
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: AuthorizationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Authorization", name, None, opts)
@@ -128,11 +146,11 @@ class Authorization(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
 
-        allowing = [policy(f"allow-{allow.service}", allow.namespace, allow_spec(allow)) for allow in args.allows]
+        allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
         if args.deny_by_default and args.gateway:
-            allowing.append(policy(f"allow-{args.gateway}", args.namespace, open_gateway_spec(args.gateway)))
+            allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))
         if args.deny_by_default and args.challenges:
-            allowing.append(policy("allow-challenges", args.namespace, challenges_spec()))
+            allowing.append(policy(CHALLENGES, args.namespace, challenges_spec()))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
             for place in args.namespaces:

@@ -51,6 +51,11 @@ class IngressJwtArgs:
     requires: Sequence[pulumi.Resource] = ()
 
 
+def require_token_name(gateway: str) -> str:
+    """The name of the policy that asks for a token at all."""
+    return f"{gateway}-require-token"
+
+
 def request_authentication_spec(gateway: str, jwt: Jwt) -> dict[str, Any]:
     """Refuses a bad token with 401 (403 for another audience), and lets a request without any pass."""
     rule: dict[str, Any] = {"issuer": jwt.issuer}
@@ -81,7 +86,20 @@ def require_token_spec(gateway: str, port: int) -> dict[str, Any]:
 
 
 class IngressJwt(pulumi.ComponentResource):
-    """Requests from outside must carry a good token: 401 for a bad one, 403 for none."""
+    """Requests from outside must carry a good token: 401 for a bad one, 403 for none.
+
+    Example:
+        IngressJwt(
+            "jwt",
+            IngressJwtArgs(
+                namespace=shop.namespace,
+                gateway="bookinfo-gateway",
+                jwt=Jwt(issuer="https://id.example", jwks_uri="https://id.example/keys"),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: IngressJwtArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:IngressJwt", name, None, opts)
@@ -97,7 +115,7 @@ class IngressJwt(pulumi.ComponentResource):
             f"{name}-require-token",
             api_version=API_VERSION,
             kind="AuthorizationPolicy",
-            metadata={"name": f"{args.gateway}-require-token", "namespace": args.namespace},
+            metadata={"name": require_token_name(args.gateway), "namespace": args.namespace},
             spec=require_token_spec(args.gateway, args.port),
             # Before it, no token would be looked at, and every request denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[authentication]),

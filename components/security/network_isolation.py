@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from ..objects import typed
 
+ISOLATION = "mesh-isolation"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 DNS_PORTS = ((53, "UDP"), (53, "TCP"))
@@ -48,6 +49,11 @@ class NetworkIsolationArgs:
     called_namespaces: Sequence[str] = ()
     dns: Sequence[str] = ()
     egress: Sequence[str] = ()
+
+
+def allow_name(gateway: str) -> str:
+    """The name of the policy that opens a Gateway's listener."""
+    return f"allow-{gateway}"
 
 
 def _ports(*ports: tuple[int, str]) -> list[dict[str, Any]]:
@@ -97,13 +103,21 @@ def gateway_spec(gateway: str, *ports: int) -> dict[str, Any]:
 
 
 class NetworkIsolation(pulumi.ComponentResource):
-    """Packets stay in the namespace, except for what the mesh needs. It takes a CNI that enforces NetworkPolicies."""
+    """Packets stay in the namespace, except for what the mesh needs. It takes a CNI that enforces NetworkPolicies.
+
+    Example:
+        NetworkIsolation(
+            "network",
+            NetworkIsolationArgs(namespace=shop.namespace, gateway="bookinfo-gateway", egress=["10.0.0.0/8"]),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)
-        specs = {"mesh-isolation": isolation_spec(args)}
+        specs = {ISOLATION: isolation_spec(args)}
         if args.gateway:
-            specs = {f"allow-{args.gateway}": gateway_spec(args.gateway, *args.gateway_ports), **specs}
+            specs = {allow_name(args.gateway): gateway_spec(args.gateway, *args.gateway_ports), **specs}
         for object_name, spec in specs.items():
             typed(
                 k8s.networking.v1.NetworkPolicy,

@@ -10,6 +10,8 @@ import pulumi_kubernetes as k8s
 from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 
 API_VERSION = "security.istio.io/v1"
+# Of the object that holds for a namespace, or for the mesh.
+DEFAULT = "default"
 Mode = Literal["STRICT", "PERMISSIVE", "DISABLE"]
 
 
@@ -72,7 +74,22 @@ def exception_spec(mutual_tls: MutualTls, exception: PortException) -> dict[str,
 
 
 class PeerAuthentications(pulumi.ComponentResource):
-    """One PeerAuthentication named default, for the mesh or the namespace, and one for each exception."""
+    """One PeerAuthentication named default, for the mesh or the namespace, and one for each exception.
+
+    Example:
+        PeerAuthentications(
+            "mtls",
+            PeerAuthenticationsArgs(
+                namespace=shop.namespace,
+                mutual_tls=MutualTls(
+                    scope="namespace",
+                    exceptions=[PortException(name="probe", selector={"app": "details"}, ports={8080: "PERMISSIVE"})],
+                ),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: PeerAuthenticationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:PeerAuthentications", name, None, opts)
@@ -91,9 +108,9 @@ class PeerAuthentications(pulumi.ComponentResource):
             )
 
         place = ISTIO_NAMESPACE if wanted.scope == "mesh" else args.namespace
-        peer_authentication("default", place, {"mtls": {"mode": wanted.mode}})
+        peer_authentication(DEFAULT, place, {"mtls": {"mode": wanted.mode}})
         for other, output in args.others.items() if wanted.scope == "namespace" else ():
-            peer_authentication("default", output, {"mtls": {"mode": wanted.mode}}, f"-{other}")
+            peer_authentication(DEFAULT, output, {"mtls": {"mode": wanted.mode}}, f"-{other}")
         for exception in wanted.exceptions:
             peer_authentication(exception.name, args.namespace, exception_spec(wanted, exception))
         self.register_outputs({"mode": wanted.mode})

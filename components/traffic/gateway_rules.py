@@ -25,6 +25,11 @@ def applies(traffic: Traffic) -> bool:
     return bool(traffic.fault or traffic.timeout or traffic.retries)
 
 
+def filter_name(service: str, gateway: str) -> str:
+    """The name of the EnvoyFilter."""
+    return f"{service}-at-{gateway}"
+
+
 def gateway_filter(traffic: Traffic, gateway: str) -> dict[str, Any]:
     """The spec of an EnvoyFilter on the pods of a Gateway whose only routes lead to the service.
 

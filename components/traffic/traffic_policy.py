@@ -181,6 +181,22 @@ class TrafficPolicy(pulumi.ComponentResource):
 
     Attributes:
         kinds: the kinds of the objects that say so.
+
+    Example:
+        TrafficPolicy(
+            "reviews",
+            TrafficPolicyArgs(
+                namespace=shop.namespace,
+                traffic=Traffic(
+                    service="reviews",
+                    port=9080,
+                    subsets=["v1", "v3"],
+                    routes=[Route(subset="v1", weight=90), Route(subset="v3", weight=10)],
+                ),
+                requires=[gateway_api, istio],
+            ),
+            in_cluster,
+        )
     """
 
     kinds: Sequence[Kind]
@@ -209,7 +225,10 @@ class TrafficPolicy(pulumi.ComponentResource):
                 f"{name}-gateway",
                 api_version=gateway_rules.API_VERSION,
                 kind="EnvoyFilter",
-                metadata={"name": f"{traffic.service}-at-{args.gateway}", "namespace": args.namespace},
+                metadata={
+                    "name": gateway_rules.filter_name(traffic.service, args.gateway),
+                    "namespace": args.namespace,
+                },
                 spec=gateway_rules.gateway_filter(traffic, args.gateway),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
             )

@@ -17,6 +17,7 @@ IMAGE_TAG = "1.20.1"
 # The service that the Gateway leads to.
 SHOWN = "productpage"
 GATEWAY = "bookinfo-gateway"
+ROUTE = "bookinfo"
 PAGE_TITLE = "Simple Bookstore App"
 PAGE_PATHS = (
     ("Exact", "/productpage"),
@@ -152,6 +153,13 @@ class Bookinfo(pulumi.ComponentResource):
         services: the Services by name.
         deployments: the Deployments by name.
         generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+
+    Example:
+        Bookinfo(
+            "bookinfo",
+            BookinfoArgs(namespace=shop.namespace, data_plane=istio.version, injectors=[istio]),
+            in_cluster,
+        )
     """
 
     services: dict[str, k8s.core.v1.Service]

@@ -102,6 +102,11 @@ def route_spec(
     }
 
 
+def redirect_name(route: str) -> str:
+    """The name of the HTTPRoute that sends requests over HTTP to HTTPS."""
+    return f"{route}-redirect"
+
+
 def redirect_spec(gateway: str) -> dict[str, Any]:
     """Requests over HTTP are sent to HTTPS, but those of routes with a path: of cert-manager's challenges, say."""
     redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": MOVED}}
@@ -113,6 +118,22 @@ class Exposure(pulumi.ComponentResource):
 
     Attributes:
         gateway: the Gateway's name; Istio's Deployment and Service for it are called GATEWAY-istio.
+
+    Example:
+        Exposure(
+            "exposure",
+            ExposureArgs(
+                namespace=shop.namespace,
+                gateway="bookinfo-gateway",
+                route="bookinfo",
+                service="productpage",
+                port=9080,
+                paths=[("Exact", "/productpage"), ("PathPrefix", "/static")],
+                requires=[gateway_api, istio],
+                tls_secret=certificate.secret,
+            ),
+            in_cluster,
+        )
     """
 
     gateway: pulumi.Output[str]
@@ -152,7 +173,7 @@ class Exposure(pulumi.ComponentResource):
                 f"{name}-redirect",
                 api_version=API_VERSION,
                 kind="HTTPRoute",
-                metadata={"name": f"{args.route}-redirect", "namespace": args.namespace},
+                metadata={"name": redirect_name(args.route), "namespace": args.namespace},
                 spec=redirect_spec(args.gateway),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
             )

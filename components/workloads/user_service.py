@@ -42,6 +42,11 @@ class UserServiceArgs:
     checked: bool = False
 
 
+def deployment_name(service: str, version: str) -> str:
+    """The name of one version's Deployment."""
+    return f"{service}-{version}"
+
+
 def service_spec(args: UserServiceArgs) -> dict[str, Any]:
     """The spec of the Service; its port's name tells Istio the protocol."""
     return {"ports": [{"port": args.port, "name": "http"}], "selector": {"app": args.service}}
@@ -79,6 +84,20 @@ class UserService(pulumi.ComponentResource):
         service: the Service's name, once it is there.
         deployments: the Deployments by name, SERVICE-VERSION.
         generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+
+    Example:
+        UserService(
+            "orders",
+            UserServiceArgs(
+                service="orders",
+                namespace=shop.namespace,
+                injectors=[istio],
+                data_plane=istio.version,
+                images={"v1": "registry.example/orders:1.4.0"},
+                port=8080,
+            ),
+            in_cluster,
+        )
     """
 
     service: pulumi.Output[str]
@@ -103,13 +122,13 @@ class UserService(pulumi.ComponentResource):
             **args.image_source.of_account,
         )
         self.deployments = {
-            f"{args.service}-{version}": typed(
+            deployment_name(args.service, version): typed(
                 k8s.apps.v1.Deployment,
                 f"{name}-{version}",
                 parent=self,
                 depends_on=list(args.injectors),
                 metadata={
-                    "name": f"{args.service}-{version}",
+                    "name": deployment_name(args.service, version),
                     "namespace": args.namespace,
                     "labels": workload_labels(args.service, version),
                     **({"annotations": SKIP_AWAIT} if args.checked else {}),

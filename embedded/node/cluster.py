@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from embedded import process
+from embedded import loopback, process
 from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, tail, write
@@ -115,13 +115,16 @@ class RealCluster:
 
     def stop(self) -> None:
         """End everything that runs in the cluster; its data stays for the next start."""
-        if self.root.exists():
-            with exclusively(self.root) as self._lock:
-                self._end()
+        if not self.root.exists():
+            self._end()  # somebody may have removed the folder of a running cluster
+            return
+        with exclusively(self.root) as self._lock:
+            self._end()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
+            self._end()
             return
         with exclusively(self.root) as self._lock:
             self._end()
@@ -170,6 +173,14 @@ class RealCluster:
         if done.returncode != 0:
             message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
             raise EmbeddedError(message)
+
+    def identity(self) -> str:
+        """The UID of its namespace kube-system, which no other cluster has.
+
+        Raises:
+            EmbeddedError: It does not answer.
+        """
+        return loopback.identity(self._api() if self._ports.exists() else None, self.root)
 
     def publish(self, services: Iterable[tuple[str, str]]) -> None:
         """Let the host reach Services: `address` leads to the first of them that exists and answers.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.commands import UserError
-from components.kube import APPLY, Kube
+from components.kube import APPLY, Kube, api_path
 
 FIELD_MANAGER = "istio-minikube"
 POLL_SECONDS = 0.1
@@ -84,8 +84,7 @@ class Api:
 
 def _root_and_kind(manifest: Mapping[str, Any]) -> tuple[str, str]:
     """The API path of a manifest's group and version, and its kind."""
-    api_version = manifest["apiVersion"]
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}", manifest["kind"]
+    return api_path(manifest["apiVersion"]), manifest["kind"]
 
 
 def described(manifest: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
 GATEWAY_SERVICE = f"{bookinfo.GATEWAY}-{GATEWAY_CLASS}"
-TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), "bookinfo", GATEWAY_SERVICE)
+TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), bookinfo.ROUTE, GATEWAY_SERVICE)
 # The API server's own Service, in the namespace default, and what Istio makes of a waypoint.
 OTHERS = ("kubernetes", WAYPOINT)
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference

@@ -17,6 +17,8 @@ from embedded import toolchain
 from operations.manifests.objects import wait_until
 
 STACK = "tiny"
+# Seconds, on a machine that does a lot else.
+PATIENCE = 300
 RUNTIME = {"name": "python", "options": {"virtualenv": sys.prefix}}
 
 # Writes its own process id to a file beside the program; a file that is there is whole.
@@ -79,7 +81,7 @@ class Project:
 
     def run(self, *words: str, fails: bool = False) -> str:
         """Run the CLI to its end, and return what it says."""
-        code = self.start(*words).wait(timeout=300)
+        code = self.start(*words).wait(timeout=PATIENCE)
         said = self.said()
         assert bool(code) == fails, f"pulumi {' '.join(words)} exits with {code}:\n{said}"
         return said
@@ -113,7 +115,7 @@ class Project:
     def pid(self, name: str) -> int:
         """The process id that something has told under a name."""
         file = self.folder / f"{name}.pid"
-        wait_until(f"{name} to tell its process id", file.exists, 60)
+        wait_until(f"{name} to tell its process id", file.exists, PATIENCE)
         return int(file.read_text())
 
     def environment(self) -> Mapping[str, str]:
@@ -138,7 +140,7 @@ def runs(pid: int) -> bool:
 def gone(*pids: int) -> None:
     """Wait until processes have ended."""
     for pid in pids:
-        wait_until(f"the end of process {pid}", lambda pid=pid: not runs(pid), 60)  # type: ignore[misc]
+        wait_until(f"the end of process {pid}", lambda pid=pid: not runs(pid), PATIENCE)  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")
@@ -258,10 +260,10 @@ from pulumi_command import local
 local.Command("command", create="echo first line; until [ -e go-on ]; do sleep 0.05; done")
 """)
     cli = project.start("up", "--yes", "--skip-preview", "--stack", STACK)
-    wait_until("the line to be shown", lambda: "first line" in project.said(), 60)
+    wait_until("the line to be shown", lambda: "first line" in project.said(), PATIENCE)
     assert cli.poll() is None
     (project.folder / "go-on").touch()
-    assert cli.wait(timeout=60) == 0
+    assert cli.wait(timeout=PATIENCE) == 0
 
 
 def test_an_unknown_argument_of_a_command_is_named_in_the_preview(project: Project) -> None:
@@ -382,7 +384,7 @@ def test_a_policy_pack_is_installed_judges_by_the_stack_s_configuration_and_ends
     judge.unlink()
     project.write(f"{TELLS_PID}\ntime.sleep(1000)")
     cli = project.start("preview", "--policy-pack", str(pack), "--stack", STACK)
-    wait_until("the pack to tell its process id", judge.exists, 60)
+    wait_until("the pack to tell its process id", judge.exists, PATIENCE)
     processes = (int(judge.read_text()), project.pid("program"), project.pid("host"))
     assert all(map(runs, processes))
     cli.kill()
@@ -395,7 +397,7 @@ ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 def ended(project: Project, cli: subprocess.Popen[str], how: signal.Signals) -> str:
     """What the CLI has said until it has ended, told once how."""
     cli.send_signal(how)
-    code = cli.wait(timeout=60)
+    code = cli.wait(timeout=PATIENCE)
     said = project.said()
     assert code == -how if how == signal.SIGKILL else code > 0, said
     assert "Traceback" not in said
@@ -451,7 +453,7 @@ def test_a_second_interrupt_ends_at_once(project: Project) -> None:
     cli = project.start("up", "--yes", "--skip-preview", "--stack", STACK)
     processes = [project.pid(name) for name in ("shell", "child", "plugin", "program", "host")]
     cli.send_signal(signal.SIGINT)
-    wait_until("the first to be heeded", lambda: "^C received; cancelling" in project.said(), 60)
+    wait_until("the first to be heeded", lambda: "^C received; cancelling" in project.said(), PATIENCE)
     said = ended(project, cli, signal.SIGINT)
     assert "^C received; terminating" in said
     gone(*processes)
@@ -480,7 +482,7 @@ local.Command("second", create="echo second >>log; until [ -e go-on ]; do sleep 
 """)
     cli = project.start("up", "--yes", "--skip-preview", "--stack", STACK)
     log = project.folder / "log"
-    wait_until("both to run", lambda: log.exists() and {"first", "second"} <= set(log.read_text().split()), 60)
+    wait_until("both to run", lambda: log.exists() and {"first", "second"} <= set(log.read_text().split()), PATIENCE)
     ended(project, cli, signal.SIGINT)
     assert project.resources() == ["first"]
     project.log()

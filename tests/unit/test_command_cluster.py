@@ -2,35 +2,29 @@ import pytest
 
 from components.commands import UserError
 from components.commands.cluster import arrive, leave, main
+from tests.unit.fake_api import FakeApi
 
 HERE = "11111111-aaaa-4aaa-8aaa-111111111111"
 THERE = "22222222-bbbb-4bbb-8bbb-222222222222"
 
 
-@pytest.mark.parametrize(
-    ("recorded", "accepted"), [("", ""), (HERE, ""), (THERE, HERE)], ids=["first up", "same cluster", "accepted"]
-)
+@pytest.mark.parametrize("recorded", ["", HERE], ids=["first up", "same cluster"])
 def test_arriving_where_it_may_prints_the_cluster_to_be_recorded(
-    recorded: str, accepted: str, capsys: pytest.CaptureFixture[str]
+    recorded: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arrive(HERE, recorded, accepted, "work")
+    arrive(HERE, recorded, "work")
     assert capsys.readouterr().out == f"{HERE}\n"
 
 
 def test_arriving_on_another_cluster_is_refused_and_names_both(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError) as caught:
-        arrive(HERE, THERE, "", "work")
+        arrive(HERE, THERE, "work")
     assert str(caught.value) == (
         f"context work now leads to cluster {HERE}, but this stack was brought up on cluster {THERE}: nothing was "
         f"touched. Set kubeconfig and context to that cluster or, if this one is to take its place, set acceptCluster "
-        f"to {HERE}"
+        f"to {HERE} and run `make up`, which forgets the other and brings the whole mesh here"
     )
     assert capsys.readouterr().out == ""
-
-
-def test_accepting_a_third_cluster_does_not_open_this_one() -> None:
-    with pytest.raises(UserError):
-        arrive(HERE, THERE, "33333333-cccc-4ccc-8ccc-333333333333", "work")
 
 
 def test_leaving_another_cluster_is_refused_and_names_both() -> None:
@@ -48,10 +42,20 @@ def test_leaving_the_recorded_cluster_is_let_through(recorded: str) -> None:
 def test_the_recorded_cluster_is_what_the_previous_run_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in {"CLUSTER": HERE, "ACCEPT_CLUSTER": "", "CONTEXT": "work"}.items():
+    for name, value in {"CLUSTER": HERE, "CONTEXT": "work"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PULUMI_COMMAND_STDOUT", f"{THERE}\n")
     assert main(["arrive"]) == 1
     monkeypatch.setenv("PULUMI_COMMAND_STDOUT", f"{HERE}\n")
     assert main(["arrive"]) == 0
     assert capsys.readouterr().out == f"{HERE}\n"
+
+
+def test_a_cluster_that_does_not_answer_is_not_left_and_the_ways_out_are_named(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leave", f"--kubeconfig={api.kubeconfig}", "--context=gone"]) == 1
+    assert capsys.readouterr().err.endswith(
+        ": nothing was deleted. Start the cluster, or, if it is gone for good, run `make destroy` or `pulumi stack rm "
+        "--force`\n"
+    )

@@ -12,70 +12,48 @@ from typing import Any
 import pytest
 
 from components.commands import UserError
-from components.commands.minikube import Difference, Wanted, conflict, differences, find_profile, hint, was_created
+from components.commands.minikube import (
+    Difference,
+    Wanted,
+    conflict,
+    created_here,
+    differences,
+    gone,
+    recorded,
+    refuse_misfit,
+)
+from components.commands.profiles import Profile
+from components.kube import KUBE_SYSTEM
+from tests.unit.fake_api import FakeApi
+from tests.unit.fake_minikube import HALF_WAY, REFUSALS, FakeMinikube, profile
 
 PROJECT = Path(__file__).parents[2]
 FIGURES = ["--memory", "5500", "--cpus", "4", "--kubernetes-version", "v1.30.0"]
 START = "start --profile=minikube --memory=5500 --cpus=4 --kubernetes-version=v1.30.0"
 WANTED = Wanted(profile="minikube", memory=5500, cpus=4, kubernetes_version="v1.30.0")
-CREATED = '{"profile": "minikube", "created": true}'
-ADOPTED = '{"profile": "minikube", "created": false}'
-
-# Stands in for minikube: logs its arguments, keeps its profiles in a file, and fails or hangs on demand.
-FAKE = """#!{python}
-import json, os, pathlib, signal, sys, time
-here = pathlib.Path(__file__).parent
-state, verb = json.loads((here / "state.json").read_text()), sys.argv[1]
-with (here / "log").open("a") as log:
-    log.write(" ".join(sys.argv[1:]) + " | " + os.environ.get("KUBECONFIG", "") + "\\n")
-if verb == "profile":
-    print(json.dumps({{"valid": list(state["profiles"].values()), "invalid": state["invalid"]}}))
-    sys.exit()
-name = next(argument.removeprefix("--profile=") for argument in sys.argv if argument.startswith("--profile="))
-print(f"minikube says {{verb}}", flush=True)
-if verb == "start":
-    state["profiles"].setdefault(name, {{"Name": name, "Status": "OK", "Config": {{}}}})
-elif verb == "delete" and not state["fails"].get("delete"):
-    state["profiles"].pop(name, None)
-(here / "written").write_text(json.dumps(state))
-(here / "written").replace(here / "state.json")
-def stopped(*_):
-    (here / "stopped").touch()
-    sys.exit(1)
-if state["hangs"] == verb:
-    signal.signal(signal.SIGTERM, stopped)
-    (here / "hanging").touch()
-    while not (here / "victim").exists():
-        time.sleep(0.02)
-    os.kill(int((here / "victim").read_text()), signal.SIGKILL)
-sys.exit(state["fails"].get(verb, 0))
-"""
+UID = "11111111-aaaa-4aaa-8aaa-111111111111"
+OTHER = "22222222-bbbb-4bbb-8bbb-222222222222"
+THERE = Profile(
+    name="minikube",
+    status="OK",
+    memory=5500,
+    cpus=4,
+    driver="docker",
+    kubernetes_version="v1.30.0",
+    machines=frozenset({"minikube"}),
+)
 
 
-def profile(**changed: Any) -> dict[str, Any]:
-    config = {"Memory": 5500, "CPUs": 4, "Driver": "docker", "KubernetesConfig": {"KubernetesVersion": "v1.30.0"}}
-    return {"Name": "minikube", "Status": "OK", "Config": config, **changed}
+def printed(*, created: bool, cluster: str = UID) -> str:
+    return json.dumps({"profile": "minikube", "created": created, "cluster": cluster})
 
 
-@dataclass
-class Machine:
-    """A PATH with nothing but the fake minikube on it."""
+CREATED, ADOPTED = printed(created=True), printed(created=False)
 
-    folder: Path
 
-    def set(self, **changed: Any) -> None:
-        """Set the fake's state: profiles, invalid, fails (exit code by verb), hangs (a verb)."""
-        state = {"profiles": {}, "invalid": [], "fails": {}, "hangs": "", **changed}
-        (self.folder / "state.json").write_text(json.dumps(state))
-
-    @property
-    def profiles(self) -> list[str]:
-        return list(json.loads((self.folder / "state.json").read_text())["profiles"])
-
-    @property
-    def calls(self) -> list[str]:
-        log = self.folder / "log"
-        return log.read_text().splitlines() if log.exists() else []
+@dataclass(frozen=True)
+class Machine(FakeMinikube):
+    """A PATH with nothing but the stand-in on it."""
 
     def begin(self, *arguments: str, previous: str | None = None) -> subprocess.Popen[str]:
         env = {"PATH": str(self.folder), "HOME": str(self.folder)}
@@ -87,26 +65,28 @@ class Machine:
 
     def run(self, *arguments: str, previous: str | None = None) -> subprocess.CompletedProcess[str]:
         process = self.begin(*arguments, previous=previous)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def start(self, *more: str, previous: str | None = None) -> subprocess.CompletedProcess[str]:
         chosen = ("--profile", "minikube", *FIGURES, "--kubeconfig", "~/kube/config", *more)
         return self.run("start", *chosen, previous=previous)
 
+    def delete(self, previous: str | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run("delete", "--profile", "minikube", "--kubeconfig", "~/kube/config", previous=previous)
+
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    fake = tmp_path / "minikube"
-    fake.write_text(FAKE.format(python=sys.executable))
-    fake.chmod(0o755)
-    made = Machine(tmp_path)
-    made.set()
+def machine(tmp_path: Path, api: FakeApi) -> Machine:
+    """A new machine, whose minikube would start the cluster that the fake API server is."""
+    made = Machine.install(tmp_path / "bin")
+    made.set(server={"cluster": {"server": f"http://127.0.0.1:{api.port}"}, "user": {"token": "secret"}})
+    api.answer(KUBE_SYSTEM, {"metadata": {"uid": UID}})
     return made
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
@@ -132,56 +112,159 @@ def test_the_driver_is_passed_on_when_one_is_given(machine: Machine) -> None:
 def test_a_running_profile_with_the_same_figures_is_adopted_and_its_context_written(
     machine: Machine, status: str
 ) -> None:
-    machine.set(profiles={"minikube": profile(Status=status)})
+    machine.set(profiles={"minikube": profile(status=status)})
     done = machine.start()
     assert (done.returncode, done.stdout) == (0, ADOPTED + "\n")
     assert machine.calls[1:] == [f"update-context --profile=minikube | {machine.folder / 'kube/config'}"]
 
 
-@pytest.mark.parametrize("status", ["Stopped", "Paused", "Unknown"])
+@pytest.mark.parametrize("status", ["Stopped", "Paused", "Unknown", "Starting", ""])
 def test_a_profile_that_does_not_run_is_started_again_without_sizes(machine: Machine, status: str) -> None:
-    machine.set(profiles={"minikube": profile(Status=status)})
+    machine.set(profiles={"minikube": profile(status=status)})
     done = machine.start()
     assert (done.returncode, done.stdout) == (0, ADOPTED + "\n")
     assert machine.calls[1:] == [f"start --profile=minikube | {machine.folder / 'kube/config'}"]
+    assert f"The profile exists, {status.lower() or 'in a state that minikube has no word for'}: " in done.stderr
+
+
+def test_what_minikubes_listing_complains_of_is_not_shown(machine: Machine) -> None:
+    machine.set(profiles={"minikube": profile(), "half": profile(status="")})
+    done = machine.start()
+    assert done.returncode == 0
+    assert "host does not exist" not in done.stderr
 
 
 def test_a_stopped_profile_that_will_not_start_is_kept_and_the_failure_reported(machine: Machine) -> None:
-    machine.set(profiles={"minikube": profile(Status="Stopped")}, fails={"start": 80})
+    machine.set(profiles={"minikube": profile(status="Stopped")}, fails={"start": HALF_WAY})
     done = machine.start()
-    assert (done.returncode, done.stdout, machine.profiles) == (1, "", ["minikube"])
+    assert (done.returncode, done.stdout, list(machine.profiles)) == (1, "", ["minikube"])
     assert "`minikube start --profile=minikube` failed (exit code 80). minikube's own words are above." in done.stderr
 
 
 def test_a_profile_with_other_figures_is_refused_and_nothing_is_run(machine: Machine) -> None:
-    machine.set(profiles={"minikube": profile(Config={**profile()["Config"], "Memory": 2200})})
+    machine.set(profiles={"minikube": profile(memory=2200)})
     done = machine.start()
     assert (done.returncode, done.stdout, len(machine.calls)) == (1, "", 1)
     assert conflict("minikube", [Difference("minikubeMemory", "2200 MiB", "5500 MiB")]) in done.stderr
 
 
-@pytest.mark.parametrize(("previous", "stdout"), [(CREATED, CREATED), (ADOPTED, ADOPTED), (None, ADOPTED)])
+@pytest.mark.parametrize(
+    ("previous", "stdout"),
+    [
+        (CREATED, CREATED),
+        ('{"profile": "minikube", "created": true}', CREATED),
+        (printed(created=True, cluster=OTHER), ADOPTED),
+        (ADOPTED, ADOPTED),
+        (None, ADOPTED),
+    ],
+    ids=["created", "created by an older version", "created, and replaced since", "adopted", "unknown"],
+)
 def test_a_later_run_keeps_saying_who_created_the_cluster(machine: Machine, previous: str | None, stdout: str) -> None:
     machine.set(profiles={"minikube": profile()})
     assert machine.start(previous=previous).stdout == stdout + "\n"
 
 
-def test_a_failed_start_deletes_what_it_made_and_shows_minikubes_words_and_a_hint(machine: Machine) -> None:
-    machine.set(fails={"start": 69})
+def test_a_newer_kubernetes_is_an_upgrade_in_place(machine: Machine) -> None:
+    machine.set(profiles={"minikube": profile()})
+    done = machine.start("--kubernetes-version", "v1.31.2", previous=CREATED)
+    assert (done.returncode, done.stdout) == (0, CREATED + "\n")
+    assert machine.words[1:] == ["start --profile=minikube --kubernetes-version=v1.31.2"]
+    assert machine.profiles["minikube"]["version"] == "v1.31.2"
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("v1.29.9", "Kubernetes 1.30.0 runs, and cannot become an older one in place"),
+        ("v1.32.0", "run `up` with kubernetesVersion of 1.31, then 1.32"),
+    ],
+)
+def test_another_kubernetes_that_is_no_upgrade_is_refused_and_nothing_is_run(
+    machine: Machine, version: str, words: str
+) -> None:
+    machine.set(profiles={"minikube": profile()})
+    done = machine.start("--kubernetes-version", version)
+    assert (done.returncode, done.stdout, len(machine.calls)) == (1, "", 1)
+    assert words in done.stderr
+
+
+def test_a_profile_that_is_gone_is_told_and_not_silently_replaced(machine: Machine) -> None:
+    done = machine.start(previous=CREATED)
+    assert (done.returncode, done.stdout, machine.words) == (1, "", ["profile list -o json"])
+    assert gone("minikube") in done.stderr
+
+
+def test_a_broken_kubeconfig_is_named(machine: Machine) -> None:
+    kubeconfig = machine.folder / "kube/config"
+    kubeconfig.parent.mkdir()
+    kubeconfig.write_text("broken: [")
     done = machine.start()
-    assert (done.returncode, done.stdout, machine.profiles) == (1, "", [])
-    assert "minikube says start\nminikube says delete\n" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
-        "`minikube start` failed; the profile 'minikube' it was making was deleted again, so the next run starts "
-        "clean. The driver cannot be used: start Docker (`docker info` must answer) or set minikubeDriver to another.\n"
+        f"`minikube profile list -o json` failed (exit code 80), as it does where the kubeconfig cannot be read. It is "
+        f"{kubeconfig}: `kubectl config view --kubeconfig {kubeconfig}` tells what is wrong with it.\n"
     )
+
+
+# --- a start that fails
+
+
+def test_what_a_start_by_hand_that_was_refused_has_left_is_no_obstacle(machine: Machine) -> None:
+    machine.set(refused=["minikube"])
+    assert machine.start().stdout == CREATED + "\n"
+
+
+def test_a_profile_that_minikube_cannot_use_is_refused_with_the_way_out(machine: Machine) -> None:
+    machine.set(broken=["minikube"])
+    done = machine.start()
+    assert (done.returncode, machine.words) == (1, ["profile list -o json"])
+    assert done.stderr.endswith(
+        "minikube profile 'minikube' exists but is broken (minikube lists it as invalid). Delete it with `minikube "
+        "delete -p minikube`, or choose another name with `pulumi config set minikubeProfile NAME`.\n"
+    )
+
+
+def test_a_start_that_fails_half_way_deletes_what_it_made_and_says_what_to_do(machine: Machine) -> None:
+    machine.set(fails={"start": HALF_WAY}, half_way=True)
+    done = machine.start()
+    assert (done.returncode, done.stdout, machine.profiles) == (1, "", {})
+    assert HALF_WAY[1] in done.stderr
+    assert "minikube says delete" in done.stderr
+    assert done.stderr.endswith(
+        "`minikube start` failed (exit code 80); the profile 'minikube' it was making was deleted again, so the next "
+        "run starts clean. minikube's own words are above.\n"
+    )
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_start_that_is_refused_deletes_nothing_and_says_so(machine: Machine, refusal: str) -> None:
+    machine.set(fails={"start": REFUSALS[refusal]})
+    done = machine.start()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [words.split()[0] for words in machine.words] == ["profile", "start", "profile"]
+    assert "it had made nothing yet, and nothing was deleted" in done.stderr
+
+
+def test_the_name_of_another_profiles_node_is_refused_and_the_node_stays(machine: Machine) -> None:
+    machine.set(profiles={"multi": profile(nodes=["", "m02"])})
+    done = machine.run("start", "--profile", "multi-m02", *FIGURES, "--kubeconfig", "~/kube/config")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "minikubeProfile is 'multi-m02', which is a node of minikube profile 'multi'; accepted: the name of a profile, "
+        "or a new one.\n"
+    )
+    assert machine.words == ["profile list -o json"]
+    assert machine.profiles["multi"]["nodes"] == ["", "m02"]
 
 
 def test_a_failed_start_whose_remains_cannot_be_deleted_says_so(machine: Machine) -> None:
-    machine.set(fails={"start": 80, "delete": 80})
-    assert machine.start().stderr.endswith(
-        "could not be deleted either: run `minikube delete -p minikube` before the next run.\n"
+    machine.set(fails={"start": HALF_WAY, "delete": (80, "")}, half_way=True)
+    assert "could not be deleted either: run `minikube delete -p minikube` before the next run." in (
+        machine.start().stderr
     )
+
+
+# --- a start that is cut off
 
 
 @pytest.fixture
@@ -198,8 +281,8 @@ def test_an_interrupted_start_stops_minikube_and_deletes_what_it_made(
     machine: Machine, hanging: subprocess.Popen[str], number: int
 ) -> None:
     hanging.send_signal(number)
-    stdout, stderr = hanging.communicate(timeout=20)
-    assert (hanging.returncode, stdout, machine.profiles) == (130, "", [])
+    stdout, stderr = hanging.communicate(timeout=60)
+    assert (hanging.returncode, stdout, machine.profiles) == (130, "", {})
     assert (machine.folder / "stopped").exists()
     assert machine.calls[-1].startswith("delete --profile=minikube |")
     assert stderr.endswith(
@@ -230,12 +313,13 @@ def test_a_cluster_that_is_finished_just_when_nobody_is_left_to_report_it_is_del
 
 
 def test_an_interrupted_restart_keeps_the_profile(machine: Machine) -> None:
-    machine.set(hangs="start", profiles={"minikube": profile(Status="Stopped")})
+    machine.set(hangs="start", profiles={"minikube": profile(status="Stopped")})
     process = machine.begin("start", "--profile", "minikube", *FIGURES, "--kubeconfig", "~/kube/config")
     assert until((machine.folder / "hanging").exists)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
-    assert (process.returncode, stdout, machine.profiles) == (130, "", ["minikube"])
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, list(machine.profiles)) == (130, "", ["minikube"])
+    assert (machine.folder / "stopped").exists()
     assert stderr.endswith("Interrupted.\n")
 
 
@@ -243,10 +327,9 @@ def test_without_minikube_the_message_names_what_to_install_and_the_alternatives
     (machine.folder / "minikube").unlink()
     done = machine.start()
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
+    assert done.stderr.startswith(
         "minikube is not on PATH. Install it (https://minikube.sigs.k8s.io/docs/start/), or use a cluster that already "
-        "runs with `pulumi config set clusterMode existing`, or run `make up`, which without minikube rehearses the "
-        "program on an embedded Kubernetes.\n"
+        "runs with `pulumi config set clusterMode existing`"
     )
 
 
@@ -254,22 +337,35 @@ def test_without_minikube_the_message_names_what_to_install_and_the_alternatives
 
 
 def test_delete_removes_the_cluster_that_this_stack_created(machine: Machine) -> None:
-    machine.set(profiles={"minikube": profile()})
-    done = machine.run("delete", "--profile", "minikube", "--kubeconfig", "~/kube/config", previous=CREATED)
-    assert (done.returncode, machine.profiles) == (0, [])
-    assert machine.calls == [f"delete --profile=minikube | {machine.folder / 'kube/config'}"]
+    machine.start()
+    done = machine.delete(previous=CREATED)
+    assert (done.returncode, machine.profiles) == (0, {})
+    assert machine.calls[-1] == f"delete --profile=minikube | {machine.folder / 'kube/config'}"
 
 
 @pytest.mark.parametrize("previous", [None, "", ADOPTED, "garbled {", '{"profile": "other", "created": true}'])
 def test_delete_leaves_any_other_cluster_alone(machine: Machine, previous: str | None) -> None:
-    done = machine.run("delete", "--profile", "minikube", previous=previous)
+    done = machine.delete(previous=previous)
     assert (done.returncode, machine.calls) == (0, [])
     assert done.stderr == "minikube profile 'minikube' was adopted, not created by this stack: it is left alone.\n"
 
 
+def test_delete_leaves_a_cluster_alone_that_somebody_has_created_in_the_place_of_this_stacks(machine: Machine) -> None:
+    machine.start()
+    done = machine.delete(previous=printed(created=True, cluster=OTHER))
+    assert (done.returncode, list(machine.profiles)) == (0, ["minikube"])
+    assert done.stderr.endswith("was created anew by somebody else: it is left alone.\n")
+
+
+def test_delete_says_that_a_profile_is_gone_already_and_runs_nothing(machine: Machine) -> None:
+    done = machine.delete(previous=CREATED)
+    assert (done.returncode, machine.words) == (0, ["profile list -o json"])
+    assert done.stderr == "minikube profile 'minikube' is gone already.\n"
+
+
 def test_a_failed_delete_fails_the_command(machine: Machine) -> None:
-    machine.set(profiles={"minikube": profile()}, fails={"delete": 80})
-    done = machine.run("delete", "--profile", "minikube", previous=CREATED)
+    machine.set(profiles={"minikube": profile(status="Stopped")}, fails={"delete": (80, "")})
+    done = machine.delete(previous=CREATED)
     assert done.returncode == 1
     assert "`minikube delete --profile=minikube` failed (exit code 80)." in done.stderr
 
@@ -277,62 +373,46 @@ def test_a_failed_delete_fails_the_command(machine: Machine) -> None:
 # --- pure
 
 
-@pytest.mark.parametrize(
-    "stdout", [None, "", "[]", "null", '{"created": true}', '{"profile": "minikube", "created": "true"}', ADOPTED]
-)
-def test_only_a_previous_run_that_says_so_created_the_profile(stdout: str | None) -> None:
-    assert was_created(CREATED, "minikube")
-    assert not was_created(stdout, "minikube")
-    assert not was_created(CREATED, "other")
+@pytest.mark.parametrize("stdout", [None, "", "[]", "null", '{"created": true}', '{"profile": "other"}'])
+def test_only_a_previous_run_on_the_profile_says_anything_of_it(stdout: str | None) -> None:
+    assert recorded(CREATED, "minikube")["created"] is True
+    assert recorded(stdout, "minikube") == {}
 
 
-def test_the_profile_is_found_by_its_exact_name() -> None:
-    listing = json.dumps({"valid": [profile(Name="minikube2"), profile()], "invalid": []})
-    assert find_profile(listing, "minikube") == profile()
-    assert find_profile(listing, "mini") is None
-
-
-def test_no_profiles_at_all_is_no_profile() -> None:
-    assert find_profile('{"invalid":[],"valid":[]}', "minikube") is None
-
-
-def test_a_broken_profile_is_refused_with_the_way_out() -> None:
-    with pytest.raises(UserError) as caught:
-        find_profile('{"invalid":[{"Name":"minikube","Config":null}],"valid":[]}', "minikube")
-    assert str(caught.value) == (
-        "minikube profile 'minikube' exists but is broken (minikube lists it as invalid). Delete it with `minikube "
-        "delete -p minikube`, or choose another name with `pulumi config set minikubeProfile NAME`."
-    )
-
-
-@pytest.mark.parametrize(("listing", "shown"), [("", "nothing"), ('{"error":{}}', '{"error":{}}'), ("[]", "[]")])
-def test_a_listing_of_another_shape_is_shown_in_the_error(listing: str, shown: str) -> None:
-    with pytest.raises(UserError) as caught:
-        find_profile(listing, "minikube")
-    assert str(caught.value) == f"`minikube profile list -o json` did not list the profiles; it printed: {shown}"
+def test_a_garbled_word_for_created_is_no() -> None:
+    assert not created_here({"created": "true"}, UID)
 
 
 @pytest.mark.parametrize(
     ("changed", "difference"),
     [
-        ({"Memory": 2200}, ("minikubeMemory", "2200 MiB", "5500 MiB")),
-        ({"Memory": 0}, ("minikubeMemory", "no limit", "5500 MiB")),
-        ({"CPUs": 2}, ("minikubeCpus", "2", "4")),
-        ({"CPUs": 0}, ("minikubeCpus", "no limit", "4")),
-        ({"KubernetesConfig": {"KubernetesVersion": "v1.28.3"}}, ("kubernetesVersion", "v1.28.3", "v1.30.0")),
-        ({"Driver": "kvm2"}, ("minikubeDriver", "kvm2", "docker")),
+        ({"memory": 2200}, ("minikubeMemory", "2200 MiB", "5500 MiB")),
+        ({"memory": 0}, ("minikubeMemory", "no limit", "5500 MiB")),
+        ({"cpus": 2}, ("minikubeCpus", "2", "4")),
+        ({"cpus": 0}, ("minikubeCpus", "no limit", "4")),
+        ({"driver": "kvm2"}, ("minikubeDriver", "kvm2", "docker")),
     ],
 )
-def test_each_figure_that_differs_is_named_with_both_values(
+def test_each_figure_that_minikube_cannot_change_is_named_with_both_values(
     changed: dict[str, Any], difference: tuple[str, str, str]
 ) -> None:
-    wanted = replace(WANTED, driver="docker")
-    assert differences(wanted, {**profile()["Config"], **changed}) == [difference]
+    assert differences(replace(WANTED, driver="docker"), replace(THERE, **changed)) == [difference]
 
 
 @pytest.mark.parametrize("driver", ["kvm", "kvm2", ""])
 def test_the_driver_is_compared_only_when_given_and_by_any_of_its_names(driver: str) -> None:
-    assert differences(replace(WANTED, driver=driver), {**profile()["Config"], "Driver": "kvm2"}) == []
+    assert differences(replace(WANTED, driver=driver), replace(THERE, driver="kvm2")) == []
+
+
+@pytest.mark.parametrize("version", ["v1.30.0", "v1.30.7", "v1.31.0"])
+def test_the_same_kubernetes_or_the_next_is_what_minikube_can_make_of_a_profile(version: str) -> None:
+    refuse_misfit(replace(WANTED, kubernetes_version=version), THERE)
+
+
+@pytest.mark.parametrize("version", ["v1.29.9", "v1.32.0"])
+def test_any_other_kubernetes_is_not(version: str) -> None:
+    with pytest.raises(UserError, match=r"^minikube profile 'minikube': Kubernetes 1\.30\.0 runs, and "):
+        refuse_misfit(replace(WANTED, kubernetes_version=version), THERE)
 
 
 def test_the_conflict_lists_every_figure_and_both_ways_out() -> None:
@@ -343,20 +423,6 @@ def test_the_conflict_lists_every_figure_and_both_ways_out() -> None:
         "place. Either set minikubeMemory, minikubeCpus to the profile's figures with `pulumi config set`, or keep "
         "yours and choose another name in minikubeProfile or delete the profile with `minikube delete -p minikube`."
     )
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (23, "lower minikubeMemory"),
-        (49, "check the network"),
-        (55, "start Docker"),
-        (63, "start Docker"),
-        (80, "above"),
-    ],
-)
-def test_the_hint_follows_minikubes_groups_of_exit_codes(code: int, words: str) -> None:
-    assert words in hint(code)
 
 
 def test_the_command_line_explains_itself() -> None:

@@ -12,14 +12,14 @@ LEAVE = f"{program('cluster')} leave"
 
 
 def args(**changes: Any) -> ClusterGuardArgs:
-    whole: dict[str, Any] = {"identity": "1a2b", "accepted": "", "kubeconfig": "k", "context": "work"}
+    whole: dict[str, Any] = {"identity": "1a2b", "kubeconfig": "k", "context": "work"}
     return ClusterGuardArgs(**{**whole, **changes})
 
 
 @pytest.fixture(scope="module")
 def mesh(compose: Compose) -> Mesh:
     answers = {"guard-command": {"stdout": "1a2b"}}
-    return compose(lambda: ClusterGuard("guard", args(accepted="3c4d", after=[something("mesh")])), answers)
+    return compose(lambda: ClusterGuard("guard", args(after=[something("mesh")])), answers)
 
 
 def test_the_cluster_is_recorded_on_create_and_compared_on_update_and_delete(mesh: Mesh) -> None:
@@ -28,7 +28,7 @@ def test_the_cluster_is_recorded_on_create_and_compared_on_update_and_delete(mes
         "create": ARRIVE,
         "update": ARRIVE,
         "delete": f"{LEAVE} --kubeconfig=k --context=work",
-        "environment": {"CLUSTER": "1a2b", "ACCEPT_CLUSTER": "3c4d", "CONTEXT": "work"},
+        "environment": {"CLUSTER": "1a2b", "CONTEXT": "work"},
     }
 
 

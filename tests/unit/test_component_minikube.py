@@ -60,5 +60,21 @@ def test_a_path_with_a_space_and_a_quote_stays_one_word(compose: Compose) -> Non
     assert create.endswith(""" '--kubeconfig=/home/o'"'"'neill/my config'""")
 
 
-def test_its_output_is_the_profile(mesh: Mesh) -> None:
-    assert mesh.registered["minikube"] == {"profile": "minikube"}
+def test_its_outputs_are_the_profile_and_the_clusters_identity(compose: Compose) -> None:
+    answers = {"minikube-start": {"stdout": '{"profile": "minikube", "created": true, "cluster": "1a2b"}'}}
+    assert compose(declared, answers).registered["minikube"] == {"profile": "minikube", "cluster": "1a2b"}
+
+
+@pytest.mark.parametrize("stdout", ["", '{"profile": "minikube", "created": true}'], ids=["not run", "older version"])
+def test_where_the_command_did_not_tell_the_identity_is_empty(compose: Compose, stdout: str) -> None:
+    assert compose(declared, {"minikube-start": {"stdout": stdout}}).registered["minikube"]["cluster"] == ""
+
+
+def test_while_the_cluster_is_there_no_run_differs_from_another(mesh: Mesh) -> None:
+    assert mesh.options("minikube-start").ignoreChanges == ["environment"]
+
+
+def test_a_run_that_found_no_cluster_is_an_update_whatever_the_state_says(compose: Compose) -> None:
+    mesh = compose(lambda: declared(missing="2026-11-26T06:30:00Z"))
+    assert mesh.inputs("minikube-start")["environment"] == {"MISSING": "2026-11-26T06:30:00Z"}
+    assert mesh.options("minikube-start").ignoreChanges == []

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -8,6 +9,7 @@ from embedded.cluster import Cluster
 from embedded.kinds import Kind
 from operations import deploy, engine, pulumi_cli, stacks
 from operations.manifests.evaluate import PROJECT, stack_config
+from tests.unit.fake_minikube import FakeMinikube, profile
 from tests.unit.fake_tools import Tool
 
 
@@ -24,14 +26,16 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def minikube(path: Path) -> Tool:
-    return Tool.install(path, "minikube")
+def minikube(path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMinikube:
+    """A machine with minikube, where nobody has started one yet."""
+    monkeypatch.setenv("HOME", str(path))
+    return FakeMinikube.install(path)
 
 
 @pytest.fixture
 def pulumi(path: Path) -> Tool:
     tool = Tool.install(path, "pulumi")
-    tool.answer("stack", "{}")
+    tool.answer("stack", '{"deployment": {}}')
     return tool
 
 
@@ -47,6 +51,59 @@ def pulumi(path: Path) -> Tool:
 def test_a_command_is_the_clis_on_the_stack(pulumi: Tool, command: Mock, words: str) -> None:
     command("dev", {})
     assert pulumi.words[1].startswith(f"{words} --config-file {pulumi_cli.STATE}/Pulumi.dev.yaml --stack dev ")
+
+
+@pytest.fixture
+def gone(minikube: FakeMinikube, pulumi: Tool) -> FakeMinikube:
+    """A machine where stack dev was brought up and its profile was deleted by hand."""
+    deploy.up("dev", {})
+    resource = {"type": "command:local:Command", "urn": "urn:pulumi:dev::p::command:local:Command::minikube-start"}
+    pulumi.answer("stack", json.dumps({"version": 3, "deployment": {"resources": [resource]}}))
+    return minikube
+
+
+def verbs(pulumi: Tool) -> list[str]:
+    """What the CLI was last told, once the stack was selected."""
+    return [words.split(" --")[0] for words in pulumi.words[3:]]
+
+
+@pytest.mark.parametrize("command", [deploy.up, deploy.preview])
+@pytest.mark.usefixtures("gone")
+def test_a_profile_that_is_gone_is_told_before_anything_is_touched(pulumi: Tool, command: Mock) -> None:
+    with pytest.raises(UserError, match=r"the cluster of stack dev is gone .* `make recover` forgets them"):
+        command("dev", {})
+    assert verbs(pulumi) == ["stack select", "stack export"]
+
+
+def test_recover_forgets_what_was_in_it(gone: FakeMinikube, pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.recover.running", lambda *_: {})
+    deploy.recover_stack("dev", {})
+    assert verbs(pulumi) == ["stack select", "stack export", "cancel", "stack import"]
+    assert {words.split()[0] for words in gone.words} == {"profile"}
+
+
+@pytest.mark.usefixtures("gone")
+def test_destroy_forgets_it_as_well_and_has_nothing_left_to_delete(pulumi: Tool) -> None:
+    deploy.destroy("dev", {})
+    assert verbs(pulumi) == ["stack select", "stack export", "stack import", "stack select", "destroy"]
+
+
+@pytest.mark.parametrize(("command", "starts"), [(deploy.up, True), (deploy.destroy, True), (deploy.preview, False)])
+@pytest.mark.usefixtures("pulumi")
+def test_a_profile_that_was_stopped_is_started_first_but_not_for_a_preview(
+    minikube: FakeMinikube, command: Mock, starts: bool
+) -> None:
+    minikube.set(profiles={"minikube": profile(status="Stopped")})
+    command("dev", {})
+    assert ("start --profile=minikube" in minikube.words) is starts
+
+
+@pytest.mark.usefixtures("minikube", "pulumi")
+def test_after_up_a_loadbalancers_tunnel_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    deploy.up("dev", {})
+    assert "`make tunnel` gives the LoadBalancers an address" in capsys.readouterr().out
+    deploy.up("dev", {"ingressServiceType": "NodePort"})
+    assert "make tunnel" not in capsys.readouterr().out
 
 
 def test_recover_is_given_the_stacks_configuration(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +170,7 @@ def test_a_stack_that_starts_minikube_is_refused_without_it() -> None:
 
 def test_a_stack_on_another_cluster_needs_no_preparation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embedded.toolchain.ensure", ensured := Mock())
-    stacks.prepare("prod")
+    assert stacks.prepare("prod") is True
     assert not ensured.called
     assert list(path.iterdir()) == []
 
@@ -128,7 +185,7 @@ def test_an_embedded_cluster_that_was_stopped_is_started_and_none_is_created(
     monkeypatch.setattr("embedded.kinds.choose", lambda _: Kind.SIMULATED)
     monkeypatch.setattr(Cluster, "running", lambda _: runs)
     monkeypatch.setattr(Cluster, "start", start := Mock())
-    stacks.prepare("embedded", {"kubeconfig": str(tmp_path / "kubeconfig")})
+    assert stacks.prepare("embedded", {"kubeconfig": str(tmp_path / "kubeconfig")}) is exists
     assert start.call_count == starts
 
 
@@ -166,3 +223,10 @@ def test_where_the_vendor_cannot_be_reached_the_engine_is_built(
     assert found.binary == tmp_path / "bin" / "pulumi"
     assert found.variables["PULUMI_HOME"] == str(tmp_path / "home")
     assert lines[-1] == "no route; building it from Go modules instead"
+
+
+@pytest.mark.usefixtures("minikube")
+def test_what_needs_a_cluster_is_refused_without_one() -> None:
+    with pytest.raises(UserError, match="stack dev has no cluster: `make up` creates it, after `make recover`"):
+        stacks.prepare_existing("dev")
+    stacks.prepare_existing("prod")

@@ -69,10 +69,11 @@ def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) 
         ({"python": (3, 10)}, r"Python 3\.10 is older"),
         ({"settings": EMBEDDED, "can_build": lambda: False}, "neither Go nor PyPI are there"),
         ({"found": MISSING}, "the stack starts minikube, which is not on PATH"),
+        ({"no_driver": lambda: "Docker sleeps"}, "minikube would not start profile demo: Docker sleeps"),
     ],
 )
 def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], message: str) -> None:
-    whole: dict[str, Any] = {"found": FOUND, "settings": MINIKUBE, "can_build": lambda: True}
+    whole: dict[str, Any] = {"found": FOUND, "settings": MINIKUBE, "can_build": lambda: True, "no_driver": str}
     (obstacle,) = obstacles(**{**whole, "python": (3, 11), **change})
     assert re.search(message, obstacle)
 
@@ -80,26 +81,26 @@ def test_what_makes_an_up_impossible_is_an_obstacle(change: dict[str, Any], mess
 def test_a_stack_without_its_context_cannot_come_up(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "other")
     missing = f"context 'prod' is not in kubeconfig {tmp_path / 'config'}; accepted: other"
-    assert obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True) == [missing]
+    assert obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True, no_driver=str) == [missing]
     assert cluster_of(settings) == f"none: {missing}"
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_an_obstacle(tmp_path: Path) -> None:
     settings = existing(tmp_path / "config", "prod")
     (tmp_path / "config").write_text("contexts: [")
-    (obstacle,) = obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True)
+    (obstacle,) = obstacles(settings, FOUND, python=(3, 13), can_build=lambda: True, no_driver=str)
     assert "config cannot be used" in obstacle
 
 
 def test_without_minikube_the_embedded_cluster_will_do() -> None:
-    assert obstacles(EMBEDDED, MISSING, python=(3, 13), can_build=lambda: True) == []
+    assert obstacles(EMBEDDED, MISSING, python=(3, 13), can_build=lambda: True, no_driver=str) == []
 
 
 def test_for_a_minikube_stack_building_is_not_asked_about() -> None:
     def refuse() -> bool:
         raise AssertionError("asked")
 
-    assert obstacles(MINIKUBE, FOUND, python=(3, 13), can_build=refuse) == []
+    assert obstacles(MINIKUBE, FOUND, python=(3, 13), can_build=refuse, no_driver=str) == []
 
 
 def test_a_missing_tool_alone_is_no_failure(

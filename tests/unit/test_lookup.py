@@ -8,12 +8,14 @@ import pulumi
 import pytest
 import yaml
 
-from components.ownership import Owner
+from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program.lookup import Cluster, Crd, look_up
+from program.rules.foreign import Object
 from program.settings import Settings
 from program.traces import LISTS, Traces
 from tests.unit.fake_api import FakeApi
+from tests.unit.fake_minikube import FakeMinikube, profile
 from tests.unit.test_preflight import SETTINGS
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -208,7 +210,7 @@ def test_a_context_that_leads_nowhere_is_refused(
 def test_a_server_that_does_not_answer_is_refused(existing: Settings) -> None:
     assert re.fullmatch(
         rf"the API server http://127\.0\.0\.1:1 of context gone in {existing.kubeconfig} does not answer: "
-        r".*Connection refused.*; start the cluster, or set kubeconfig and context to another",
+        r".*Connection refused.*\. Start the cluster, or set kubeconfig and context to another",
         refused(replace(existing, context="gone")),
     )
 
@@ -230,50 +232,84 @@ def test_a_server_that_is_not_kubernetes_is_refused(server: FakeApi, existing: S
     )
 
 
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMinikube:
+    """A minikube without any profile."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return FakeMinikube.install(tmp_path / "bin")
+
+
+def missing(settings: Settings) -> bool:
+    """Whether the lookup finds that there is no cluster, and when it was."""
+    first, second = look_up(settings, OWNER), look_up(settings, OWNER)
+    assert replace(first, missing="") == Cluster()
+    return first.missing != second.missing
+
+
+@pytest.mark.usefixtures("profiles")
 @pytest.mark.parametrize("change", [{"kubeconfig": "/nowhere/kubeconfig"}, {"context": "minikube"}])
 def test_minikube_need_not_be_in_the_kubeconfig_yet(minikube: Settings, change: dict[str, str]) -> None:
-    assert look_up(replace(minikube, **change), OWNER) == Cluster()  # type: ignore[arg-type] # texts all
+    assert missing(replace(minikube, **change))  # type: ignore[arg-type] # texts all
 
 
+@pytest.mark.usefixtures("profiles")
 def test_minikube_need_not_be_in_a_kubeconfig_that_minikube_delete_has_emptied(
     minikube: Settings, kubeconfig: Path
 ) -> None:
     kubeconfig.write_text("apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: ''\nkind: Config\n")
-    assert look_up(minikube, OWNER) == Cluster()
+    assert missing(minikube)
 
 
-def test_a_running_minikube_is_read(minikube: Settings) -> None:
+def test_a_running_minikube_is_read_and_not_asked_for(minikube: Settings, profiles: FakeMinikube) -> None:
     assert look_up(replace(minikube, context="there"), OWNER).kubernetes == Version(1, 30, 4)
+    assert profiles.calls == []
 
 
-@pytest.fixture
-def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that holds what a fake minikube prints as its profiles; without it there is no minikube."""
-    printed = tmp_path / "profiles.json"
-    executable = tmp_path / "bin" / "minikube"
-    executable.parent.mkdir()
-    monkeypatch.setenv("PATH", f"{executable.parent}:/usr/bin:/bin")
-    executable.write_text(f'#!/bin/sh\n[ "$*" = "profile list --light --output=json" ] && cat {printed}\n')
-    executable.chmod(0o755)
-    return printed
-
-
-def test_a_context_left_over_from_a_deleted_profile_is_no_cluster(minikube: Settings, profiles: Path) -> None:
-    profiles.write_text('{"invalid":[],"valid":[{"Name":"gone-too"}]}')
-    assert look_up(minikube, OWNER) == Cluster()
+def test_a_context_left_over_from_a_deleted_profile_is_no_cluster(minikube: Settings, profiles: FakeMinikube) -> None:
+    profiles.set(profiles={"gone-too": profile(), "other": profile(nodes=["", "m02"])}, refused=["gone"])
+    assert missing(minikube)
 
 
 def test_without_minikube_on_path_a_left_over_context_is_no_cluster(
     minikube: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert look_up(minikube, OWNER) == Cluster()
+    assert missing(minikube)
 
 
-def test_a_profile_that_is_stopped_must_be_started_first(minikube: Settings, profiles: Path) -> None:
-    profiles.write_text('{"invalid":[],"valid":[{"Name":"gone"}]}')
-    assert refused(minikube).endswith(
-        "; `minikube start --profile=gone` starts it, or set kubeconfig and context to another"
+# Real `minikube stop` takes the context away; a machine that was switched off keeps it.
+@pytest.mark.parametrize("context", ["stopped", "gone"], ids=["no context", "an old context"])
+def test_a_profile_that_is_stopped_is_no_empty_cluster(
+    minikube: Settings, profiles: FakeMinikube, kubeconfig: Path, context: str
+) -> None:
+    profiles.set(profiles={context: profile(status="Stopped")})
+    told = refused(replace(minikube, context=context, minikube_profile=context))
+    assert told.startswith(f"minikube profile '{context}' exists and is stopped, but ")
+    assert told.endswith(
+        f"Nothing was touched: run `KUBECONFIG={kubeconfig} minikube start --profile={context}` (`make up` does that "
+        "by itself), or set minikubeProfile and context to another"
+    )
+
+
+def test_a_profile_that_runs_and_is_not_in_the_kubeconfig_is_no_empty_cluster(
+    minikube: Settings, profiles: FakeMinikube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    profiles.set(profiles={"gone": profile()})
+    told = refused(replace(minikube, kubeconfig="~/.kube/config"))
+    assert "run `minikube update-context --profile=gone` (" in told
+
+
+def test_what_minikube_cannot_tell_is_a_refusal(minikube: Settings, profiles: FakeMinikube) -> None:
+    profiles.set(broken=["gone"])
+    assert "minikube profile 'gone' exists but is broken" in refused(replace(minikube, kubeconfig="/nowhere/k"))
+
+
+def test_an_embedded_cluster_need_not_be_there_yet_and_a_stopped_one_is_refused(existing: Settings) -> None:
+    embedded = replace(existing, cluster_mode="embedded")
+    assert missing(replace(embedded, kubeconfig="/nowhere/kubeconfig"))
+    assert refused(replace(embedded, context="gone")).endswith(
+        ". The embedded cluster was stopped: `make up` starts it"
     )
 
 
@@ -293,6 +329,7 @@ def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings
     sail["metadata"]["annotations"] = marks("mesh", "istio-system")["annotations"]
     sail["metadata"]["ownerReferences"] = [{"kind": "IstioRevision", "name": "default"}]
     server.answer(ISTIODS, {"items": [sail]})
+    server.answer(NAMESPACES, items({**SYSTEM, "istio-system": {}}))
     server.answer(RELEASES, items({"sh.helm.release.v1.istiod.v1": {"labels": {"name": "istiod"}}}))
     server.answer(LISTS[0], items({"istiod-clusterrole-istio-system": marks("mesh", "istio"), "admin": {}}))
     server.answer(LISTS[2], items({"istio-sidecar-injector": {}}))
@@ -330,3 +367,71 @@ def test_what_is_being_deleted_is_told(server: FakeApi, existing: Settings) -> N
     server.answer(NAMESPACES, items({**SYSTEM, "shop": going}))
     server.answer(CRDS, items({"a.istio.io": going, "b.istio.io": {}, "c.example": going}))
     assert look_up(existing, OWNER).terminating == {"namespace/shop", "customresourcedefinition/a.istio.io"}
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
+DETAILS = Object(api_version="apps/v1", kind="Deployment", namespace="default", name="details-v1")
+
+
+def by(manager: str) -> dict[str, Any]:
+    return {"managedFields": [{"manager": manager}]}
+
+
+def test_somebody_elses_objects_of_this_stacks_names_are_found(server: FakeApi, existing: Settings) -> None:
+    found = {"details-v1": by("kubectl"), "ratings-v1": by("pulumi-kubernetes-1a2b3c4d"), "theirs": by("helm")}
+    server.answer(DEPLOYMENTS, items(found))
+    assert look_up(existing, OWNER).foreign == {DETAILS: "of kubectl"}
+    assert "as=PartialObjectMetadataList" in server.accepted(DEPLOYMENTS)
+
+
+def test_each_kind_is_listed_once_in_each_namespace_that_is_there(server: FakeApi, existing: Settings) -> None:
+    look_up(existing, OWNER)
+    alone = len(server.requests)
+    asked = [request.path for request in server.requests]
+    assert sorted(asked) == sorted(set(asked))
+    assert {DEPLOYMENTS, GATEWAYS} <= set(asked)
+    assert not [path for path in asked if "/namespaces/istio-system/" in path]
+    server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
+    look_up(existing, OWNER)
+    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute, beside what every stack asks for; the ingress gateway's in
+    # the other namespace, and Helm's releases there.
+    every = 4 + len(LISTS) + 4  # and the DNS, a policy, jobs and cron jobs
+    assert (alone, len(server.requests) - 2 * alone) == (every + 5, 6 + 1)
+
+
+def test_an_object_in_another_stacks_namespace_is_that_stacks(server: FakeApi, existing: Settings) -> None:
+    others = {"labels": replace(OWNER, stack="prod").labels}
+    server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": others}))
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/roles"
+    server.answer(roles, items({"istio-ingressgateway-sds": by("pulumi-kubernetes-1a2b3c4d")}))
+    assert set(look_up(existing, OWNER).foreign.values()) == {"of stack prod"}
+
+
+def test_what_guards_the_gateway_api_counts_only_where_this_stack_brings_it(
+    server: FakeApi, existing: Settings
+) -> None:
+    newer = replace(existing, gateway_api_version="v1.5.1")
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    server.answer(policies, items({"safe-upgrades.gateway.networking.k8s.io": by("kubectl")}))
+    (policy,) = look_up(newer, OWNER).foreign
+    assert str(policy) == "ValidatingAdmissionPolicy safe-upgrades.gateway.networking.k8s.io"
+    server.answer(CRDS, items({"gateways.gateway.networking.k8s.io": {"annotations": MARKS}}))
+    assert look_up(newer, OWNER).foreign == {}
+
+
+@pytest.mark.parametrize(
+    ("adopt", "variable", "takes_over"),
+    [(True, "", True), (False, "true", True), (False, "1", True), (False, "false", False), (False, "", False)],
+)
+def test_a_stack_that_is_to_take_objects_over_does_not_ask_whose_they_are(
+    server: FakeApi, existing: Settings, monkeypatch: pytest.MonkeyPatch, adopt: bool, variable: str, takes_over: bool
+) -> None:
+    monkeypatch.setenv(UPSERTS, variable)
+    server.answer(DEPLOYMENTS, items({"details-v1": by("kubectl")}))
+    assert look_up(replace(existing, adopt=adopt), OWNER).foreign == ({} if takes_over else {DETAILS: "of kubectl"})
+
+
+def test_a_kind_that_may_not_be_listed_is_refused_in_the_api_servers_words(server: FakeApi, existing: Settings) -> None:
+    server.answer(DEPLOYMENTS, {"message": "deployments is forbidden"}, status=403)
+    assert f"answers 403 to GET {DEPLOYMENTS}: deployments is forbidden" in refused(existing)

@@ -146,11 +146,12 @@ def test_our_own_crds_of_another_version_are_there_to_be_upgraded() -> None:
 def test_versions_that_do_not_go_together_are_refused() -> None:
     message = f"these versions do not go together: {MISMATCH}. (compatibility: warn goes on all the same)"
     with pytest.raises(pulumi.RunError, match=exactly(message)):
-        plan(SETTINGS, Cluster(kubernetes=Version(1, 36, 3)))
+        plan(replace(SETTINGS, cluster_mode="existing"), Cluster(kubernetes=Version(1, 36, 3)))
 
 
 def test_with_compatibility_warn_they_are_a_warning() -> None:
-    planned = plan(replace(SETTINGS, compatibility="warn"), Cluster(kubernetes=Version(1, 36, 3)))
+    warn = replace(SETTINGS, compatibility="warn", cluster_mode="existing")
+    planned = plan(warn, Cluster(kubernetes=Version(1, 36, 3)))
     assert planned.warnings == (MISMATCH, END_OF_LIFE)
 
 
@@ -178,6 +179,44 @@ def test_the_stacks_own_gateway_api_crds_do_not_go_back_where_their_policy_refus
 def test_before_there_is_a_cluster_the_wanted_kubernetes_counts() -> None:
     with pytest.raises(pulumi.RunError, match=r"^these versions do not go together: Istio 1\.23\.0 .* not 1\.36\.3"):
         plan(replace(SETTINGS, kubernetes_version="v1.36.3"), Cluster())
+
+
+UPGRADED = replace(SETTINGS, istio_version="1.24.0", kubernetes_version="v1.31.0", gateway_api_version="v1.2.0")
+
+
+def test_a_minikube_whose_kubernetes_is_to_be_upgraded_is_judged_by_the_new_one() -> None:
+    assert plan(UPGRADED, Cluster(kubernetes=Version(1, 30))).warnings[0].startswith("Istio 1.24 has been out of")
+    with pytest.raises(pulumi.RunError, match=r"Istio 1\.23\.0 supports Kubernetes 1\.27 to 1\.30, not 1\.31\.0"):
+        plan(replace(SETTINGS, kubernetes_version="v1.31.0"), Cluster(kubernetes=Version(1, 30)))
+
+
+def test_kubernetes_is_not_upgraded_under_an_istiod_that_does_not_support_the_new_one() -> None:
+    cluster = Cluster(kubernetes=Version(1, 30), istiods={"istio-system/istiod": Version(1, 23, 6)})
+    message = (
+        "these versions do not go together: Istio 1.23.6 runs, which supports Kubernetes up to 1.30: upgrade Istio "
+        "first, and set kubernetesVersion to v1.31.0 after that. (compatibility: warn goes on all the same)"
+    )
+    with pytest.raises(pulumi.RunError, match=exactly(message)):
+        plan(UPGRADED, cluster)
+
+
+@pytest.mark.parametrize(
+    ("running", "words"),
+    [
+        (Version(1, 31, 1), "set kubernetesVersion to v1.31.1 or newer"),
+        (Version(1, 28, 4), "run `up` with kubernetesVersion of 1.29, then 1.30, then 1.31"),
+    ],
+)
+def test_a_kubernetes_that_minikube_cannot_make_of_the_one_that_runs_is_refused_whatever_compatibility_says(
+    running: Version, words: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=re.escape(words)):
+        plan(replace(UPGRADED, compatibility="warn"), Cluster(kubernetes=running))
+
+
+def test_the_kubernetes_of_somebody_elses_cluster_is_no_upgrade() -> None:
+    settings = replace(UPGRADED, cluster_mode="existing")
+    assert plan(settings, Cluster(kubernetes=Version(1, 29))).warnings[0].startswith("Istio 1.24 has been out of")
 
 
 def test_a_release_line_after_its_end_of_life_is_a_warning() -> None:

@@ -15,7 +15,8 @@ COMMAND = "command:local:Command"
 DEPLOYMENTS = ["details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"]
 # What runs on this machine, beside the components that hold it.
 LOCAL = {
-    *("minikube-start", "gateway-api-crds", "mesh-check-command"),
+    *("minikube-start", "arrival-command", "departure-command", "gateway-api-crds", "mesh-check-command"),
+    "injection-check-command",
     *("istio-crds-before", "istio-crds", "istio-crds-removal"),
 }
 
@@ -24,6 +25,8 @@ def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
     top = {registration.name for registration in dev.registrations if not registration.parent}
     assert top == {
         "minikube",
+        "arrival",
+        "departure",
         "cluster",
         "istio",
         "ingress",
@@ -32,6 +35,7 @@ def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
         "bookinfo",
         "exposure",
         "mesh-check",
+        "injection-check",
     }
 
 
@@ -42,13 +46,14 @@ def test_every_kubernetes_resource_carries_the_provider_cluster(dev: Mesh) -> No
 
 def test_only_commands_and_their_components_use_another_provider(dev: Mesh) -> None:
     others = {registration.name for registration in dev.registrations if registration.provider != "cluster"}
-    assert others == LOCAL | {"cluster", "minikube", "mesh-check"}
+    assert others == LOCAL | {"cluster", "minikube", "arrival", "departure", "mesh-check", "injection-check"}
     assert set(dev.of_token(COMMAND)) == LOCAL
 
 
-def test_the_provider_is_literal_and_waits_for_minikube(dev: Mesh) -> None:
+def test_the_provider_is_literal_and_waits_for_minikube_and_its_guard(dev: Mesh) -> None:
     (provider,) = dev.of_token(PROVIDER).values()
-    assert provider.dependencies == {"minikube-start"}
+    assert provider.dependencies == {"arrival-command"}
+    assert "minikube-start" in dev.named("arrival-command").dependencies
     assert provider.inputs == {
         "kubeconfig": "~/.kube/config",
         "context": "minikube",
@@ -57,8 +62,8 @@ def test_the_provider_is_literal_and_waits_for_minikube(dev: Mesh) -> None:
     }
 
 
-# The others: one makes the cluster, one repeats what was found in it.
-@pytest.mark.parametrize("name", sorted(LOCAL - {"minikube-start", "istio-crds-before"}))
+# The others: one makes the cluster, one guards it, one repeats what was found in it.
+@pytest.mark.parametrize("name", sorted(LOCAL - {"minikube-start", "arrival-command", "istio-crds-before"}))
 def test_a_command_on_the_cluster_waits_for_it_so_that_destroy_undoes_it_before_minikube_goes(
     dev: Mesh, name: str
 ) -> None:

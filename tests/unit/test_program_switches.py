@@ -49,7 +49,6 @@ def test_nothing_is_made_before_the_existing_cluster_is_known_to_be_the_one(exis
     assert existing.named("cluster").dependencies == {"arrival-command"}
     assert existing.inputs("arrival-command")["environment"] == {
         "CLUSTER": "1a2b",
-        "ACCEPT_CLUSTER": "3c4d0000-0000-0000-0000-000000000000",
         "CONTEXT": "work",
     }
 
@@ -61,8 +60,23 @@ def test_nothing_is_deleted_before_the_existing_cluster_is_known_to_be_the_one(e
     assert departure.inputs == existing.inputs("arrival-command")
 
 
-def test_a_cluster_of_ones_own_is_not_guarded(dev: Mesh) -> None:
-    assert {"arrival", "departure"} & dev.names == set()
+@pytest.mark.parametrize("mode", ["minikube", "embedded"])
+def test_a_cluster_of_ones_own_is_guarded_as_well(run: Run, mode: str) -> None:
+    start = f"{mode}-start"
+    mesh = run(clusterMode=mode, cluster=Cluster(identity="1a2b"))
+    assert mesh.inputs("arrival-command")["environment"] == {"CLUSTER": "1a2b", "CONTEXT": "minikube"}
+    assert mesh.named("arrival-command").dependencies == {start}
+    assert mesh.named("cluster").dependencies == {"arrival-command"}
+    assert {start, "istio-istiod"} <= mesh.named("departure-command").dependencies
+
+
+@pytest.mark.parametrize("mode", ["minikube", "embedded"])
+def test_where_there_is_no_cluster_the_one_that_is_started_is_recorded_and_its_start_is_an_update(
+    run: Run, mode: str
+) -> None:
+    mesh = run(clusterMode=mode, cluster=Cluster(missing="now"))
+    assert mesh.inputs(f"{mode}-start")["environment"] == {"MISSING": "now"}
+    assert mesh.options("arrival-command").propertyDependencies["environment"].urns
 
 
 def test_the_configured_kubeconfig_and_context_are_used_everywhere(existing: Mesh) -> None:

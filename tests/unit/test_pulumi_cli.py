@@ -209,6 +209,14 @@ def test_after_recovering_objects_are_taken_over_until_a_command_has_gone_throug
     assert cli._upsert({}) == {}
 
 
+def test_a_preview_takes_over_what_the_next_up_will(cli: Cli, pulumi: Tool) -> None:
+    cli.preview()
+    assert not UPSERT.items() <= pulumi.environment.items()
+    cli.recover()
+    cli.preview()
+    assert UPSERT.items() <= pulumi.environment.items()
+
+
 def test_a_stack_that_cannot_be_refreshed_has_not_recovered(cli: Cli, pulumi: Tool) -> None:
     cli.select()
     pulumi.answer("refresh", "", 255)

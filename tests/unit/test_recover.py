@@ -278,14 +278,6 @@ def test_another_cluster_than_the_recorded_one_is_left_alone(
     assert [words.split(" --")[0] for words in pulumi.words] == ["stack select", "stack export"]
 
 
-def test_a_cluster_that_is_accepted_is_taken(
-    cli: Cli, pulumi: Tool, cluster: FakeApi, settings: dict[str, str]
-) -> None:
-    holds(pulumi, THERE)
-    recover.recover(cli, {**settings, "acceptCluster": HERE}, {}, ())
-    assert len(deleted(cluster)) == 2
-
-
 def test_a_cluster_that_does_not_run_must_be_started_first(
     cli: Cli, pulumi: Tool, api: FakeApi, settings: dict[str, str]
 ) -> None:

@@ -31,6 +31,9 @@ def snake(key: str) -> str:
     return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
 
 
+PROFILE = "two or more letters, digits and dashes, a dash neither first nor last, such as minikube"
+
+
 def refusal(key: str, value: str, accepted: str) -> str:
     return f"^{re.escape(f'config key istio-minikube:{key} is {value!r}; accepted: {accepted}')}$"
 
@@ -138,7 +141,9 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
         ("allowedContexts", "minikube", "a list of contexts"),
         ("acceptCluster", "kind-test", "the UID of a namespace kube-system, or empty"),
-        ("minikubeProfile", "m", "two or more letters, digits and dashes, such as minikube"),
+        ("minikubeProfile", "m", PROFILE),
+        ("minikubeProfile", "demo-", PROFILE),
+        ("minikubeProfile", "-demo", PROFILE),
         ("minikubeMemory", "1799", "a whole number of MiB, 1800 or more"),
         ("minikubeMemory", "5.5e3", "a whole number of MiB, 1800 or more"),
         ("minikubeMemory", "٥٥٠٠", "a whole number of MiB, 1800 or more"),  # noqa: RUF001 digits of another script

@@ -1,0 +1,197 @@
+"""Which objects a stack creates, and the refusal to take over one that somebody else has created: pure rules.
+
+Not of Helm releases, whose objects Helm itself refuses to take over, nor of namespaces and CRDs, which are shared.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.kube import listing
+from components.mesh import gateway_api_crds, ingress_gateway, revision_tag, waypoint
+from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.observability import mesh_telemetry
+from components.ownership import LABEL
+from components.security import authorization, gateway_certificate, ingress_jwt, network_isolation, peer_authentications
+from components.traffic import gateway_rules, traffic_policy
+from components.traffic.traffic import Traffic, kinds, version_service_name
+from components.workloads import bookinfo, exposure, user_service
+from program.settings import Settings
+
+CORE, APPS = "v1", "apps/v1"
+RBAC = "rbac.authorization.k8s.io/v1"
+ADMISSION = "admissionregistration.k8s.io/v1"
+# What the provider calls itself in an object's managedFields; a suffix follows, different for each resource.
+PROVIDER = "pulumi-kubernetes"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Object:
+    """What tells an object of a cluster from any other. ``namespace`` is empty where its kind has none."""
+
+    namespace: str
+    kind: str
+    name: str
+    api_version: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'/'.join(filter(None, (self.namespace, self.name)))}"
+
+    @property
+    def listing(self) -> str:
+        """The API's path of all objects of its kind in its namespace."""
+        return listing(self.api_version, self.kind, self.namespace)
+
+
+def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozenset[Object]:
+    """Every object that the stack has a resource of its own for, but for namespaces."""
+    places = {settings.namespace, *(service.namespace for service in settings.services)}
+    steered = [(settings.namespace, each) for each in settings.traffic]
+    steered += [(service.namespace, service.traffic) for service in settings.services]
+    found = [*_ingress(settings), *_services(settings), *_security(settings), *_observability(settings)]
+    if settings.bookinfo:
+        found += _bookinfo(settings)
+    for place, traffic in steered:
+        found += _traffic(place, traffic)
+    if settings.data_plane == "ambient":
+        for place in places:
+            found += _objects(exposure.API_VERSION, "Gateway", place, waypoint.NAME)
+    tags = map(revision_tag.webhook_name, settings.control_planes.tags)
+    found += _objects(ADMISSION, "MutatingWebhookConfiguration", "", *tags)
+    if brings_gateway_api and settings.gateway_api >= gateway_api_crds.POLICIES_SINCE:
+        for kind in gateway_api_crds.POLICIES:
+            found += _objects(ADMISSION, kind, "", gateway_api_crds.POLICY_NAME)
+    return frozenset(found)
+
+
+def _objects(api_version: str, kind: str, namespace: str, *names: str) -> Iterator[Object]:
+    for name in names:
+        yield Object(api_version=api_version, kind=kind, namespace=namespace, name=name)
+
+
+def _ingress(settings: Settings) -> Iterator[Object]:
+    yield from _objects(CORE, "ServiceAccount", ISTIO_NAMESPACE, ingress_gateway.SERVICE_ACCOUNT)
+    for kind in ("Role", "RoleBinding"):
+        yield from _objects(RBAC, kind, ISTIO_NAMESPACE, ingress_gateway.ROLE)
+    for api_version, kind in (
+        (APPS, "Deployment"),
+        ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        *((("policy/v1", "PodDisruptionBudget"),) if settings.replicas > 1 else ()),
+        (CORE, "Service"),
+    ):
+        yield from _objects(api_version, kind, ISTIO_NAMESPACE, ingress_gateway.NAME)
+
+
+def _bookinfo(settings: Settings) -> Iterator[Object]:
+    place, source = settings.namespace, settings.security.tls
+    accounts = map(bookinfo.service_account_name, bookinfo.SERVICES)
+    yield from _objects(CORE, "Service", place, *bookinfo.SERVICES)
+    yield from _objects(CORE, "ServiceAccount", place, *accounts)
+    yield from _objects(APPS, "Deployment", place, *(workload.name for workload in bookinfo.WORKLOADS))
+    yield from _objects(exposure.API_VERSION, "Gateway", place, bookinfo.GATEWAY)
+    yield from _objects(exposure.API_VERSION, "HTTPRoute", place, bookinfo.ROUTE)
+    if source:
+        yield from _objects(exposure.API_VERSION, "HTTPRoute", place, exposure.redirect_name(bookinfo.ROUTE))
+    for traffic in settings.traffic:
+        if traffic.service == bookinfo.SHOWN and gateway_rules.applies(traffic):
+            name = gateway_rules.filter_name(traffic.service, bookinfo.GATEWAY)
+            yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, name)
+    secret = gateway_certificate.secret_name(bookinfo.GATEWAY)
+    if isinstance(source, gateway_certificate.SelfSigned):
+        yield from _objects(CORE, "Secret", place, secret)
+    elif isinstance(source, gateway_certificate.CertManager):
+        yield from _objects(gateway_certificate.CERT_MANAGER_API_VERSION, "Certificate", place, secret)
+
+
+def _services(settings: Settings) -> Iterator[Object]:
+    for service in settings.services:
+        deployments = (user_service.deployment_name(service.name, version) for version in service.images)
+        yield from _objects(CORE, "Service", service.namespace, service.name)
+        yield from _objects(CORE, "ServiceAccount", service.namespace, service.name)
+        yield from _objects(APPS, "Deployment", service.namespace, *deployments)
+
+
+def _traffic(place: str, traffic: Traffic) -> Iterator[Object]:
+    for kind in kinds(traffic):
+        yield from _objects(traffic_policy.API_VERSIONS[kind], kind, place, traffic.service)
+        if kind == "HTTPRoute":
+            subsets = (version_service_name(traffic.service, subset) for subset in traffic.subsets)
+            yield from _objects(CORE, "Service", place, *subsets)
+
+
+def _security(settings: Settings) -> Iterator[Object]:
+    config, place = settings.security, settings.namespace
+    places = sorted({place, *(service.namespace for service in settings.services)})
+    gateway = [bookinfo.GATEWAY] if settings.bookinfo else []
+    if mtls := config.mutual_tls:
+        api_version, kind = peer_authentications.API_VERSION, "PeerAuthentication"
+        for where in [ISTIO_NAMESPACE] if mtls.scope == "mesh" else places:
+            yield from _objects(api_version, kind, where, peer_authentications.DEFAULT)
+        yield from _objects(api_version, kind, place, *(exception.name for exception in mtls.exceptions))
+    api_version, kind = authorization.API_VERSION, "AuthorizationPolicy"
+    for service in settings.services:
+        if service.allow_from:
+            yield from _objects(api_version, kind, service.namespace, authorization.allow_name(service.name))
+    if config.authorization:
+        opened = map(authorization.allow_name, [*(bookinfo.SERVICES if gateway else ()), *gateway])
+        challenges = isinstance(config.tls, gateway_certificate.CertManager)
+        yield from _objects(api_version, kind, place, *opened, *([authorization.CHALLENGES] if challenges else []))
+        for where in places:
+            yield from _objects(api_version, kind, where, authorization.DENY_ALL)
+    if config.jwt:
+        yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", place, *gateway)
+        yield from _objects(api_version, kind, place, *map(ingress_jwt.require_token_name, gateway))
+    if config.network_policies:
+        api_version, kind = "networking.k8s.io/v1", "NetworkPolicy"
+        yield from _objects(api_version, kind, place, *map(network_isolation.allow_name, gateway))
+        for where in places:
+            yield from _objects(api_version, kind, where, network_isolation.ISOLATION)
+
+
+def _observability(settings: Settings) -> Iterator[Object]:
+    config = settings.observability
+    if config.access_logs or config.metrics or config.tracing:
+        place = ISTIO_NAMESPACE if config.scope == "mesh" else settings.namespace
+        yield from _objects(mesh_telemetry.API_VERSION, "Telemetry", place, mesh_telemetry.NAME)
+
+
+def stranger(metadata: Mapping[str, Any], namespace: Mapping[str, Any], stack: str) -> str:
+    """Whose an object is, for a person to read; empty where it is this stack's.
+
+    It is if it carries the stack's mark; or if Pulumi's provider manages it, and neither it nor its namespace carries
+    another stack's. An object of another Pulumi program, which marks nothing, cannot be told from this stack's own.
+
+    Args:
+        metadata: the object's.
+        namespace: its namespace's; empty where it has none.
+        stack: the name of this stack.
+    """
+    mark = metadata.get("labels", {}).get(LABEL) or namespace.get("labels", {}).get(LABEL)
+    if metadata.get("labels", {}).get(LABEL) == stack:
+        return ""
+    # Of a status there is always another manager.
+    entries = [each for each in metadata.get("managedFields", ()) if not each.get("subresource")]
+    managers = sorted({each.get("manager", "") for each in entries})
+    if not any(manager.startswith(PROVIDER) for manager in managers):
+        return f"of {' and '.join(managers) or 'an unknown manager'}"
+    return f"of stack {mark}" if mark not in (None, stack) else ""
+
+
+def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
+    """Refuse to create what is there already and somebody else's.
+
+    Raises:
+        pulumi.RunError: names each object, whose it is, and what to do.
+    """
+    if not foreign:
+        return
+    found = ", ".join(f"{each} ({whose})" for each, whose in sorted(foreign.items()))
+    elsewhere = ", set namespace to another" if settings.namespace in {each.namespace for each in foreign} else ""
+    raise pulumi.RunError(
+        f"objects that this stack would create are there already, and somebody else's: {found}. Nothing was touched. "
+        f"Delete or rename them{elsewhere}, or run `make recover` and then `make up`: the stack then takes them over, "
+        f"and `make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
+        f"stack's once it is labelled {LABEL}=STACK"
+    )
