@@ -394,8 +394,8 @@ def test_each_kind_is_listed_once_in_each_namespace_that_is_there(server: FakeAp
     assert not [path for path in asked if "/namespaces/istio-system/" in path]
     server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
     look_up(existing, OWNER)
-    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute, beside what every stack asks for; the ingress gateway's in
-    # the other namespace, and Helm's releases there.
+    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute, beside what every stack asks for; in the other namespace
+    # the ingress gateway's, and Helm's releases.
     every = 4 + len(LISTS) + 4  # and the DNS, a policy, jobs and cron jobs
     assert (alone, len(server.requests) - 2 * alone) == (every + 5, 6 + 1)
 
