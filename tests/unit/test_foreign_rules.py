@@ -132,8 +132,10 @@ def test_the_objects_of_a_stack_are_those_that_the_program_registers(cases: dict
 
 def test_no_component_is_without_a_case(cases: dict[str, Case]) -> None:
     used = {each.token for _, mesh in cases.values() for each in mesh.registrations if not each.custom}
-    resources = [each for each in vars(components).values() if isinstance(each, type)]
-    known = {each.__name__ for each in resources if issubclass(each, pulumi.ComponentResource)}
+    resources = [getattr(components, name) for name in components.__all__]
+    known = {
+        each.__name__ for each in resources if isinstance(each, type) and issubclass(each, pulumi.ComponentResource)
+    }
     assert {token.rpartition(":")[2] for token in used} == known
 
 
