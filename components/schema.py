@@ -88,12 +88,12 @@ class _Types:
         }
 
     def outputs(self, component: type[pulumi.ComponentResource]) -> Properties:
-        """What a component shows of itself; some may have nothing to show, and then it is not there."""
+        """What a component shows of itself."""
         texts = described(component)
         return {
             camel_case(name): (
                 {**self._written(annotation, component, name, shown=True), "description": texts.get(name, "")},
-                False,
+                True,
             )
             for name, annotation in outputs_of(component).items()
         }

@@ -9,7 +9,7 @@ from typing import Protocol
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, write
-from embedded.node import obtain, probe
+from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.probe import Finding
 
@@ -58,6 +58,8 @@ def recorded(root: Path) -> Kind | None:
     try:
         return Kind((root / RECORD).read_text().strip())
     except (FileNotFoundError, ValueError):
+        if cgroups.exists(cgroups.name_for(root.resolve())):
+            return Kind.REAL  # it runs, though its folder has been removed
         # Clusters of before there were real ones have no record.
         return Kind.SIMULATED if (root / "etcd").exists() else None
 

@@ -23,7 +23,8 @@ from embedded.node.addresses import API_PORT, DNS_SERVICE, DOMAIN, NODE
 from embedded.node.settings import Settings
 from embedded.node.supervisor import Supervisor
 
-MANIFESTS = Path(__file__).with_name("manifests")
+ROLES = Path(__file__).with_name("manifests") / "roles.yaml"
+DNS = ROLES.with_name("coredns.yaml")
 PLURALS = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -74,9 +75,10 @@ class Node:
         self.wait("the API server is ready", lambda: self.api.request("GET", "/readyz")[0] == 200)
         # What an earlier run said of itself is not to be taken for this one's word, by us or by anyone.
         self.withdraw_readiness()
+        self.apply_manifests(ROLES)
         for program in programs.clients(self.settings):
             self.supervisor.start(program)
-        self.apply_manifests()
+        self.apply_manifests(DNS)
         self.wait("the node is Ready", self.is_ready)
         self.wait("DNS answers", lambda: dns.answers(DNS_SERVICE, f"kubernetes.default.svc.{DOMAIN}"))
         self.tell(ready=True)
@@ -89,11 +91,10 @@ class Node:
             manifest = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
             self.api.request("PATCH", path, {**manifest, "status": {"conditions": [condition]}})
 
-    def apply_manifests(self) -> None:
+    def apply_manifests(self, file: Path) -> None:
         """Apply what belongs to the cluster itself, again until it is accepted."""
-        for file in sorted(MANIFESTS.glob("*.yaml")):
-            for manifest in yaml.safe_load_all(file.read_text()):
-                self.wait(None, partial(self.apply, manifest))
+        for manifest in yaml.safe_load_all(file.read_text()):
+            self.wait(None, partial(self.apply, manifest))
 
     def apply(self, manifest: dict[str, Any]) -> bool:
         """Server-side apply of one object; whether it was accepted."""

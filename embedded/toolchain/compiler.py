@@ -16,7 +16,7 @@ from embedded.toolchain.progress import Progress, Say, telling
 PACKAGE_WORK = 12_000
 """What compiling a package costs beside its source, in bytes of source that would take as long."""
 
-LINK_WORK = 2_500_000
+LINK_WORK = 1_500_000
 """What linking a program costs, likewise."""
 
 _STALE = (

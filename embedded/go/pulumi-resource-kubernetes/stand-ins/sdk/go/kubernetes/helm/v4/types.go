@@ -21,6 +21,25 @@ type PostRendererInput interface {
 	ToPostRendererOutputWithContext(ctx context.Context) PostRendererOutput
 }
 
+// PostRendererArgs is a PostRenderer whose parts may be known later.
+type PostRendererArgs struct {
+	Args    pulumi.StringArrayInput `pulumi:"args"`
+	Command pulumi.StringInput      `pulumi:"command"`
+}
+
+// ElementType is the type of the value.
+func (PostRendererArgs) ElementType() reflect.Type { return reflect.TypeFor[PostRenderer]() }
+
+// ToPostRendererOutput awaits the parts.
+func (a PostRendererArgs) ToPostRendererOutput() PostRendererOutput {
+	return a.ToPostRendererOutputWithContext(context.Background())
+}
+
+// ToPostRendererOutputWithContext awaits the parts.
+func (a PostRendererArgs) ToPostRendererOutputWithContext(ctx context.Context) PostRendererOutput {
+	return pulumi.ToOutputWithContext(ctx, a).(PostRendererOutput)
+}
+
 // PostRendererOutput is a PostRenderer that may be known later.
 type PostRendererOutput struct{ *pulumi.OutputState }
 
@@ -52,6 +71,29 @@ type RepositoryOptsInput interface {
 	ToRepositoryOptsOutputWithContext(ctx context.Context) RepositoryOptsOutput
 }
 
+// RepositoryOptsArgs are RepositoryOpts whose parts may be known later.
+type RepositoryOptsArgs struct {
+	CaFile   pulumi.AssetOrArchiveInput `pulumi:"caFile"`
+	CertFile pulumi.AssetOrArchiveInput `pulumi:"certFile"`
+	KeyFile  pulumi.AssetOrArchiveInput `pulumi:"keyFile"`
+	Password pulumi.StringPtrInput      `pulumi:"password"`
+	Repo     pulumi.StringPtrInput      `pulumi:"repo"`
+	Username pulumi.StringPtrInput      `pulumi:"username"`
+}
+
+// ElementType is the type of the value.
+func (RepositoryOptsArgs) ElementType() reflect.Type { return reflect.TypeFor[RepositoryOpts]() }
+
+// ToRepositoryOptsOutput awaits the parts.
+func (a RepositoryOptsArgs) ToRepositoryOptsOutput() RepositoryOptsOutput {
+	return a.ToRepositoryOptsOutputWithContext(context.Background())
+}
+
+// ToRepositoryOptsOutputWithContext awaits the parts.
+func (a RepositoryOptsArgs) ToRepositoryOptsOutputWithContext(ctx context.Context) RepositoryOptsOutput {
+	return pulumi.ToOutputWithContext(ctx, a).(RepositoryOptsOutput)
+}
+
 // RepositoryOptsOutput is RepositoryOpts that may be known later.
 type RepositoryOptsOutput struct{ *pulumi.OutputState }
 
@@ -67,8 +109,8 @@ func (o RepositoryOptsOutput) ToRepositoryOptsOutputWithContext(context.Context)
 }
 
 func init() {
-	pulumi.RegisterInputType(reflect.TypeFor[PostRendererInput](), PostRendererOutput{})
-	pulumi.RegisterInputType(reflect.TypeFor[RepositoryOptsInput](), RepositoryOptsOutput{})
+	pulumi.RegisterInputType(reflect.TypeFor[PostRendererInput](), PostRendererArgs{})
+	pulumi.RegisterInputType(reflect.TypeFor[RepositoryOptsInput](), RepositoryOptsArgs{})
 	pulumi.RegisterOutputType(PostRendererOutput{})
 	pulumi.RegisterOutputType(RepositoryOptsOutput{})
 }
