@@ -12,8 +12,6 @@ COMMANDS = sorted(path.stem for path in (PROJECT / "components/commands").glob("
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_does_not_wait_for_the_providers_sdks(name: str) -> None:
-    code = (
-        f"import sys, components.commands.{name}; print(*(each for each in sys.modules if each.startswith('pulumi')))"
-    )
+    code = f"import sys, components.commands.{name}; print(*(each for each in sys.modules if 'pulumi_' in each))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
