@@ -153,8 +153,9 @@ class Host(Provider):
             instance = component(name, made(args_of(component), inputs, awaited), options)
         except pulumi.RunError as error:
             raise pulumi.InputPropertiesError(f"{name}: {error}", []) from error
-        shown = {camel_case(each): getattr(instance, each, None) for each in outputs_of(component)}
-        return ConstructResult(instance.urn, {key: value for key, value in shown.items() if value is not None})
+        return ConstructResult(
+            instance.urn, {camel_case(each): getattr(instance, each) for each in outputs_of(component)}
+        )
 
 
 def serve() -> None:

@@ -88,12 +88,12 @@ class _Types:
         }
 
     def outputs(self, component: type[pulumi.ComponentResource]) -> Properties:
-        """What a component shows of itself; some may have nothing to show, and then it is not there."""
+        """What a component shows of itself."""
         texts = described(component)
         return {
             camel_case(name): (
                 {**self._written(annotation, component, name, shown=True), "description": texts.get(name, "")},
-                False,
+                True,
             )
             for name, annotation in outputs_of(component).items()
         }
@@ -151,5 +151,5 @@ def _about(field: Field[Any], texts: dict[str, str]) -> str:
         words.append(f"one of {', '.join(accepted)}")
     default = field.default
     if not is_required(field) and default not in ("", None, (), False) and isinstance(default, str | int | float):
-        words.append(f"{default} by default")
+        words.append(f"{str(default).lower() if isinstance(default, bool) else default} by default")
     return "; ".join(filter(None, words)) + "." if words[0] else ""

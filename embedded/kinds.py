@@ -9,7 +9,7 @@ from typing import Protocol
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, write
-from embedded.node import obtain, probe
+from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.probe import Finding
 
@@ -58,6 +58,8 @@ def recorded(root: Path) -> Kind | None:
     try:
         return Kind((root / RECORD).read_text().strip())
     except (FileNotFoundError, ValueError):
+        if cgroups.exists(cgroups.name_for(root.resolve())):
+            return Kind.REAL  # it runs, though its folder has been removed
         # Clusters of before there were real ones have no record.
         return Kind.SIMULATED if (root / "etcd").exists() else None
 
@@ -77,6 +79,8 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
     if before and wanted and before is not wanted:
         message = f"The embedded cluster in {root} has a {before} node: delete it before it can have a {wanted} one."
         raise EmbeddedError(message)
+    if before and cluster(root, before).running():
+        return before  # the machine can, and what the cluster uses of it is not free any more
     kind = before or wanted or Kind.REAL
     if kind is Kind.REAL and (found := findings(root, say)):
         told = "; ".join(map(str, found))

@@ -47,7 +47,8 @@ class Cli:
             UserError: the CLI failed; it has said why.
         """
         self.select(overrides)
-        words = ("up", "--yes", "--skip-preview", *self._policy_words)
+        # Outputs are shown afterwards, and no dots are needed where each resource has its lines.
+        words = ("up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs", *self._policy_words)
         self.run(*words, quiet=quiet, variables=self._upsert(overrides))
         self._recovered.unlink(missing_ok=True)
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))

@@ -13,6 +13,7 @@ AUTHORITY = "ca"
 SERVICE_ACCOUNTS = "service-accounts"
 KUBELET_CLIENT = "embedded:kubelet-client"
 LOAD_BALANCERS = "embedded:load-balancers"
+NETWORK_POLICIES = "embedded:network-policies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ IDENTITIES = (
     Identity(name="scheduler", commonName="system:kube-scheduler"),
     Identity(name="proxy", commonName="system:kube-proxy"),
     Identity(name="load-balancers", commonName=LOAD_BALANCERS),
+    Identity(name="network-policies", commonName=NETWORK_POLICIES),
 )
 
 

@@ -95,6 +95,11 @@ def clear(name: str, root: Path = ROOT) -> None:
             time.sleep(0.02)
 
 
+def exists(name: str, root: Path = ROOT) -> bool:
+    """Whether there is anything of the cluster's cgroup, in whichever hierarchy."""
+    return root.is_dir() and any((hierarchy / name).exists() for hierarchy in hierarchies(root))
+
+
 def members(name: str, root: Path = ROOT) -> set[int]:
     """The processes in the cluster's cgroup, in whichever hierarchy."""
     found = set()

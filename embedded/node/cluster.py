@@ -115,13 +115,16 @@ class RealCluster:
 
     def stop(self) -> None:
         """End everything that runs in the cluster; its data stays for the next start."""
-        if self.root.exists():
-            with exclusively(self.root) as self._lock:
-                self._end()
+        if not self.root.exists():
+            self._end()  # somebody may have removed the folder of a running cluster
+            return
+        with exclusively(self.root) as self._lock:
+            self._end()
 
     def delete(self) -> None:
         """Stop and remove everything the cluster has written, except what others put into its folder."""
         if not self.root.exists():
+            self._end()
             return
         with exclusively(self.root) as self._lock:
             self._end()

@@ -48,7 +48,11 @@ def clients(settings: Settings) -> list[Program]:
     parts, folder, pki = settings.parts, settings.configuration, settings.certificates
     manager = control_plane.controller_manager_arguments(settings, folder / "controller-manager.kubeconfig")
     node = kubelet.kubelet_arguments(folder / "kubelet.json", folder / "kubelet.kubeconfig")
-    key_pair = (pki / "load-balancers.crt", pki / "load-balancers.key")
+
+    def controller(name: str, *further: str, nft: bool = False) -> Program:
+        identity = (pki / "ca.crt", pki / f"{name}.crt", pki / f"{name}.key")
+        return _program(settings, name, parts.node / "nodekit", name, API_SERVER, *identity, *further, nft=nft)
+
     return [
         _program(settings, "kube-controller-manager", parts.control_plane / "kube-controller-manager", *manager),
         _program(
@@ -59,12 +63,8 @@ def clients(settings: Settings) -> list[Program]:
         ),
         _program(settings, "kubelet", parts.node / "kubelet", *node),
         _program(settings, "kube-proxy", parts.node / "kube-proxy", f"--config={folder / 'proxy.json'}", nft=True),
-        _program(
-            settings,
-            "load-balancers",
-            parts.node / "nodekit",
-            *("load-balancers", API_SERVER, pki / "ca.crt", *key_pair, LOAD_BALANCER_RANGE),
-        ),
+        controller("load-balancers", LOAD_BALANCER_RANGE),
+        controller("network-policies", nft=True),
     ]
 
 

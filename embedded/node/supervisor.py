@@ -97,7 +97,15 @@ class Supervisor:
             if ends == FATAL_ENDS and self.failure is None:
                 self.failure = f"{program.name} ended {ends} times in a row"
             time.sleep(pause(ends))
-            child = self._launch(program)
+            child = self._launched_again(program)
+
+    def _launched_again(self, program: Program) -> "subprocess.Popen[bytes]":
+        while True:
+            try:
+                return self._launch(program)
+            except OSError as error:  # such as a folder of logs that somebody has removed, or a full table of processes
+                self.say(f"{program.name} cannot be started again: {error}")
+                time.sleep(LONGEST_PAUSE)
 
 
 def pause(ends: int) -> float:

@@ -83,7 +83,8 @@ def _folder(name: str, group: Group) -> Path:
 def _inputs(group: Group) -> Iterator[Path]:
     yield from (go.MODULE / "go.mod", go.MODULE / "go.sum", go.MODULE.parent / "requirements.txt")
     for source in group.sources:
-        yield from sorted(path for path in (go.MODULE / source).rglob("*") if path.is_file())
+        files = (path for path in (go.MODULE / source).rglob("*") if path.is_file())
+        yield from sorted(path for path in files if not path.name.endswith("_test.go"))
 
 
 def _build(missing: dict[str, Group], say: Say) -> None:

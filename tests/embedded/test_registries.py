@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from embedded import istio, toolchain
 from embedded.cluster import Cluster
@@ -92,3 +93,11 @@ def test_pull_secrets_are_on_every_account_whose_pods_pull(settings: dict[str, s
     }
     assert {"istiod", "istio-ingressgateway-service-account", "bookinfo-ratings", "web"} <= pulling
     assert {name for name in pulling if accounts[name].get("imagePullSecrets") != [{"name": "credentials"}]} == set()
+    # Istio's own chart also hands them to istiod, for the pods that it injects and the gateways that it makes.
+    data = [item.manifest["data"] for item in items if item.manifest["kind"] == "ConfigMap"]
+    injectors = [each for each in data if "values" in each]
+    assert len(injectors) == (settings["istioVersion"] not in ("1.23.0", "1.24.6"))
+    for injector in injectors:
+        assert json.loads(injector["values"])["global"]["imagePullSecrets"] == ["credentials"]
+        for template in yaml.safe_load(injector["config"])["templates"].values():
+            assert "range .Values.global.imagePullSecrets" in template or "istio-proxy" not in template

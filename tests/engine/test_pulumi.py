@@ -1,5 +1,6 @@
 """The program by the real Pulumi engine, on the embedded cluster."""
 
+import json
 import os
 from pathlib import Path
 
@@ -109,6 +110,7 @@ def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policie
     artifacts.prepare(cluster.root, "1.31.1", "v1.6.1")
     here = settings_for(cluster, "1.31.1") | {
         "context": CONTEXT,
+        "gatewayApiVersion": "v1.6.1",
         "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.6.1" / "standard"),
         "compatibility": "warn",
     }
@@ -118,6 +120,13 @@ def test_the_policy_pack_lets_prod_through_and_stops_it_without_what_the_policie
     said = capfd.readouterr().out
     for policy in ("protected", "strict-mtls", "default-deny"):
         assert f"[mandatory]  {policy}  " in said
+    # A service's registry is allowed as the configuration names it, until the configuration allows others alone.
+    requests = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+    web = [{"name": "web", "image": "registry.example/web:1.4", "port": 80, "resources": requests}]
+    prod.preview(here | {"services": json.dumps(web)})
+    with pytest.raises(UserError):
+        prod.preview(here | {"services": json.dumps(web), "allowedRegistries": '["only.example"]'})
+    assert "[mandatory]  images-from-allowed-registries  " in capfd.readouterr().out
 
 
 def test_another_cluster_behind_the_same_context_is_neither_updated_nor_destroyed(

@@ -111,5 +111,13 @@ def test_a_cgroup_that_stays_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         cgroups.clear("mine", root)
 
 
+def test_a_cgroup_is_there_from_when_it_is_made(tmp_path: Path) -> None:
+    root = version_2(tmp_path)
+    assert not cgroups.exists("other", root)
+    cgroups.create("mine", root)
+    assert cgroups.exists("mine", root)
+    assert not cgroups.exists("mine", tmp_path / "no cgroups here")
+
+
 def test_clearing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     cgroups.clear("never", version_1(tmp_path))

@@ -99,10 +99,10 @@ def test_a_kubeconfig_logs_in_with_the_identitys_certificate() -> None:
 def test_users_that_only_this_cluster_has_are_bound_to_roles() -> None:
     bound = {
         subject["name"]
-        for manifest in yaml.safe_load_all((init.MANIFESTS / "roles.yaml").read_text())
-        for subject in manifest["subjects"]
+        for manifest in yaml.safe_load_all(init.ROLES.read_text())
+        for subject in manifest.get("subjects", [])
     }
-    assert bound == {certificates.KUBELET_CLIENT, certificates.LOAD_BALANCERS}
+    assert bound == {certificates.KUBELET_CLIENT, certificates.LOAD_BALANCERS, certificates.NETWORK_POLICIES}
 
 
 def test_everything_containerd_writes_is_the_clusters(settings: Settings) -> None:
@@ -123,19 +123,19 @@ def test_every_registry_is_the_one_on_the_nodes_loopback(settings: Settings) -> 
 
 
 def test_the_images_of_the_cluster_itself_are_among_those_that_are_made() -> None:
-    manifests = list(yaml.safe_load_all((init.MANIFESTS / "coredns.yaml").read_text()))
+    manifests = list(yaml.safe_load_all(init.DNS.read_text()))
     pods = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
     assert [pod["containers"][0]["image"] for pod in pods] == [contents.COREDNS]
     assert containerd.PAUSE_IMAGE == contents.PAUSE
 
 
 def test_every_manifest_is_of_a_kind_whose_path_is_known() -> None:
-    kinds = {each["kind"] for file in init.MANIFESTS.glob("*.yaml") for each in yaml.safe_load_all(file.read_text())}
+    kinds = {each["kind"] for file in (init.ROLES, init.DNS) for each in yaml.safe_load_all(file.read_text())}
     assert kinds == set(init.PLURALS)
 
 
 def test_dns_is_where_pods_are_told_it_is() -> None:
-    manifests = list(yaml.safe_load_all((init.MANIFESTS / "coredns.yaml").read_text()))
+    manifests = list(yaml.safe_load_all(init.DNS.read_text()))
     assert [each["spec"]["clusterIP"] for each in manifests if each["kind"] == "Service"] == [addresses.DNS_SERVICE]
 
 
@@ -157,6 +157,7 @@ def test_only_what_runs_nft_gets_its_libraries(settings: Settings) -> None:
     environments = {each.name: each.environment for each in programs.clients(unpacked)}
     assert environments["kube-proxy"]["LD_LIBRARY_PATH"] == "/deb/lib"
     assert environments["kube-proxy"]["PATH"].startswith("/deb/sbin:")
+    assert environments["network-policies"]["LD_LIBRARY_PATH"] == "/deb/lib"
     assert "LD_LIBRARY_PATH" not in environments["kubelet"]
 
 

@@ -6,7 +6,7 @@ from embedded import kinds
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.kinds import Kind
-from embedded.node import obtain, probe
+from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.probe import Finding
 
@@ -65,10 +65,25 @@ def test_a_real_cluster_does_not_become_a_simulated_one(tmp_path: Path) -> None:
     assert kinds.recorded(tmp_path) is Kind.REAL
 
 
+@pytest.mark.usefixtures("unable")
+def test_a_running_cluster_is_proof_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / kinds.RECORD).write_text("real\n")
+    monkeypatch.setattr(RealCluster, "running", lambda _: True)
+    assert kinds.choose(tmp_path) is Kind.REAL
+
+
 @pytest.mark.usefixtures("able")
 def test_a_cluster_of_before_there_were_real_ones_is_a_simulated_one(tmp_path: Path) -> None:
     (tmp_path / "etcd").mkdir()
     assert kinds.choose(tmp_path) is Kind.SIMULATED
+
+
+def test_a_running_cluster_whose_folder_was_removed_is_a_real_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "exists", lambda name: name == cgroups.name_for(tmp_path / "gone"))
+    assert kinds.recorded(tmp_path / "gone") is Kind.REAL
+    assert kinds.recorded(tmp_path / "never") is None
 
 
 def test_nothing_is_downloaded_for_a_machine_that_cannot_anyway(

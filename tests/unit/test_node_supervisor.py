@@ -43,6 +43,24 @@ def test_a_program_that_ends_again_and_again_is_a_failure(tmp_path: Path, monkey
     assert (tmp_path / "sample.log").read_text().splitlines()[0] == "broken"
 
 
+def test_a_program_that_cannot_be_started_for_a_while_is_started_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.01)
+    logs, said = tmp_path / "logs", list[str]()
+    logs.mkdir()
+    keeper = Supervisor(logs=logs, say=said.append)
+    keeper.start(program("/bin/sleep", "600"))
+    first = keeper.pid("sample")
+    (logs / "sample.log").unlink()
+    logs.rmdir()
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: any("cannot be started again" in line for line in said))
+    logs.mkdir()
+    eventually(lambda: keeper.pid("sample") != first)
+    keeper.stop()
+
+
 def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
     (tmp_path / "sample.log").write_text("the run before")
     keeper = Supervisor(logs=tmp_path, say=lambda _: None)

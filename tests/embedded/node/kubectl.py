@@ -45,13 +45,14 @@ class Kubectl:
             yield int(found[1])
             running.kill()
 
-    def run_client(self, name: str) -> None:
+    def run_client(self, name: str, namespace: str = "default") -> None:
         """Run a pod that sends requests, and wait until it can."""
-        self("run", name, f"--image={CLIENT}", "--image-pull-policy=IfNotPresent", "--grace-period=1")
-        self("wait", "--for=condition=Ready", f"pod/{name}", f"--timeout={PATIENCE}")
+        where = f"--namespace={namespace}"
+        self("run", name, where, f"--image={CLIENT}", "--image-pull-policy=IfNotPresent", "--grace-period=1")
+        self("wait", where, "--for=condition=Ready", f"pod/{name}", f"--timeout={PATIENCE}")
 
-    def get(self, client: str, *words: str) -> dict[str, Any]:
+    def get(self, client: str, *words: str, namespace: str = "default") -> dict[str, Any]:
         """The outcome of one request from inside the cluster, by the client's options and URL."""
-        (line,) = self("exec", client, "--", "bookinfo", "get", *words).splitlines()
+        (line,) = self("exec", client, f"--namespace={namespace}", "--", "bookinfo", "get", *words).splitlines()
         outcome: dict[str, Any] = json.loads(line)
         return outcome

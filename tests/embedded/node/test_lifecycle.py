@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from embedded import kinds
+from embedded.kinds import Kind
 from embedded.node import cgroups
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
@@ -27,6 +29,7 @@ PROGRAMS = {
     "registry": "nodekit registry",
     "relay": "nodekit relay",
     "load-balancers": "nodekit load-balancers",
+    "network-policies": "nodekit network-policies",
 }
 """By name in the node's log, what the command line begins with."""
 
@@ -116,6 +119,7 @@ def test_stopping_leaves_no_process_and_starting_again_brings_the_pods_back(
     own_node.start()
     kubectl = kubectl_of(own_node, parts)
     kubectl.run_client("before")
+    kubectl("cordon", "embedded")
     own_node.stop()
     assert left_of(own_node) == []
     assert not own_node.running()
@@ -164,6 +168,15 @@ def test_one_process_ends_everything_and_the_next_start_is_a_clean_one(own_node:
     assert not own_node.running()
     assert own_node.start() is True
     assert processes(own_node).keys() == PROGRAMS.keys()
+
+
+def test_a_cluster_whose_folder_was_removed_is_ended_all_the_same(own_node: RealCluster) -> None:
+    own_node.start()
+    # Again where a program has written something meanwhile.
+    eventually(lambda: subprocess.run(["rm", "-rf", own_node.root], check=False).returncode == 0, 60)
+    assert kinds.recorded(own_node.root) is Kind.REAL
+    kinds.delete(own_node.root)
+    assert left_of(own_node) == []
 
 
 STARTER = """
