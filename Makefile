@@ -15,6 +15,7 @@ help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -m operations.systems
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=..." >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version) (once, about a minute)"
@@ -76,7 +77,7 @@ PREVIEWED ?= dev staging prod
 RENDER ?=
 # The folder of a stack's manifests.
 STACK_OUT = $(OUT)/$(or $(STACK),dev)
-.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
+.PHONY: render render-diff policy policy-pack graph graph-check reference distribution workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of the stack into .rendered/STACK (RENDER=--stand-ins: offline)
 	@$(OPERATIONS) render --stack $(or $(STACK),dev) --out $(STACK_OUT) $(RENDER)
@@ -99,6 +100,12 @@ graph: $(READY) ## Draw the stack's components, and the table of keys, into READ
 
 graph-check: $(READY)
 	@$(OPERATIONS) graph --stack dev --check >/dev/null
+
+reference: $(READY) ## Write docs/components.md from the components' docstrings
+	@$(OPERATIONS) reference
+
+distribution: $(READY) ## Build the components' wheel and source archive into dist/
+	@$(OPERATIONS) distribution
 
 workflows: $(READY)
 	@$(OPERATIONS) workflows
