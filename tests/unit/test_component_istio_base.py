@@ -241,3 +241,30 @@ def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose:
     assert "istio-adoption" in mesh.named("istio-base").dependencies
     assert "istio-istiod" in mesh.named("istio-adopted").dependencies
     assert mesh.inputs("istio-istiod")["namespace"] == "istio-system"
+
+
+def test_an_istio_that_is_there_is_looked_up_and_nothing_is_created(compose: Compose) -> None:
+    pod = {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.30.3-distroless"}]}
+    found = {"metadata": {"namespace": "istio-system"}, "spec": {"template": {"spec": pod}}}
+
+    def declare() -> None:
+        istio = IstioBase("istio", IstioBaseArgs(existing=True, revision="canary"))
+        pulumi.export("of the revision", istio.version_of("canary"))
+
+    mesh = compose(declare, {"istio-existing": found})
+    assert mesh.names == {"istio", "istio-existing"}
+    assert mesh.kind("istio-existing") == "kubernetes:apps/v1:Deployment"
+    assert mesh.registered["istio"] == {"version": "1.30.3", "namespace": "istio-system"}
+    assert mesh.outputs == {"of the revision": "1.30.3"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"owner": OWNER}, r"version is ''; accepted: MAJOR\.MINOR\.PATCH, or existing"),
+        ({"version": "1.30.3"}, "owner is not given; accepted: a stack and the context of its cluster, or existing"),
+    ],
+)
+def test_without_an_istio_that_is_there_it_is_told_which_and_whose(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(pulumi.RunError, match=message):
+        IstioBaseArgs(**given)
