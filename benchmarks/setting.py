@@ -54,7 +54,7 @@ def child(project: Path, stack: str, *config: str) -> Cost:
 
 @contextmanager
 def fresh_cluster() -> Iterator[Cluster]:
-    """An embedded cluster with nothing on it, and the rehearsal's charts and CRDs in its folder; gone afterwards."""
+    """An embedded cluster with nothing on it, and stand-in charts and CRDs in its folder; deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         cluster = Cluster(Path(folder) / "cluster", say=lambda _: None)
         artifacts.prepare(cluster.root, ISTIO)
@@ -71,7 +71,7 @@ def cli(cluster: Cluster, stack: str, project: Path = PROJECT) -> Cli:
 
 
 def settings(cluster: Cluster) -> dict[str, str]:
-    """Configuration keys that point stack ``rehearsal`` at a cluster."""
+    """Configuration keys that point stack ``embedded`` at a cluster."""
     return {
         "kubeconfig": str(cluster.kubeconfig),
         "istioChartRepository": str(cluster.root / "charts"),

@@ -1,4 +1,4 @@
-"""What a rehearsal installs instead of downloading: chart archives and the Gateway API's CRDs."""
+"""What the embedded cluster installs instead of downloading it: chart archives and the Gateway API's CRDs."""
 
 import gzip
 import hashlib
@@ -34,10 +34,10 @@ def istio_versions(settings: Mapping[str, str]) -> list[str]:
 def prepare(root: Path, istio_version: str, gateway_api: str = GATEWAY_API[1]) -> None:
     """Fill root/charts and root/gateway-api; what is there already and still right is left alone.
 
-    Makes charts/NAME-VERSION.tgz of each chart here and gateway-api/VERSION/{standard,experimental}/*.yaml.
+    Writes charts/NAME-VERSION.tgz of each chart here and gateway-api/VERSION/{standard,experimental}/*.yaml.
 
     Args:
-        root: The cluster's folder; made where it is missing.
+        root: The cluster's folder; created where it is missing.
         istio_version: Such as 1.23.0, without a v: the charts' version and app version.
         gateway_api: The Gateway API's version, such as v1.1.0.
 

@@ -1,4 +1,4 @@
-"""What can go wrong in a rehearsal and can be put right by the person who runs it."""
+"""Errors of the embedded cluster that the person who runs it can resolve."""
 
 
 class EmbeddedError(Exception):

@@ -1,8 +1,14 @@
 """``python -m operations COMMAND``: what a person or CI runs around the program; `make` has a target for each."""
 
+import sys
+
+from operations import systems
+
+# Before the imports below, which need modules that only Unix has.
+systems.require(sys.platform)
+
 import argparse
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 

@@ -139,7 +139,7 @@ def environment(kubeconfig: str) -> dict[str, str]:
         raise UserError(
             "minikube is not on PATH. Install it (https://minikube.sigs.k8s.io/docs/start/), or use a cluster that "
             "already runs with `pulumi config set clusterMode existing`, or run `make up`, which without minikube "
-            "rehearses the program on an embedded Kubernetes."
+            "uses an embedded Kubernetes."
         )
     path = {"KUBECONFIG": str(Path(kubeconfig).expanduser().absolute())} if kubeconfig else {}
     return {**os.environ, **path}

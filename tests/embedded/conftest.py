@@ -58,7 +58,7 @@ def kube(cluster: Cluster) -> Kube:
 
 @pytest.fixture(scope="session")
 def artefacts(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 skips without Go modules
-    """The rehearsal's charts and CRDs, in a folder of the tests' own."""
+    """The stand-in charts and CRDs, in a folder of the tests' own."""
     root = tmp_path_factory.mktemp("artefacts")
     artifacts.prepare(root, "1.23.0")
     return root

@@ -16,7 +16,7 @@ GATEWAY_LABELS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
 
 
 def install(kubeconfig: Path, helm: Path, charts: Path) -> None:
-    """The rehearsal's charts as istioctl would apply them, with a gateway and the default tag's injector."""
+    """The stand-in charts as istioctl would apply them, with a gateway and the default tag's injector."""
     api = Api(kubeconfig, CONTEXT)
     _apply(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}}, "")
     for chart, component in (("base", "Base"), ("istiod", "Pilot")):

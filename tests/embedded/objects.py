@@ -18,7 +18,7 @@ Manifest = Mapping[str, Any]
 
 
 def declared(artefacts: Path, **config: str) -> list[dict[str, Any]]:
-    """The Kubernetes objects that the rehearsal's stack declares, but for CRDs and what charts hold."""
+    """The Kubernetes objects that stack ``embedded`` declares, but for CRDs and what charts hold."""
     places = {
         "istioChartRepository": str(artefacts / "charts"),
         "gatewayApiManifest": str(artefacts / "gateway-api/v1.1.0/standard"),

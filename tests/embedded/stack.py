@@ -29,7 +29,7 @@ CONTEXT = "embedded"
 
 
 def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, str]:
-    """Configuration keys that point the stack ``rehearsal`` at a test's cluster."""
+    """Configuration keys that point stack ``embedded`` at a test's cluster."""
     artifacts.prepare(cluster.root, istio_version)
     return {
         "clusterMode": "existing",

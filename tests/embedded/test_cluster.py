@@ -256,7 +256,7 @@ def test_a_starter_that_is_killed_half_way_is_not_in_the_next_ones_way(
     own_cluster: Cluster, tools: Path, moment: str
 ) -> None:
     program = (
-        "from pathlib import Path\nfrom rehearsal.cluster import Cluster\n"
+        "from pathlib import Path\nfrom embedded.cluster import Cluster\n"
         f"Cluster(Path({str(own_cluster.root)!r}), tools=Path({str(tools)!r})).start()"
     )
     starter = subprocess.Popen([sys.executable, "-c", program])

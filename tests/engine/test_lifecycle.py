@@ -58,7 +58,7 @@ def test_what_the_engine_made_has_no_drift_and_what_was_changed_is_put_right(
 
 @pytest.fixture
 def project(tmp_path: Path, cluster: Cluster) -> Path:
-    """A copy of this project, whose rehearsal is the tests' cluster."""
+    """A copy of this project, whose embedded cluster is the tests' own."""
     copy = tmp_path / "project"
     shutil.copytree(pulumi_cli.PROJECT, copy, ignore=shutil.ignore_patterns(*NOT_THE_PROJECT))
     (copy / ".venv").symlink_to(pulumi_cli.PROJECT / ".venv")

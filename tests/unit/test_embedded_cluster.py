@@ -77,7 +77,7 @@ def test_the_node_has_the_tutorials_size() -> None:
     }
 
 
-def test_the_kubeconfig_has_one_context_named_rehearsal_and_needs_no_other_file() -> None:
+def test_the_kubeconfig_has_one_context_named_embedded_and_needs_no_other_file() -> None:
     written = yaml.safe_load(access.kubeconfig(6443, b"PEM", "secret"))
     assert written["current-context"] == "embedded"
     assert [context["name"] for context in written["contexts"]] == ["embedded"]

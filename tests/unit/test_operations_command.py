@@ -1,6 +1,8 @@
 """``python -m operations``: the command line, with nothing behind it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,7 +14,8 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded.errors import EmbeddedError
 from operations import __main__ as command
-from operations import status
+from operations import status, systems
+from operations.manifests.evaluate import PROJECT
 from tests.unit.fake_api import FakeApi
 
 
@@ -34,6 +37,27 @@ def test_what_a_person_can_put_right_is_one_paragraph_and_exit_code_1(
     work.side_effect = error
     assert command.main(["up"]) == 1
     assert capsys.readouterr().err == "error: set text\n"
+
+
+@pytest.mark.parametrize("platform", ["win32", "cygwin", "freebsd14"])
+def test_another_system_is_refused_in_one_sentence_before_what_it_lacks_is_imported(platform: str) -> None:
+    elsewhere = f"""
+import runpy, sys
+sys.platform = {platform!r}
+sys.modules |= dict.fromkeys(["fcntl", "pwd"])
+runpy.run_module("operations", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", elsewhere], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {platform} is not supported; accepted: Linux, macOS, or on Windows the Linux shell of WSL2 "
+        "(https://learn.microsoft.com/windows/wsl/install)\n"
+    )
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_linux_and_macos_are_supported(platform: str) -> None:
+    systems.require(platform)
 
 
 def test_ctrl_c_says_how_to_go_on(work: Mock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from components.versions import Version, incompatibilities
+from operations.__main__ import OTHER_COMMANDS, STACK_COMMANDS
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT, stack_config
 
@@ -55,6 +56,12 @@ def test_what_a_workflow_makes_is_a_target_of_the_makefile(file: Path) -> None:
     for script in values(parsed(file.name), "run"):
         for words in re.findall(r"\bmake ([^\n]*)", script):
             assert {word for word in words.split() if "=" not in word} <= TARGETS
+
+
+@pytest.mark.parametrize("file", [PROJECT / "Makefile", *WORKFLOWS], ids=lambda file: file.name)
+def test_what_is_called_by_name_is_a_command(file: Path) -> None:
+    called = set(re.findall(r"(?:-m operations|\$\(OPERATIONS\)) ([\w-]+)", file.read_text()))
+    assert called <= {*STACK_COMMANDS, *OTHER_COMMANDS}
 
 
 def test_only_the_job_that_runs_nothing_of_a_pull_request_may_write() -> None:
