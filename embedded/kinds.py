@@ -24,7 +24,7 @@ def _say(line: str) -> None:
 
 
 class Kind(StrEnum):
-    """What pods are: REAL ones run, and answer; SIMULATED ones only look as if."""
+    """What pods are: REAL ones run, and answer; of SIMULATED ones only the status says so."""
 
     REAL = "real"
     SIMULATED = "simulated"
@@ -69,11 +69,11 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
 
     Args:
         root: The cluster's folder.
-        wanted: The kind to insist on; None takes a real one where the machine can run it.
+        wanted: The kind to insist on; None chooses a real one where the machine can run it.
         say: Receives, in one line, why a real one cannot be.
 
     Raises:
-        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that is wanted.
+        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that was asked for.
     """
     before = recorded(root)
     if before and wanted and before is not wanted:
@@ -93,7 +93,7 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
 
 
 def findings(root: Path, say: Say = _say) -> list[Finding]:
-    """All that stands in the way of a real node on this machine; gets nft, should it be missing."""
+    """All that prevents a real node on this machine; gets nft, should it be missing."""
     if found := probe.machine():
         return found
     try:
