@@ -74,7 +74,7 @@ PREVIEWED ?= dev staging prod
 RENDER ?=
 # The folder of a stack's manifests.
 STACK_OUT = $(OUT)/$(or $(STACK),dev)
-.PHONY: render render-diff policy policy-pack graph graph-check workflows preview-base preview-head preview-comment doctor e2e bench
+.PHONY: render render-diff policy policy-pack graph graph-check reference distribution workflows preview-base preview-head preview-comment doctor e2e bench
 
 render: $(READY) ## Write every manifest of the stack into .rendered/STACK (RENDER=--stand-ins: offline)
 	@$(OPERATIONS) render --stack $(or $(STACK),dev) --out $(STACK_OUT) $(RENDER)
@@ -97,6 +97,12 @@ graph: $(READY) ## Draw the stack's components, and the table of keys, into READ
 
 graph-check: $(READY)
 	@$(OPERATIONS) graph --stack dev --check >/dev/null
+
+reference: $(READY) ## Write docs/components.md from the components' docstrings
+	@$(OPERATIONS) reference
+
+distribution: $(READY) ## Build the components' wheel and source archive into dist/
+	@$(OPERATIONS) distribution
 
 workflows: $(READY)
 	@$(OPERATIONS) workflows

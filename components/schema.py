@@ -151,5 +151,5 @@ def _about(field: Field[Any], texts: dict[str, str]) -> str:
         words.append(f"one of {', '.join(accepted)}")
     default = field.default
     if not is_required(field) and default not in ("", None, (), False) and isinstance(default, str | int | float):
-        words.append(f"{default} by default")
+        words.append(f"{str(default).lower() if isinstance(default, bool) else default} by default")
     return "; ".join(filter(None, words)) + "." if words[0] else ""

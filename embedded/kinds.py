@@ -79,6 +79,8 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
     if before and wanted and before is not wanted:
         message = f"The embedded cluster in {root} has a {before} node: delete it before it can have a {wanted} one."
         raise EmbeddedError(message)
+    if before and cluster(root, before).running():
+        return before  # the machine can, and what the cluster uses of it is not free any more
     kind = before or wanted or Kind.REAL
     if kind is Kind.REAL and (found := findings(root, say)):
         told = "; ".join(map(str, found))

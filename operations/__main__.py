@@ -20,7 +20,7 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, doctor, shell, stacks, status, tunnel, vendor
+from operations import actionlint, deploy, distribution, doctor, reference, shell, stacks, status, tunnel, vendor
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -106,6 +106,17 @@ def draw(options: argparse.Namespace) -> None:
     print(readme.update(options.stack, check=options.check))
 
 
+def write_reference(_: argparse.Namespace) -> None:
+    """Write docs/components.md from the components' docstrings."""
+    reference.write()
+
+
+def distribute(_: argparse.Namespace) -> None:
+    """Build the package's wheel and source archive into dist/."""
+    for file in distribution.build():
+        print(file)
+
+
 def preview_base(options: argparse.Namespace) -> None:
     """Bring stack embedded up as it is at a commit, for preview-head."""
     compare.up_at(options.base)
@@ -171,6 +182,8 @@ OTHER_COMMANDS: dict[str, Command] = {
     "preview-head": preview_head,
     "comment": comment,
     "workflows": lint_workflows,
+    "reference": write_reference,
+    "distribution": distribute,
 }
 
 

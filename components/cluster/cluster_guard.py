@@ -42,6 +42,9 @@ class ClusterGuard(pulumi.ComponentResource):
 
     Attributes:
         identity: UID of the recorded cluster's namespace kube-system.
+
+    Example:
+        ClusterGuard("arrival", ClusterGuardArgs(identity="7e1b...", context="kind-dev"))
     """
 
     identity: pulumi.Output[str]

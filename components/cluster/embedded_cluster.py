@@ -37,7 +37,12 @@ class EmbeddedClusterArgs:
 class EmbeddedCluster(pulumi.ComponentResource):
     """A running embedded cluster, started or adopted. destroy deletes it only if this stack created it.
 
-    ``cluster`` is its identity, the UID of its namespace kube-system, as it was at the last start from here.
+    Attributes:
+        command: what starts and deletes it.
+        cluster: its identity, the UID of its namespace kube-system, as it was at the last start from here.
+
+    Example:
+        EmbeddedCluster("embedded", EmbeddedClusterArgs(program="python -m embedded", folder=".embedded"))
     """
 
     command: local.Command

@@ -62,7 +62,17 @@ def delete_command(args: MinikubeArgs) -> str:
 class Minikube(pulumi.ComponentResource):
     """A running minikube cluster of the tutorial's size. destroy deletes it only if this stack created it.
 
-    ``cluster`` is its identity, the UID of its namespace kube-system, as it was at the last start from here.
+    Attributes:
+        command: what starts and deletes it.
+        cluster: its identity, the UID of its namespace kube-system, as it was at the last start from here.
+
+    Example:
+        Minikube(
+            "minikube",
+            MinikubeArgs(
+                profile="minikube", memory=5500, cpus=4, kubernetes_version="v1.34.0", kubeconfig="~/.kube/config"
+            ),
+        )
     """
 
     command: local.Command

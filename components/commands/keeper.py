@@ -73,7 +73,12 @@ def heard(command: Sequence[str], env: Mapping[str, str], *, aloud: bool = True)
         with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=write, stderr=write) as child:
             os.close(write)
             words = Words(read, aloud=aloud)
-            return child.wait(), words.last()
+            try:
+                return child.wait(), words.last()
+            except BaseException:
+                child.terminate()  # it need not have been told too: only a terminal's Ctrl-C goes to all
+                child.wait()
+                raise
     finally:
         os.close(read)
 

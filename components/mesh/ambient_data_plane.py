@@ -50,7 +50,11 @@ def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class AmbientDataPlane(pulumi.ComponentResource):
-    """istio-cni, which redirects pods, and ztunnel, which encrypts what they send: both ready on every node."""
+    """istio-cni, which redirects pods, and ztunnel, which encrypts what they send: both ready on every node.
+
+    Example:
+        AmbientDataPlane("ambient", AmbientDataPlaneArgs(version="1.30.3", istiods=[istio]), in_cluster)
+    """
 
     releases: list[pulumi.Resource]
 

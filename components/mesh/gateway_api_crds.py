@@ -80,6 +80,9 @@ class GatewayApiCrds(pulumi.ComponentResource):
 
     Attributes:
         names: the names of the objects that this stack brings.
+
+    Example:
+        GatewayApiCrds("gateway-api", GatewayApiCrdsArgs(owner=owner, version="v1.5.1"), in_cluster)
     """
 
     names: list[str]

@@ -125,6 +125,13 @@ class IngressGateway(pulumi.ComponentResource):
 
     Attributes:
         service: the Service's name, once it is there.
+
+    Example:
+        IngressGateway(
+            "ingress",
+            IngressGatewayArgs(istio_version=istio.version, injectors=[istio], service_type="NodePort"),
+            in_cluster,
+        )
     """
 
     service: pulumi.Output[str]

@@ -67,6 +67,9 @@ class InjectedNamespace(pulumi.ComponentResource):
 
     Attributes:
         namespace: its name, once it is labelled: whoever puts pods into it waits for that.
+
+    Example:
+        InjectedNamespace("shop", InjectedNamespaceArgs(namespace="shop"), in_cluster)
     """
 
     namespace: pulumi.Output[str]

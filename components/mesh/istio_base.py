@@ -133,6 +133,9 @@ class IstioBase(pulumi.ComponentResource):
         version: Istio's version, once istiod is ready.
         namespace: istio-system, once it is there.
         istiods: the Helm releases of istiod by revision, empty for the one without a name.
+
+    Example:
+        IstioBase("istio", IstioBaseArgs(version="1.30.3", owner=owner, requires=[gateway_api]), in_cluster)
     """
 
     version: pulumi.Output[str]

@@ -89,6 +89,17 @@ class MeshCheck(pulumi.ComponentResource):
 
     Attributes:
         pods: the pods that it saw, each with its name and its containers.
+
+    Example:
+        MeshCheck(
+            "check",
+            MeshCheckArgs(
+                context="kind-dev",
+                namespace=shop.namespace,
+                istio_version=istio.version,
+                deployments=bookinfo.generations,
+            ),
+        )
     """
 
     pods: pulumi.Output[Any]

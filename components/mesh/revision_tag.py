@@ -93,6 +93,9 @@ class RevisionTag(pulumi.ComponentResource):
 
     Attributes:
         tag: the tag, once it is there.
+
+    Example:
+        RevisionTag("tag-prod", RevisionTagArgs(tag="prod", revision="1-30-3", istiods=[istio]), in_cluster)
     """
 
     tag: pulumi.Output[str]

@@ -43,6 +43,9 @@ class Waypoint(pulumi.ComponentResource):
 
     Attributes:
         gateway: its name, once it is programmed; for InjectedNamespace.
+
+    Example:
+        Waypoint("waypoint", WaypointArgs(namespace=shop.namespace, requires=[gateway_api, istio]), in_cluster)
     """
 
     gateway: pulumi.Output[str]

@@ -221,7 +221,11 @@ def port_forward(name: AddonName, kubectl: str) -> str:
 
 
 class Addons(pulumi.ComponentResource):
-    """One Helm Release for each, named after it."""
+    """One Helm Release for each, named after it.
+
+    Example:
+        Addons("addons", AddonsArgs(names=["prometheus", "kiali"], istio_version="1.30.3"), in_cluster)
+    """
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Addons", name, None, opts)

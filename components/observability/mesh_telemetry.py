@@ -125,7 +125,19 @@ def tracing_values(tracing: Tracing) -> dict[str, Any]:
 
 
 class MeshTelemetry(pulumi.ComponentResource):
-    """One Telemetry object with all that is wanted of the proxies."""
+    """One Telemetry object with all that is wanted of the proxies.
+
+    Example:
+        MeshTelemetry(
+            "telemetry",
+            MeshTelemetryArgs(
+                namespace="istio-system",
+                access_logs=AccessLogs(filter="response.code >= 500"),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: MeshTelemetryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:MeshTelemetry", name, None, opts)

@@ -70,6 +70,18 @@ class Observability(pulumi.ComponentResource):
 
     Attributes:
         commands: how a person reaches each addon.
+
+    Example:
+        Observability(
+            "observability",
+            ObservabilityArgs(
+                namespace=shop.namespace,
+                istio_version="1.30.3",
+                config=ObservabilityConfig(metrics=Metrics(removed_tags=["request_protocol"]), addons=["grafana"]),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
     """
 
     commands: dict[str, str]

@@ -100,7 +100,19 @@ def open_gateway_spec(gateway: str) -> dict[str, Any]:
 
 
 class Authorization(pulumi.ComponentResource):
-    """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403."""
+    """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403.
+
+    Example:
+        Authorization(
+            "authorization",
+            AuthorizationArgs(
+                namespace="shop",
+                allows=[Allow(service="ratings", namespace="shop", port=9080, callers=["bookinfo-reviews"])],
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: AuthorizationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Authorization", name, None, opts)

@@ -103,6 +103,15 @@ class GatewayCertificate(pulumi.ComponentResource):
 
     Attributes:
         secret: the Secret's name, once it or cert-manager's request for it is there; for Exposure.
+
+    Example:
+        GatewayCertificate(
+            "certificate",
+            GatewayCertificateArgs(
+                namespace=shop.namespace, gateway="bookinfo-gateway", source=SelfSigned(host="shop.example")
+            ),
+            in_cluster,
+        )
     """
 
     secret: pulumi.Output[str]

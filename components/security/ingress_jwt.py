@@ -86,7 +86,20 @@ def require_token_spec(gateway: str, port: int) -> dict[str, Any]:
 
 
 class IngressJwt(pulumi.ComponentResource):
-    """Requests from outside must carry a good token: 401 for a bad one, 403 for none."""
+    """Requests from outside must carry a good token: 401 for a bad one, 403 for none.
+
+    Example:
+        IngressJwt(
+            "jwt",
+            IngressJwtArgs(
+                namespace=shop.namespace,
+                gateway="bookinfo-gateway",
+                jwt=Jwt(issuer="https://id.example", jwks_uri="https://id.example/keys"),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: IngressJwtArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:IngressJwt", name, None, opts)

@@ -88,7 +88,15 @@ def gateway_spec(gateway: str, port: int) -> dict[str, Any]:
 
 
 class NetworkIsolation(pulumi.ComponentResource):
-    """Packets stay in the namespace, except for what the mesh needs. It takes a CNI that enforces NetworkPolicies."""
+    """Packets stay in the namespace, except for what the mesh needs. It takes a CNI that enforces NetworkPolicies.
+
+    Example:
+        NetworkIsolation(
+            "network",
+            NetworkIsolationArgs(namespace=shop.namespace, gateway="bookinfo-gateway", egress=["10.0.0.0/8"]),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)

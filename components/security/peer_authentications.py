@@ -72,7 +72,22 @@ def exception_spec(mutual_tls: MutualTls, exception: PortException) -> dict[str,
 
 
 class PeerAuthentications(pulumi.ComponentResource):
-    """One PeerAuthentication named default, for the mesh or the namespace, and one for each exception."""
+    """One PeerAuthentication named default, for the mesh or the namespace, and one for each exception.
+
+    Example:
+        PeerAuthentications(
+            "mtls",
+            PeerAuthenticationsArgs(
+                namespace=shop.namespace,
+                mutual_tls=MutualTls(
+                    scope="namespace",
+                    exceptions=[PortException(name="probe", selector={"app": "details"}, ports={8080: "PERMISSIVE"})],
+                ),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: PeerAuthenticationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:PeerAuthentications", name, None, opts)

@@ -95,7 +95,21 @@ class SecurityArgs:
 
 
 class Security(pulumi.ComponentResource):
-    """Mutual TLS, authorization, tokens and network policies, as far as they are wanted."""
+    """Mutual TLS, authorization, tokens and network policies, as far as they are wanted.
+
+    Example:
+        Security(
+            "security",
+            SecurityArgs(
+                namespace="shop",
+                namespaces={"shop": shop.namespace},
+                gateway="bookinfo-gateway",
+                config=SecurityConfig(mutual_tls=MutualTls(scope="namespace"), authorization=True),
+                requires=[istio],
+            ),
+            in_cluster,
+        )
+    """
 
     def __init__(self, name: str, args: SecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Security", name, None, opts)

@@ -180,6 +180,22 @@ class TrafficPolicy(pulumi.ComponentResource):
 
     Attributes:
         kinds: the kinds of the objects that say so.
+
+    Example:
+        TrafficPolicy(
+            "reviews",
+            TrafficPolicyArgs(
+                namespace=shop.namespace,
+                traffic=Traffic(
+                    service="reviews",
+                    port=9080,
+                    subsets=["v1", "v3"],
+                    routes=[Route(subset="v1", weight=90), Route(subset="v3", weight=10)],
+                ),
+                requires=[gateway_api, istio],
+            ),
+            in_cluster,
+        )
     """
 
     kinds: Sequence[Kind]

@@ -149,6 +149,13 @@ class Bookinfo(pulumi.ComponentResource):
         services: the Services by name.
         deployments: the Deployments by name.
         generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+
+    Example:
+        Bookinfo(
+            "bookinfo",
+            BookinfoArgs(namespace=shop.namespace, data_plane=istio.version, injectors=[istio]),
+            in_cluster,
+        )
     """
 
     services: dict[str, k8s.core.v1.Service]

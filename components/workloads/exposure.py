@@ -102,6 +102,22 @@ class Exposure(pulumi.ComponentResource):
 
     Attributes:
         gateway: the Gateway's name; Istio's Deployment and Service for it are called GATEWAY-istio.
+
+    Example:
+        Exposure(
+            "exposure",
+            ExposureArgs(
+                namespace=shop.namespace,
+                gateway="bookinfo-gateway",
+                route="bookinfo",
+                service="productpage",
+                port=9080,
+                paths=[("Exact", "/productpage"), ("PathPrefix", "/static")],
+                requires=[gateway_api, istio],
+                tls_secret=certificate.secret,
+            ),
+            in_cluster,
+        )
     """
 
     gateway: pulumi.Output[str]

@@ -82,6 +82,20 @@ class UserService(pulumi.ComponentResource):
         service: the Service's name, once it is there.
         deployments: the Deployments by name, SERVICE-VERSION.
         generations: by a Deployment's name, a text that changes whenever the Deployment does; for MeshCheck.
+
+    Example:
+        UserService(
+            "orders",
+            UserServiceArgs(
+                service="orders",
+                namespace=shop.namespace,
+                injectors=[istio],
+                data_plane=istio.version,
+                images={"v1": "registry.example/orders:1.4.0"},
+                port=8080,
+            ),
+            in_cluster,
+        )
     """
 
     service: pulumi.Output[str]

@@ -33,6 +33,9 @@ PLURALS = {
     "Service": "/api/v1/namespaces/{namespace}/services",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
 }
+NOT_YET = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+"""Taints that a node that is Ready loses; others are the user's, such as those of kubectl cordon."""
+
 POLL = 0.05
 """Seconds."""
 
@@ -74,7 +77,7 @@ class Node:
             self.supervisor.start(program)
         self.wait("the API server is ready", lambda: self.api.request("GET", "/readyz")[0] == 200)
         # What an earlier run said of itself is not to be taken for this one's word, by us or by anyone.
-        self.withdraw_readiness()
+        self.wait(None, self.withdraw_readiness)
         self.apply_manifests(ROLES)
         for program in programs.clients(self.settings):
             self.supervisor.start(program)
@@ -83,13 +86,18 @@ class Node:
         self.wait("DNS answers", lambda: dns.answers(DNS_SERVICE, f"kubernetes.default.svc.{DOMAIN}"))
         self.tell(ready=True)
 
-    def withdraw_readiness(self) -> None:
-        """Mark the node's Ready condition as unknown until this kubelet says otherwise."""
+    def withdraw_readiness(self) -> bool:
+        """Mark the node's Ready condition as unknown until this kubelet says otherwise; whether that is done."""
         condition = {"type": "Ready", "status": "Unknown", "reason": "NodeRestarts", "message": "kubelet is starting"}
         path = f"/api/v1/nodes/{NODE}/status?fieldManager=embedded&force=true"
-        if self.api.request("GET", f"/api/v1/nodes/{NODE}")[0] == 200:
-            manifest = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-            self.api.request("PATCH", path, {**manifest, "status": {"conditions": [condition]}})
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": NODE},
+            "status": {"conditions": [condition]},
+        }
+        found = self.api.request("GET", f"/api/v1/nodes/{NODE}")[0]
+        return found == 404 or (found == 200 and self.api.request("PATCH", path, manifest)[0] == 200)
 
     def apply_manifests(self, file: Path) -> None:
         """Apply what belongs to the cluster itself, again until it is accepted."""
@@ -106,7 +114,7 @@ class Node:
     def is_ready(self) -> bool:
         """Whether kubelet says that the node is Ready, and namespace default has its ServiceAccount."""
         status, node = self.api.request("GET", f"/api/v1/nodes/{NODE}")
-        if status != 200 or node["spec"].get("taints"):
+        if status != 200 or any(taint["key"] in NOT_YET for taint in node["spec"].get("taints", [])):
             return False
         conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", [])}
         account = self.api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0]

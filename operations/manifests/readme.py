@@ -27,7 +27,7 @@ def inserted(readme: str, part: str, content: str) -> str:
     before, found_start, rest = readme.partition(start)
     _, found_end, after = rest.partition(end)
     if not (found_start and found_end):
-        raise UserError(f"README.md has no lines {start} and {end}, between which the {part} goes; add them")
+        raise UserError(f"there are no lines {start} and {end}, between which the {part} goes; add them")
     return f"{before}{start}\n{content}\n{end}{after}"
 
 

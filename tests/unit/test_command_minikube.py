@@ -319,6 +319,7 @@ def test_an_interrupted_restart_keeps_the_profile(machine: Machine) -> None:
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, list(machine.profiles)) == (130, "", ["minikube"])
+    assert (machine.folder / "stopped").exists()
     assert stderr.endswith("Interrupted.\n")
 
 

@@ -65,6 +65,13 @@ def test_a_real_cluster_does_not_become_a_simulated_one(tmp_path: Path) -> None:
     assert kinds.recorded(tmp_path) is Kind.REAL
 
 
+@pytest.mark.usefixtures("unable")
+def test_a_running_cluster_is_proof_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / kinds.RECORD).write_text("real\n")
+    monkeypatch.setattr(RealCluster, "running", lambda _: True)
+    assert kinds.choose(tmp_path) is Kind.REAL
+
+
 @pytest.mark.usefixtures("able")
 def test_a_cluster_of_before_there_were_real_ones_is_a_simulated_one(tmp_path: Path) -> None:
     (tmp_path / "etcd").mkdir()

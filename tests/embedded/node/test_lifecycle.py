@@ -119,6 +119,7 @@ def test_stopping_leaves_no_process_and_starting_again_brings_the_pods_back(
     own_node.start()
     kubectl = kubectl_of(own_node, parts)
     kubectl.run_client("before")
+    kubectl("cordon", "embedded")
     own_node.stop()
     assert left_of(own_node) == []
     assert not own_node.running()
