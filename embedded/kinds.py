@@ -25,7 +25,7 @@ def _say(line: str) -> None:
 
 
 class Kind(StrEnum):
-    """What pods are: REAL ones run, and answer; SIMULATED ones only look as if."""
+    """What pods are: REAL ones run, and answer; of SIMULATED ones only the status says so."""
 
     REAL = "real"
     SIMULATED = "simulated"
@@ -70,11 +70,11 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
 
     Args:
         root: The cluster's folder.
-        wanted: The kind to insist on; None takes a real one where the machine can run it.
+        wanted: The kind to insist on; None chooses a real one where the machine can run it.
         say: Receives, in one line, why a real one cannot be.
 
     Raises:
-        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that is wanted.
+        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that was asked for.
     """
     before = recorded(root)
     if before and wanted and before is not wanted:
@@ -96,7 +96,7 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
 
 
 def findings(root: Path, say: Say = _say, *, download: bool = True) -> list[Finding]:
-    """All that stands in the way of a real node on this machine.
+    """All that prevents a real node on this machine.
 
     Args:
         root: Where the cluster is to be.

@@ -30,12 +30,12 @@ class Tool:
 
 
 TOOLS = (
-    Tool(name="pulumi", ask=("version",), note="make up and make preview fetch it"),
+    Tool(name="pulumi", ask=("version",), note="make up fetches or builds it"),
     Tool(name="minikube", ask=("version", "--short"), note="stack dev needs it; stack embedded does not"),
     Tool(name="docker", ask=("version", "--format", "{{.Server.Version}}"), note="minikube's usual driver"),
     Tool(name="kubectl", ask=("version", "--client", "--output=json"), note="for the commands in the stack's outputs"),
-    Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the embedded cluster bring their own"),
-    Tool(name="go", ask=("env", "GOVERSION"), note="the embedded cluster takes it from PyPI"),
+    Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the embedded cluster have their own"),
+    Tool(name="go", ask=("env", "GOVERSION"), note="make up gets it from PyPI"),
 )
 
 
@@ -98,7 +98,7 @@ def obstacles(
     elif settings["clusterMode"] == "minikube" and (reason := no_driver()):
         blocked.append(f"minikube would not start profile {settings['minikubeProfile']}: {reason}")
     elif settings["clusterMode"] == "embedded" and not can_build():
-        blocked.append("neither Go nor PyPI are there, to build the embedded cluster: install Go, or minikube")
+        blocked.append("the embedded cluster cannot be built: Go is missing, and not to be had from PyPI; install it")
     return blocked
 
 

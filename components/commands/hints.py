@@ -121,7 +121,7 @@ class Failure:
             return "No driver can be used: start Docker (`docker info` must answer), or install a driver."
         driver = self._named
         if not driver:
-            return "The driver cannot be used: set minikubeDriver to another, or put right what is said above."
+            return "The driver cannot be used: set minikubeDriver to another, or resolve what is said above."
         start = " (`docker info` must answer)" if driver == "docker" else ""
         return (
             f"The driver {driver} cannot be used: start or install what it needs{start}, or set minikubeDriver to "

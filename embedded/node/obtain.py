@@ -1,4 +1,4 @@
-"""Gets what a real node is made of, from the caches or by building it."""
+"""Gets the programs and images of a real node, from the caches or by building them."""
 
 import shutil
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def images(parts: Parts, say: Say) -> Path:
 
     Raises:
         Unreachable: Istio's module cannot be downloaded.
-        EmbeddedError: The images cannot be made.
+        EmbeddedError: The images cannot be built.
     """
     source = toolchain.module_dir(istio.MODULE, say=say)
     sources = contents.Sources(parts=parts, bootstrap=source / istio.BOOTSTRAP, istio_version=istio.version(source))

@@ -73,7 +73,7 @@ def kernel(folder: Path, nft: Path | None, libraries: str = "") -> list[Finding]
             [*UNSHARE, "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
         )
     if tried.returncode != 0:
-        return [Finding(what=f"no namespaces can be made: {tried.stderr.strip()}", remedy=PRIVILEGED)]
+        return [Finding(what=f"no namespaces can be created: {tried.stderr.strip()}", remedy=PRIVILEGED)]
     return [_refused(line, folder) for line in tried.stdout.splitlines()]
 
 
@@ -125,7 +125,7 @@ def _cgroups() -> list[Finding]:
     try:
         cgroups.create(name)
     except OSError as error:
-        return [Finding(what=f"no cgroup can be made: {error}", remedy=_cgroup_remedy(version))]
+        return [Finding(what=f"no cgroup can be created: {error}", remedy=_cgroup_remedy(version))]
     finally:
         cgroups.clear(name)
     return []

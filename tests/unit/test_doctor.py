@@ -70,7 +70,7 @@ def test_the_cluster_of_another_stack_is_its_context_and_server(tmp_path: Path) 
     ("change", "message"),
     [
         ({"python": (3, 10)}, r"Python 3\.10 is older"),
-        ({"settings": EMBEDDED, "can_build": lambda: False}, "neither Go nor PyPI are there"),
+        ({"settings": EMBEDDED, "can_build": lambda: False}, "the embedded cluster cannot be built"),
         ({"found": MISSING}, "the stack starts minikube, which is not on PATH"),
         ({"no_driver": lambda: "Docker sleeps"}, "minikube would not start profile demo: Docker sleeps"),
     ],
