@@ -5,6 +5,7 @@ policy pack) does not wait for the providers' SDKs, or has none.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # import_module asks for no attribute, where `from . import catalogue` would ask for one here.
-    catalogue = import_module(".catalogue", __name__)
-    if name != "__all__" and name not in catalogue.__all__:
+    # Whoever imports a module from here asks for it as an attribute first.
+    catalogue = None if find_spec(f".{name}", __name__) else import_module(".catalogue", __name__)
+    if catalogue is None or (name != "__all__" and name not in catalogue.__all__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(catalogue, name)
