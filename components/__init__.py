@@ -5,7 +5,6 @@ policy pack) does not wait for the providers' SDKs, or has none.
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Whoever imports a module from here asks for it as an attribute first.
-    catalogue = None if find_spec(f".{name}", __name__) else import_module(".catalogue", __name__)
-    if catalogue is None or (name != "__all__" and name not in catalogue.__all__):
+    # `from . import kube` asks for the attribute before the module: no module has a class's name.
+    if name.islower() and name not in ("kinds", "__all__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # import_module asks for no attribute, where `from . import catalogue` would ask for one here.
+    catalogue = import_module(".catalogue", __name__)
+    if name != "__all__" and name not in catalogue.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(catalogue, name)
