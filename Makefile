@@ -9,7 +9,7 @@ READY := .venv/.ready
 OPERATIONS := $(PY) -m operations
 OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status shell tunnel test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status shell load tunnel test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,13 +29,13 @@ up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up: STACK, else de
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change
 	@$(OPERATIONS) preview $(OF_STACK) $(if $(POLICIES),--policies)
 
-drift: $(READY) ## Show what in the cluster is not as the program says (REPAIR=1 puts right what charts and Commands brought)
+drift: $(READY) ## Show what in the cluster differs from the program (REPAIR=1 repairs what charts and Commands created)
 	@$(OPERATIONS) drift $(OF_STACK) $(if $(REPAIR),--repair)
 
-recover: $(READY) ## Put right what an up that was killed has left, or what was changed by hand; then run up
+recover: $(READY) ## Repair the stack after an up that was killed, or changes by hand; then run up
 	@$(OPERATIONS) recover $(OF_STACK)
 
-vendor: $(READY) ## Fetch the stack's charts and Gateway API manifest into vendor/, and lock them (UPDATE=1: take changed ones)
+vendor: $(READY) ## Fetch the stack's charts and Gateway API manifest into vendor/, and lock them (UPDATE=1: accept changed ones)
 	@$(OPERATIONS) vendor $(OF_STACK) $(if $(UPDATE),--update)
 
 destroy: $(READY) ## Remove what up created, and nothing else
@@ -47,13 +47,16 @@ status: $(READY) ## Show the cluster's pods and the stack's outputs
 shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
 	@$(OPERATIONS) shell $(OF_STACK)
 
+load: $(READY) ## Add IMAGE, an archive or a name that Docker knows, to those that pods of the embedded cluster can use
+	@$(PY) -m embedded load $(if $(IMAGE),"$(IMAGE)",$(error IMAGE is missing: make load IMAGE=shop.tar, or IMAGE=me/shop:1))
+
 tunnel: $(READY) ## Give the LoadBalancers of the stack's minikube an address and show the page's, until Ctrl-C
 	@$(OPERATIONS) tunnel $(OF_STACK)
 
-test: lint ## Everything: format, types, unit, embedded and engine tests
+test: lint ## Run everything: format, types, unit, embedded and engine tests
 	@$(PY) -m pytest tests
 
-check: lint unit ## What needs no cluster; within a minute
+check: lint unit ## Run what needs no cluster: format, types, unit tests
 
 lint: $(READY)
 	@.venv/bin/ruff format --check --quiet . || { echo "run .venv/bin/ruff format ." >&2; exit 1; }
@@ -63,14 +66,14 @@ lint: $(READY)
 unit: $(READY)
 	@$(PY) -m pytest --quiet tests/unit
 
-clean: ## Remove what make created, but no cluster's state
+clean: ## Remove what make installed; clusters and their state stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# Environments: what a stack comes to, what a change does to it, and what CI runs. See docs/environments.md.
+# Environments: a stack's manifests, the effects of a change, and what CI runs. See docs/environments.md.
 BASE ?= origin/main
 OUT ?= .rendered
 PREVIEWED ?= dev staging prod
-# Such as --stand-ins, which takes the embedded cluster's charts and CRDs in place of downloads.
+# Such as --stand-ins, which uses the embedded cluster's charts and CRDs instead of downloads.
 RENDER ?=
 # The folder of a stack's manifests.
 STACK_OUT = $(OUT)/$(or $(STACK),dev)
@@ -82,7 +85,7 @@ render: $(READY) ## Write every manifest of the stack into .rendered/STACK (REND
 render-diff: $(READY) ## Show how the stack's manifests differ from those of commit BASE
 	@$(OPERATIONS) render-diff --stack $(or $(STACK),dev) --base $(BASE) --out $(OUT)/diff-$(or $(STACK),dev) $(RENDER)
 
-policy: $(READY) ## Judge the stack's manifests by the policies, without the Pulumi CLI
+policy: $(READY) ## Check the stack's manifests against the policies, without the Pulumi CLI
 	@$(OPERATIONS) policy --stack $(or $(STACK),dev) $(RENDER)
 
 policy/.venv/.ready: policy/requirements.txt $(READY)
@@ -121,10 +124,10 @@ preview-comment: $(READY) ## Write a pull request's comment: preview-head, and t
 	@$(OPERATIONS) comment --out .preview/comment.md --section "Preview of stack embedded=.preview/embedded.diff" \
 		$(foreach stack,$(PREVIEWED),--section "Manifests of $(stack)=.preview/$(stack).diff")
 
-doctor: $(READY) ## Tell what is installed, which cluster the stack would touch, and what is missing (ONLINE=1: also which addresses answer)
+doctor: $(READY) ## Show what is installed, which cluster the stack would touch, and what is missing (ONLINE=1: also which addresses answer)
 	@$(OPERATIONS) doctor $(OF_STACK) $(if $(ONLINE),--online)
 
-e2e: $(READY) ## The whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
+e2e: $(READY) ## Test the whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
 
 bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)

@@ -11,7 +11,7 @@ def problems(*, running: Version, wanted: Version) -> list[str]:
     if wanted < running:
         return [
             f"Kubernetes {running} runs, and cannot become an older one in place: set kubernetesVersion to v{running} "
-            "or newer, or have the cluster created anew"
+            "or newer, or have the cluster created again"
         ]
     if wanted.minor - running.minor > 1 or wanted.major != running.major:
         path = [f"{running.major}.{minor}" for minor in range(running.minor + 1, wanted.minor + 1)]

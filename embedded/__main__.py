@@ -30,7 +30,7 @@ def arguments() -> argparse.ArgumentParser:
         ("stop", "end its processes; its data stays"),
         ("delete", "end its processes and delete its data"),
         ("load", "add an image to those that pods on a real node can use"),
-        ("probe", "say what stands in the way of a real node on this machine; exit code 1 where something does"),
+        ("probe", "show what prevents a real node on this machine; exit code 1 where something does"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument(
@@ -43,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
                 "--node",
                 choices=(AUTO, *Kind),
                 default=Kind.SIMULATED,
-                help="real: pods run; simulated: they only look as if; auto: real where this machine can run it "
+                help="real: pods run; simulated: only their status says so; auto: real where this machine can run it "
                 "(default: %(default)s)",
             )
     return parser
@@ -58,7 +58,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from there", file=sys.stderr)
+        print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
 
 
@@ -87,7 +87,7 @@ def load(root: Path, image: str) -> None:
 
 
 def probe(root: Path) -> int:
-    """Print, a line each, what stands in the way of a real node."""
+    """Print, a line each, what prevents a real node."""
     found = kinds.findings(root)
     for finding in found:
         print(finding)
@@ -103,7 +103,7 @@ def start(root: Path, node: Kind | None) -> None:
     if os.environ.get(PREVIOUS) and not (root / "kubeconfig").exists():
         raise EmbeddedError(
             f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
-            "`make recover` forgets what is gone, and `make up` then brings the whole mesh back."
+            "`make recover` forgets what is gone, and `make up` then creates the whole mesh again."
         )
     cluster = kinds.cluster(root, kinds.choose(root, node))
     adopted = cluster.running()

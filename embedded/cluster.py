@@ -72,7 +72,7 @@ class Cluster:
         """Describe a cluster; nothing happens yet.
 
         Args:
-            root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
+            root: Folder of everything the cluster writes; created on start. Two clusters in two folders do not meet.
             tools: Folder of the binaries; built or found in the user's cache by default.
             say: Receives progress, a line at a time; standard error by default.
         """
@@ -180,7 +180,7 @@ class Cluster:
     def _launch_on(self, ports: Ports, tools: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         api = self._api(ports)
-        # The API server makes both anew when both are missing, and gives up when one is.
+        # The API server creates both again when both are missing, and gives up when one is.
         certificate_key = self._certificate.with_suffix(".key")
         self._certificate.unlink(missing_ok=True)
         certificate_key.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def package(source: Path, folder: Path) -> None:
 
     Args:
         source: The folder of the module.
-        folder: Usable as istioChartRepository then; made where it is missing.
+        folder: Usable as istioChartRepository then; created where it is missing.
 
     Raises:
         EmbeddedError: A chart lacks what is to be stamped, or the folder cannot be written.

@@ -11,6 +11,7 @@ from embedded.errors import EmbeddedError
 from embedded.files import exclusively, write
 from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
+from embedded.node.parts import machines_nft
 from embedded.node.probe import Finding
 
 RECORD = "node"
@@ -24,7 +25,7 @@ def _say(line: str) -> None:
 
 
 class Kind(StrEnum):
-    """What pods are: REAL ones run, and answer; SIMULATED ones only look as if."""
+    """What pods are: REAL ones run, and answer; of SIMULATED ones only the status says so."""
 
     REAL = "real"
     SIMULATED = "simulated"
@@ -69,11 +70,11 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
 
     Args:
         root: The cluster's folder.
-        wanted: The kind to insist on; None takes a real one where the machine can run it.
+        wanted: The kind to insist on; None chooses a real one where the machine can run it.
         say: Receives, in one line, why a real one cannot be.
 
     Raises:
-        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that is wanted.
+        EmbeddedError: The cluster there is of the other kind, or the machine cannot run the kind that was asked for.
     """
     before = recorded(root)
     if before and wanted and before is not wanted:
@@ -94,10 +95,18 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
     return kind
 
 
-def findings(root: Path, say: Say = _say) -> list[Finding]:
-    """All that stands in the way of a real node on this machine; gets nft, should it be missing."""
+def findings(root: Path, say: Say = _say, *, download: bool = True) -> list[Finding]:
+    """All that prevents a real node on this machine.
+
+    Args:
+        root: Where the cluster is to be.
+        say: Receives progress.
+        download: Whether to get nft, should it be missing, and try it too.
+    """
     if found := probe.machine():
         return found
+    if not download and machines_nft() is None and obtain.has_packages():
+        return probe.kernel(root, None)
     try:
         nft, libraries = obtain.find_nft(say)
     except EmbeddedError as reason:

@@ -45,7 +45,7 @@ def destroy(options: argparse.Namespace) -> None:
 
 
 def recover(options: argparse.Namespace) -> None:
-    """Put right what an up that was killed has left, for the next up."""
+    """Repair the stack after an up that was killed, or changes by hand."""
     deploy.recover_stack(options.stack, dict(options.config))
 
 
@@ -56,7 +56,7 @@ def show_status(options: argparse.Namespace) -> None:
 
 
 def find_drift(options: argparse.Namespace) -> None:
-    """Show what in the stack's cluster is not as the program says."""
+    """Show what in the stack's cluster differs from the program."""
     console = Console(highlight=False)
     overrides = dict(options.config)
     stacks.prepare_existing(options.stack, overrides)
@@ -66,14 +66,14 @@ def find_drift(options: argparse.Namespace) -> None:
         console.print(str(each), soft_wrap=True, markup=False)
     repaired = drift.repair(api, found) if options.repair else []
     if repaired:
-        console.print(f"Put right: {len(repaired)} objects that charts or Commands brought")
+        console.print(f"Repaired: {len(repaired)} objects that charts or Commands created")
     if len(found) > len(repaired):
         raise UserError(
-            f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} are not as the program says: "
-            "docs/operations.md tells what to do"
+            f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} differ from the program: "
+            "see docs/operations.md"
         )
     if not found:
-        console.print(f"No drift: the {count} objects of stack {options.stack} are as the program says")
+        console.print(f"No drift: the {count} objects of stack {options.stack} are what the program declares")
 
 
 def write_manifests(options: argparse.Namespace) -> None:
@@ -95,14 +95,14 @@ def diff_manifests(options: argparse.Namespace) -> None:
 
 
 def judge(options: argparse.Namespace) -> None:
-    """Judge the stack's manifests by the policy pack's rules; a mandatory one that is broken is an error."""
+    """Check the stack's manifests against the policy pack's rules; breaking a mandatory one is an error."""
     recorder, objects = _rendered(options)
     config = settings_of(options.stack, dict(options.config))
     policies.report(options.stack, config, policies.resources(recorder.registrations, objects))
 
 
 def draw(options: argparse.Namespace) -> None:
-    """Put the picture of the stack's components and the table of its keys into README.md."""
+    """Write the diagram of the stack's components and the table of its keys into README.md."""
     print(readme.update(options.stack, check=options.check))
 
 
@@ -141,7 +141,7 @@ def fetch(options: argparse.Namespace) -> None:
 
 
 def examine(options: argparse.Namespace) -> int:
-    """Tell what is installed, which cluster the stack would touch, and what is missing."""
+    """Show what is installed, which cluster the stack would touch, and what is missing."""
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
@@ -212,7 +212,7 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument("--policies", action="store_true", help="enforce the policy pack")
     for name in ("render", "render-diff", "policy"):
         parsers[name].add_argument(
-            "--stand-ins", action="store_true", help="the embedded cluster's charts and CRDs in the place of downloads"
+            "--stand-ins", action="store_true", help="use the embedded cluster's charts and CRDs instead of downloads"
         )
     for name in ("render", "render-diff"):
         parsers[name].add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write")
@@ -224,10 +224,12 @@ def arguments() -> argparse.ArgumentParser:
         "--online", action="store_true", help="also ask whether the stack's addresses answer"
     )
     parsers["drift"].add_argument(
-        "--repair", action="store_true", help="put right what up does not look at: what charts and Commands brought"
+        "--repair", action="store_true", help="repair what up does not look at: what charts and Commands created"
     )
-    parsers["graph"].add_argument("--check", action="store_true", help="only fail where README.md has another picture")
-    parsers["vendor"].add_argument("--update", action="store_true", help="also take files that differ from the lock")
+    parsers["graph"].add_argument(
+        "--check", action="store_true", help="change nothing; fail where README.md is out of date"
+    )
+    parsers["vendor"].add_argument("--update", action="store_true", help="also accept files that differ from the lock")
     parsers["comment"].add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
     parsers["comment"].add_argument("--out", required=True, type=Path, metavar="FILE")
     parsers["shell"].add_argument("words", nargs="*", metavar="COMMAND", help="run this in the shell's place")
@@ -248,7 +250,10 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from there; `make destroy` removes the rest", file=sys.stderr)
+        print(
+            "interrupted: run the same command again to continue, or `make destroy` to remove what was created",
+            file=sys.stderr,
+        )
         return 130
 
 

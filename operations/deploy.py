@@ -51,9 +51,9 @@ def destroy(stack: str, overrides: Mapping[str, str]) -> None:
 
 
 def recover_stack(stack: str, overrides: Mapping[str, str]) -> None:
-    """Put right what an ``up`` that was killed has left, for the next one."""
+    """Repair what an ``up`` that was killed has left, for the next one."""
     ready = _ready(stack, overrides)
     if lost.forget(ready, unlock=True):
-        print("Now run `up`, which creates all anew")
+        print("Now run `make up`, which creates everything again")
         return
     recover.recover(ready.cli, ready.settings, overrides, releases_of(stack, overrides))

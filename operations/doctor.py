@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from components.kube import Kube, KubeError
-from embedded import toolchain
+from embedded import kinds, toolchain
 from embedded.errors import EmbeddedError
 from operations import minikube, reachability
 from operations.manifests.declared import settings_of
+from operations.manifests.evaluate import PROJECT
 
 TIMEOUT_SECONDS = 20
 MINIMUM_PYTHON = (3, 11)
@@ -29,12 +30,12 @@ class Tool:
 
 
 TOOLS = (
-    Tool(name="pulumi", ask=("version",), note="make up and make preview fetch it"),
+    Tool(name="pulumi", ask=("version",), note="make up fetches or builds it"),
     Tool(name="minikube", ask=("version", "--short"), note="stack dev needs it; stack embedded does not"),
     Tool(name="docker", ask=("version", "--format", "{{.Server.Version}}"), note="minikube's usual driver"),
     Tool(name="kubectl", ask=("version", "--client", "--output=json"), note="for the commands in the stack's outputs"),
-    Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the embedded cluster bring their own"),
-    Tool(name="go", ask=("env", "GOVERSION"), note="the embedded cluster takes it from PyPI"),
+    Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the embedded cluster have their own"),
+    Tool(name="go", ask=("env", "GOVERSION"), note="make up gets it from PyPI"),
 )
 
 
@@ -97,8 +98,14 @@ def obstacles(
     elif settings["clusterMode"] == "minikube" and (reason := no_driver()):
         blocked.append(f"minikube would not start profile {settings['minikubeProfile']}: {reason}")
     elif settings["clusterMode"] == "embedded" and not can_build():
-        blocked.append("neither Go nor PyPI are there, to build the embedded cluster: install Go, or minikube")
+        blocked.append("the embedded cluster cannot be built: Go is missing, and not to be had from PyPI; install it")
     return blocked
+
+
+def pods_of(settings: Mapping[str, str]) -> list[str]:
+    """What stands in the way of real pods on the stack's embedded cluster; empty where nothing does."""
+    root = (PROJECT / settings["kubeconfig"]).parent
+    return [str(finding) for finding in kinds.findings(root, download=False)]
 
 
 def can_build() -> bool:
@@ -127,11 +134,12 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
         no_driver=lambda: minikube.obstacle(settings),
     )
     cluster = cluster_of(settings)
+    simulated = pods_of(settings) if settings["clusterMode"] == "embedded" else []
     answers = reachability.of_stack(stack) if online else []
     blocked += [f"{answer.address.url} does not answer" for answer in answers if answer.blocks]
     if as_json:
         told = {answer.address.url: answer.why for answer in answers}
-        shown = {"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked}
+        shown = {"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked, "simulated": simulated}
         print(json.dumps(shown | ({"addresses": told} if online else {}), indent=2))
         return 1 if blocked else 0
     print(f"python    {sys.version.split()[0]}")
@@ -139,6 +147,10 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
         says = VERSION.fullmatch(found[tool.name])
         print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if says else f'  ({tool.note})'}")
     print(f"\nCluster of stack {stack}: {cluster}")
+    if settings["clusterMode"] == "embedded" and not simulated:
+        print("Its pods are real: nothing stands in the way")
+    for sentence in simulated:
+        print(f"Its pods are simulated: {sentence}")
     if online:
         print(f"\nAddresses of stack {stack}, asked from this machine:{'' if answers else ' none'}")
     for answer in answers:

@@ -1,4 +1,4 @@
-"""A state that tells of a cluster which is gone, or which another takes the place of: told, or forgotten."""
+"""A state that tells of a cluster which is gone, or which was replaced by another: refused, or forgotten."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,17 +41,17 @@ def refuse(stack: Stack) -> None:
         if not stack.there:
             raise UserError(
                 f"the cluster of stack {name} is gone ({_place(stack.settings)}), and with it its {count} resources: "
-                "nothing was touched. `make recover` forgets them, and `make up` then brings the whole mesh back; "
+                "nothing was touched. `make recover` forgets them, and `make up` then creates the whole mesh again; "
                 "`make destroy` forgets them, too"
             )
         raise UserError(
             f"acceptCluster names the cluster that is there, and the {count} resources of stack {name} are in "
-            "another one: `make up` forgets them, and creates all anew"
+            "another one: `make up` forgets them, and creates everything again"
         )
 
 
 def forget(stack: Stack, *, unlock: bool = False) -> bool:
-    """Empty the state where ``refuse`` would refuse it, so that the next ``up`` creates all anew; whether it did.
+    """Empty the state where ``refuse`` would refuse it, so that ``up`` creates everything again; whether it did.
 
     With ``unlock`` also that of an update which was killed.
 

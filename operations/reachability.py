@@ -1,4 +1,4 @@
-"""Whether a stack's addresses answer: asked only where a person wants to know."""
+"""Whether a stack's addresses answer: asked only with `make doctor ONLINE=1`."""
 
 import http
 import http.client

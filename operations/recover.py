@@ -1,7 +1,7 @@
-"""``make recover``: puts right what an update that was killed has left, so that the next ``up`` goes through.
+"""``make recover``: repairs what an update that was killed has left, so that the next ``up`` succeeds.
 
 A killed Pulumi CLI leaves its lock, plugins that live on, creations that its state does not know the end of, and Helm
-releases that Helm takes for half made or that the state does not have at all.
+releases that Helm regards as unfinished or that the state does not have at all.
 """
 
 import os
@@ -112,7 +112,7 @@ def revisions(kube: Kube, releases: Iterable[Release]) -> list[Revision]:
 def stale(found: Iterable[Revision], begun: Collection[Release]) -> list[Revision]:
     """The revisions that Helm must forget.
 
-    Of a release that was begun and not recorded these are all: installed anew, it takes its objects over by their
+    Of a release that was begun and not recorded these are all: installed again, it takes its objects over by their
     marks. Of any other they are those that were not finished: Helm goes on from the last one that was.
     """
     return [each for each in found if each.release in begun or each.status in UNFINISHED]
@@ -181,7 +181,7 @@ def unrecorded(kube: Kube, stack: str, state: State, declared: Collection[Releas
     """The releases that the stack began and its state does not have.
 
     The state tells those that an update was killed at. Of those that failed, as when the API server went away, it tells
-    nothing: what the program declares, in a namespace that this stack has made, is the stack's.
+    nothing: what the program declares, in a namespace that this stack created, is the stack's.
     """
     spaces = {release.namespace: kube.find(f"/api/v1/namespaces/{release.namespace}") or {} for release in declared}
     own = {name for name, space in spaces.items() if space.get("metadata", {}).get("labels", {}).get(LABEL) == stack}

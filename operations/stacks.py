@@ -39,7 +39,7 @@ def chosen(stack: str) -> str:
 
 
 def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bool = True) -> bool:
-    """Build and write what the stack's cluster and charts are made of; start its own cluster if it was stopped.
+    """Build the programs and write the charts of the stack's cluster; start its own cluster if it was stopped.
 
     A stack on somebody else's cluster needs nothing here.
 

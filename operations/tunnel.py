@@ -1,4 +1,4 @@
-"""``make tunnel``: addresses for the LoadBalancers of the stack's minikube, for as long as a person wants them."""
+"""``make tunnel``: addresses for the LoadBalancers of the stack's minikube, until Ctrl-C."""
 
 import signal
 import subprocess

@@ -104,5 +104,5 @@ def _refuse_another(file: str, stack: str, locked: Locked, project: Path) -> Non
     if seen != locked[file]["sha256"]:
         raise pulumi.RunError(
             f"{shown} has sha256 {seen}, and {LOCK} says {locked[file]['sha256']}: nothing of it is installed. "
-            f"`make vendor STACK={stack}` fetches it anew, if what {locked[file]['source']} holds is what the lock says"
+            f"`make vendor STACK={stack}` fetches it again, if {locked[file]['source']} still has what the lock says"
         )

@@ -10,7 +10,7 @@ __all__ = ["UserError", "run", "say"]
 
 
 class UserError(Exception):
-    """Something the user can put right: told in one paragraph, without a traceback. code: the exit code, 1 to 255."""
+    """Something the user can resolve: told in one paragraph, without a traceback. code: the exit code, 1 to 255."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Marks the CRDs that a stack brought by a Helm chart as its own, and takes them away with it.
+"""Marks the CRDs that a stack brought by a Helm chart as its own, and removes them with it.
 
     python -m commands.crds own    --kubeconfig K --context C --stack S --group istio.io [--keep NAME,...] [--release R]
     python -m commands.crds remove --kubeconfig K --context C --stack S --group istio.io [--istiod NAMESPACE]

@@ -44,7 +44,7 @@ def words(body: str) -> str:
 
 
 def page_problem(page: Page, status: int, body: str) -> Problem | None:
-    """Judge a page's answer: status 200 and a <title> that holds the wanted one."""
+    """Judge a page's answer: status 200 and a <title> that holds the expected one."""
     remedy = f"kubectl get --raw {page.proxy_path}"
     if status in (401, 403):
         return Problem(
@@ -123,7 +123,7 @@ class Cluster:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What is wrong with a kubeconfig or an API server is the user's to put right."""
+    """What is wrong with a kubeconfig or an API server is for the user to resolve."""
     from ..kube import KubeError
 
     try:

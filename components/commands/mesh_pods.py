@@ -126,7 +126,7 @@ def problems(check: Check, state: State) -> list[Problem]:
     """Return everything that is wrong with the Deployments' current pods, in the order asked for; [] when all is right.
 
     Right means: the controller has seen the newest spec, all replicas exist, each pod is Ready and has a ready
-    istio-proxy of the wanted version, or in ambient mode what commands/ambient.py wants: https://istio.io/v1.23/docs/ops/common-problems/injection/
+    istio-proxy of the expected version, or in ambient mode what commands/ambient.py expects: https://istio.io/v1.23/docs/ops/common-problems/injection/
     """
     found = []
     if state.ambient:

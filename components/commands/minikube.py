@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .. import kubernetes_upgrades
+from ..kubernetes_upgrades import problems
 from ..versions import Version
 from . import UserError, run, say
 from .hints import Failure
@@ -52,7 +52,7 @@ class Wanted:
 
 
 class Difference(NamedTuple):
-    """A figure of the profile that is not the wanted one, under the config key that sets it."""
+    """A figure of the profile that is not the configured one, under the config key that sets it."""
 
     key: str
     have: str
@@ -74,7 +74,7 @@ def created_here(previous: Mapping[str, Any], cluster: str) -> bool:
 
 
 def differences(wanted: Wanted, profile: Profile) -> list[Difference]:
-    """The figures that minikube cannot change of a profile; the driver only when one is wanted.
+    """The figures that minikube cannot change of a profile; the driver only when one is configured.
 
     Source: "You cannot change the memory size for an existing minikube cluster", and so on, in
     https://github.com/kubernetes/minikube/blob/v1.38.1/cmd/minikube/cmd/start_flags.go
@@ -101,18 +101,16 @@ def conflict(profile: str, found: list[Difference]) -> str:
 
 
 def refuse_misfit(wanted: Wanted, profile: Profile) -> None:
-    """Do nothing where minikube can make of the profile what is wanted.
+    """Do nothing where minikube can turn the profile into what is configured.
 
     Raises:
         UserError: it cannot; says what to change.
     """
-    if found := differences(wanted, profile):
-        raise UserError(conflict(wanted.profile, found))
-    problems = kubernetes_upgrades.problems(
-        running=Version.parse(profile.kubernetes_version), wanted=Version.parse(wanted.kubernetes_version)
-    )
-    if problems:
-        raise UserError(f"minikube profile {wanted.profile!r}: {'; '.join(problems)}.")
+    if figures := differences(wanted, profile):
+        raise UserError(conflict(wanted.profile, figures))
+    running, version = Version.parse(profile.kubernetes_version), Version.parse(wanted.kubernetes_version)
+    if found := problems(running=running, wanted=version):
+        raise UserError(f"minikube profile {wanted.profile!r}: {'; '.join(found)}.")
 
 
 def gone(profile: str) -> str:
@@ -149,7 +147,7 @@ def wake(profile: Profile, env: Mapping[str, str], *, kubernetes_version: str = 
 
 
 def start(wanted: Wanted, kubeconfig: str) -> None:
-    """Make sure that the wanted cluster runs and is in the kubeconfig; print who made it as JSON.
+    """Make sure that the configured cluster runs and is in the kubeconfig; print who created it as JSON.
 
     Raises:
         UserError: no minikube, a profile with other figures or that is gone, or a minikube command that failed.
@@ -182,10 +180,10 @@ def refuse_failure(wanted: Wanted, outcome: Outcome) -> None:
     if outcome.code == 0:
         return  # also after an interrupt that came when all was done: the cluster is there, and must be reported
     left = {
-        "nothing": "it had made nothing yet, and nothing was deleted",
-        "deleted": f"the profile {wanted.profile!r} it was making was deleted again, so the next run starts clean",
-        "undeleted": f"the profile {wanted.profile!r} it was making could not be deleted either: run `minikube delete "
-        f"-p {wanted.profile}` before the next run",
+        "nothing": "it had created nothing yet, and nothing was deleted",
+        "deleted": f"the profile {wanted.profile!r} it was creating was deleted again, so the next run starts clean",
+        "undeleted": f"the profile {wanted.profile!r} it was creating could not be deleted either: run `minikube "
+        f"delete -p {wanted.profile}` before the next run",
         "unknown": f"`minikube profile list` tells whether it has left anything of the profile {wanted.profile!r}, "
         f"which `minikube delete -p {wanted.profile}` then deletes",
     }[outcome.left]
@@ -221,7 +219,7 @@ def delete(profile: str, kubeconfig: str) -> None:
         return
     runs = profile in found.profiles and found.profiles[profile].runs
     if runs and not created_here(previous, identity(kubeconfig, profile)):
-        say(f"minikube profile {profile!r} was created anew by somebody else: it is left alone.")
+        say(f"minikube profile {profile!r} was created again by somebody else: it is left alone.")
         return
     code, _ = heard(["minikube", "delete", f"--profile={profile}"], environment(kubeconfig))
     if code:

@@ -74,7 +74,7 @@ class GatewayApiCrds(pulumi.ComponentResource):
 
     It owns nothing where they were there before: dependants then need not wait for anything, as they are there.
 
-    One Command brings them all and takes those away that nobody needs: as typed resources their 0.4 MB of schema go
+    One Command applies them all and removes those that nobody needs: as typed resources their 0.4 MB of schema go
     through the engine, its log and its state a dozen times, which is most of what a preview of the whole mesh costs.
     A preview shows their names, version and digest; ``render-diff`` shows what is in them.
 

@@ -21,7 +21,7 @@ class InjectedNamespaceArgs:
 
     Attributes:
         namespace: DNS-1123 label; not istio-system and not kube-*, whose pods Istio must not touch.
-        exists: the namespace is somebody else's: it is labelled, and gets its label taken away on destroy.
+        exists: the namespace is somebody else's: it is labelled, and loses the label on destroy.
         labels: further labels of a namespace made here.
         revision: Istio revision, or tag, that injects; empty for the default one.
         waypoint: in ambient mode, the Gateway for requests to the namespace's Services; empty for sidecars.

@@ -87,7 +87,7 @@ def tag_labels(tag: str, revision: str) -> Mapping[str, str]:
 
 
 class RevisionTag(pulumi.ComponentResource):
-    """A revision tag, as ``istioctl tag set`` makes it.
+    """A revision tag, as ``istioctl tag set`` creates it.
 
     Not by the chart's ``revisionTags``: Helm would not let a tag move from one revision's release to another's.
 

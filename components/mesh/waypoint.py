@@ -39,7 +39,7 @@ def waypoint_spec() -> dict[str, Any]:
 
 
 class Waypoint(pulumi.ComponentResource):
-    """A Gateway named waypoint, of which istiod makes a Deployment; for the namespace's Services.
+    """A Gateway named waypoint, for which istiod creates a Deployment; for the namespace's Services.
 
     Attributes:
         gateway: its name, once it is programmed; for InjectedNamespace.

@@ -125,7 +125,7 @@ def tracing_values(tracing: Tracing) -> dict[str, Any]:
 
 
 class MeshTelemetry(pulumi.ComponentResource):
-    """One Telemetry object with all that is wanted of the proxies.
+    """One Telemetry object with everything that is configured of the proxies.
 
     Example:
         MeshTelemetry(

@@ -14,7 +14,7 @@ from .mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metric
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityConfig:
-    """What is wanted; a part that is None or empty is left as Istio has it.
+    """The configuration of observability; a part that is None or empty is left as Istio has it.
 
     Attributes:
         scope: whose proxies report it: the whole mesh's, or the injected namespace's.
@@ -42,7 +42,7 @@ class ObservabilityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityArgs:
-    """What is wanted, and where.
+    """What to observe, and where.
 
     Attributes:
         config: what is wanted.

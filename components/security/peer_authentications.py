@@ -47,7 +47,7 @@ class MutualTls:
 
 @dataclass(frozen=True, kw_only=True)
 class PeerAuthenticationsArgs:
-    """What is wanted, and where.
+    """Which mutual TLS, and where.
 
     Attributes:
         namespace: the injected namespace.

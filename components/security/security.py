@@ -27,7 +27,7 @@ class NetworkPolicies:
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityConfig:
-    """What is wanted; a part that is None, False or empty is left as Istio and Kubernetes have it.
+    """The configuration of security; a part that is None, False or empty is left as Istio and Kubernetes have it.
 
     Attributes:
         mutual_tls: what the mesh's pods take.
@@ -75,7 +75,7 @@ class SecurityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityArgs:
-    """What is wanted, and where.
+    """Which security, and where.
 
     Attributes:
         config: what is wanted.

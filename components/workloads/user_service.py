@@ -19,7 +19,7 @@ class UserServiceArgs:
         service: the service's name, a DNS-1123 label; also its ServiceAccount's, the mesh's identity of the service.
         namespace: its namespace; an output of InjectedNamespace, so that its label is there before any pod.
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
-        data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
+        data_plane: the version of the sidecars, or ``ambient``; the pods are replaced when it changes.
         images: version -> image; one Deployment each, named SERVICE-VERSION.
         image_source: where images come from.
         port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.

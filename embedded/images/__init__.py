@@ -1,1 +1,1 @@
-"""The images that the embedded node runs: made on this machine, under the names by which they are asked for."""
+"""The images that the embedded node runs: built on this machine, under the names by which pods ask for them."""

@@ -1,4 +1,4 @@
-"""Makes the cluster's images where they are missing or made of something else by now."""
+"""Builds the cluster's images where they are missing or their sources have changed."""
 
 import json
 import platform
@@ -39,7 +39,7 @@ def ensure(folder: Path, images: Sequence[Image]) -> Path:
             shutil.rmtree(folder)
         draft.rename(folder)
     except OSError as error:
-        message = f"The embedded cluster's images cannot be made in {folder}: {error}. Put that right and try again."
+        message = f"The embedded cluster's images cannot be written to {folder}: {error}. Resolve that and try again."
         raise EmbeddedError(message) from error
     return folder
 

@@ -1,4 +1,4 @@
-"""Adds images that somebody else has made to a cluster's: from an archive, or from the machine's Docker."""
+"""Adds images of the user's own to a cluster's: from an archive, or from the machine's Docker."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def load(image: str, layout: Path) -> list[str]:
 
     Args:
         image: The path of an archive, as `docker save` or `ctr images export` write it, or a name that Docker knows.
-        layout: The folder of the layout; made where it is missing.
+        layout: The folder of the layout; created where it is missing.
 
     Raises:
         EmbeddedError: There is no such image, or it is not for this machine's processor.

@@ -54,7 +54,7 @@ def ensure(folder: Path, nodekit: Path) -> None:
     """Make the authority and all certificates, once for each cluster: a folder that is there is whole.
 
     Raises:
-        EmbeddedError: They cannot be made.
+        EmbeddedError: They cannot be created.
     """
     if folder.exists():
         return
@@ -65,7 +65,7 @@ def ensure(folder: Path, nodekit: Path) -> None:
     requests = json.dumps([asdict(identity) for identity in IDENTITIES])
     made = subprocess.run([nodekit, "certificates", draft], input=requests, capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        message = f"The embedded cluster's certificates cannot be made in {draft}: {made.stderr.strip()}."
+        message = f"The embedded cluster's certificates cannot be created in {draft}: {made.stderr.strip()}."
         raise EmbeddedError(message)
     draft.rename(folder)
 

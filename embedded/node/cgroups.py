@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 class CgroupError(Exception):
-    """A cgroup cannot be made or removed."""
+    """A cgroup cannot be created or removed."""
 
 
 def name_for(root: Path) -> str:

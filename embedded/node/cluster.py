@@ -67,7 +67,7 @@ class RealCluster:
         """Describe a cluster; nothing happens yet.
 
         Args:
-            root: Folder of everything the cluster writes; made on start. Two clusters in two folders do not meet.
+            root: Folder of everything the cluster writes; created on start. Two clusters in two folders do not meet.
             parts: The programs; obtained by default when the cluster is started.
             images: Folder of the OCI image layout that pulls are answered from; the cluster keeps what it has of it.
                 Made by default when the cluster is started.
@@ -186,7 +186,7 @@ class RealCluster:
         """Let the host reach Services: `address` leads to the first of them that exists and answers.
 
         Args:
-            services: Namespace and name; looked up anew for each connection, so they need not exist yet.
+            services: Namespace and name; looked up for each connection, so they need not exist yet.
         """
         write(self._places.published, "".join(f"{name}.{namespace}\n" for namespace, name in services))
 
@@ -207,7 +207,7 @@ class RealCluster:
         for name in ("configuration", "logs", "secrets", "tmp"):
             (self.root / name).mkdir(exist_ok=True)
         if build.link(images, self._places.images) and (self.root / "containerd").exists():
-            # It has images of the same names that are not the same: all are pulled anew.
+            # It has images of the same names that are not the same: all are pulled again.
             shutil.rmtree(self.root / "containerd")
         certificates.ensure(self._places.certificates, parts.node / "nodekit")
         if not self._places.tokens.exists():

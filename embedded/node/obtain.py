@@ -1,5 +1,6 @@
-"""Gets what a real node is made of, from the caches or by building it."""
+"""Gets the programs and images of a real node, from the caches or by building them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,12 +40,17 @@ def find_nft(say: Say) -> tuple[Path, str]:
     return packages / "usr" / "sbin" / "nft", toolchain.library_path(packages)
 
 
+def has_packages() -> bool:
+    """Whether this system has packages of which `find_nft` can unpack nft."""
+    return bool(shutil.which("apt-get") and shutil.which("dpkg-deb"))
+
+
 def images(parts: Parts, say: Say) -> Path:
     """The folder of an OCI image layout with the images that a cluster begins with, in the user's cache.
 
     Raises:
         Unreachable: Istio's module cannot be downloaded.
-        EmbeddedError: The images cannot be made.
+        EmbeddedError: The images cannot be built.
     """
     source = toolchain.module_dir(istio.MODULE, say=say)
     sources = contents.Sources(parts=parts, bootstrap=source / istio.BOOTSTRAP, istio_version=istio.version(source))

@@ -1,4 +1,4 @@
-"""The programs that a real node is made of, and where they are."""
+"""The programs of a real node, and where they are."""
 
 import os
 import shutil

@@ -29,7 +29,7 @@ class Places:
 
     @property
     def configuration(self) -> Path:
-        """What the node's programs are configured with, written anew at each start."""
+        """What the node's programs are configured with, written again at each start."""
         return self.root / "configuration"
 
     @property

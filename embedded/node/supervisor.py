@@ -38,7 +38,7 @@ class Supervisor:
     """Keeps programs running.
 
     Attributes:
-        logs: folder of NAME.log; each is begun anew when the supervisor first starts the program.
+        logs: folder of NAME.log; each is emptied when the supervisor first starts the program.
         say: receives a line whenever a program has ended.
         failure: what has gone wrong for good while the node was starting.
     """

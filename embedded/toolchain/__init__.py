@@ -1,7 +1,7 @@
 """Builds the embedded cluster's programs, once for each user, from Go modules and other registries' packages.
 
 embedded/go/go.mod pins what is built from Go; the programs go into the user's cache, in folders named after a hash of
-everything that decides what is in them, so that clones share them and a changed pin builds anew.
+everything that decides what is in them, so that clones share them and a changed pin builds again.
 """
 
 from embedded.toolchain.build import Folders, built, ensure, folders

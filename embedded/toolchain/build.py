@@ -31,8 +31,8 @@ class Folders:
 def ensure(*names: str, say: Say = to_stderr) -> Folders:
     """Return where the groups are, first building those of `names` that are missing.
 
-    A build that was interrupted goes on where it was: Go keeps what it has compiled, and a group is there as a whole or
-    not at all.
+    A build that was interrupted continues where it stopped: Go keeps what it has compiled, and a group is there as a
+    whole or not at all.
 
     Args:
         names: Names of groups; the folders of others may be missing.

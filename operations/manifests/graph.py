@@ -1,4 +1,4 @@
-"""The picture of a stack: its components and what waits for what, as a Mermaid diagram made from the program itself."""
+"""The diagram of a stack: its components and what waits for what, in Mermaid, drawn from the program itself."""
 
 import json
 import tempfile
@@ -28,7 +28,7 @@ def picture(stack: str) -> str:
 
 
 def diagram(registrations: Sequence[Registration]) -> str:
-    """A box for every resource right under the stack, with the kinds it makes, and an arrow to each that waits for it.
+    """A box for every resource directly under the stack, with the kinds it creates, and an arrow to what waits for it.
 
     Arrows that follow from others are left out.
     """
@@ -68,7 +68,7 @@ def reduced(waits: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _label(registration: Registration, kinds: set[str]) -> str:
-    """A component's class over what it makes; any other resource's name over its type."""
+    """A component's class over what it creates; any other resource's name over its type."""
     if registration.custom:
         return f"<b>{registration.name}</b><br/>{registration.token.removeprefix('pulumi:')}"
     title = registration.token.rsplit(":", 1)[1]

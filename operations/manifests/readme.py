@@ -1,4 +1,4 @@
-"""The parts of the README that are made from the program: the picture of a stack and the table of its configuration."""
+"""The generated parts of the README: the diagram of a stack and the table of its configuration."""
 
 import json
 from pathlib import Path
@@ -54,6 +54,6 @@ def update(stack: str, *, check: bool, readme: Path = README) -> str:
     wanted = inserted(wanted, "config", config_table((PROJECT / "Pulumi.yaml").read_text()))
     if wanted != found:
         if check:
-            raise UserError(f"the picture or the table in {readme.name} is stale: run `make graph`")
+            raise UserError(f"the diagram or the table in {readme.name} is out of date: run `make graph`")
         readme.write_text(wanted)
     return made

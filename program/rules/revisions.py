@@ -1,4 +1,4 @@
-"""Whether the control planes that are wanted can follow those that run: pure rules."""
+"""Whether the configured control planes can follow those that run: pure rules."""
 
 import pulumi
 
@@ -26,7 +26,7 @@ def version_problems(planes: ControlPlanes, cluster: Cluster) -> list[str]:
 
 
 def removed(planes: ControlPlanes, cluster: Cluster) -> dict[str, Version | None]:
-    """The revisions of this stack that run and are wanted no longer, by name (``default`` for the one without)."""
+    """The revisions of this stack that run and are no longer configured, by name (``default`` for the one without)."""
     wanted = {f"{NAMESPACE}/{istiod_release(revision)}" for revision in planes.istiods}
     unnamed = f"{NAMESPACE}/{istiod_release('')}"
     ours = cluster.own_istiods

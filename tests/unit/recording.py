@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 from pulumi.runtime import rpc
+from pulumi.runtime.proto import resource_pb2
 
 from operations.manifests import evaluate as program
 from operations.manifests.declared import declared
@@ -65,6 +66,12 @@ class KeepingMonitor(program.Monitor):
     """A monitor that also keeps what components register as outputs."""
 
     mocks: Mesh
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802 the SDK's name
+        self.mocks.requests[request.type, request.name] = resource_pb2.RegisterResourceRequest(
+            type=request.type, name=request.name, parent=request.parent, dependencies=request.dependencies
+        )
+        return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 the SDK's name
         self.mocks.registered[request.urn.split("::", 3)[3]] = rpc.deserialize_properties(request.outputs)

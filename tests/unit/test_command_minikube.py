@@ -231,7 +231,7 @@ def test_a_start_that_fails_half_way_deletes_what_it_made_and_says_what_to_do(ma
     assert HALF_WAY[1] in done.stderr
     assert "minikube says delete" in done.stderr
     assert done.stderr.endswith(
-        "`minikube start` failed (exit code 80); the profile 'minikube' it was making was deleted again, so the next "
+        "`minikube start` failed (exit code 80); the profile 'minikube' it was creating was deleted again, so the next "
         "run starts clean. minikube's own words are above.\n"
     )
 
@@ -242,7 +242,7 @@ def test_a_start_that_is_refused_deletes_nothing_and_says_so(machine: Machine, r
     done = machine.start()
     assert (done.returncode, done.stdout) == (1, "")
     assert [words.split()[0] for words in machine.words] == ["profile", "start", "profile"]
-    assert "it had made nothing yet, and nothing was deleted" in done.stderr
+    assert "it had created nothing yet, and nothing was deleted" in done.stderr
 
 
 def test_the_name_of_another_profiles_node_is_refused_and_the_node_stays(machine: Machine) -> None:
@@ -286,7 +286,7 @@ def test_an_interrupted_start_stops_minikube_and_deletes_what_it_made(
     assert (machine.folder / "stopped").exists()
     assert machine.calls[-1].startswith("delete --profile=minikube |")
     assert stderr.endswith(
-        "`minikube start` was interrupted; the profile 'minikube' it was making was deleted again, so the next run "
+        "`minikube start` was interrupted; the profile 'minikube' it was creating was deleted again, so the next run "
         "starts clean.\n"
     )
 
@@ -354,7 +354,7 @@ def test_delete_leaves_a_cluster_alone_that_somebody_has_created_in_the_place_of
     machine.start()
     done = machine.delete(previous=printed(created=True, cluster=OTHER))
     assert (done.returncode, list(machine.profiles)) == (0, ["minikube"])
-    assert done.stderr.endswith("was created anew by somebody else: it is left alone.\n")
+    assert done.stderr.endswith("was created again by somebody else: it is left alone.\n")
 
 
 def test_delete_says_that_a_profile_is_gone_already_and_runs_nothing(machine: Machine) -> None:

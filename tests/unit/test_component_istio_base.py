@@ -301,3 +301,30 @@ def test_an_istiod_in_somebody_elses_namespace_is_marked_as_this_stacks(compose:
 def test_the_validator_leads_to_an_istiod_that_is_there(compose: Compose, args: dict[str, Any], default: Any) -> None:
     values = compose(lambda: declared(**args)).inputs("istio-base")["values"]
     assert values.get("defaultRevision") == default
+
+
+def test_an_istio_that_is_there_is_looked_up_and_nothing_is_created(compose: Compose) -> None:
+    pod = {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.30.3-distroless"}]}
+    found = {"metadata": {"namespace": "istio-system"}, "spec": {"template": {"spec": pod}}}
+
+    def declare() -> None:
+        istio = IstioBase("istio", IstioBaseArgs(existing=True, revision="canary"))
+        pulumi.export("of the revision", istio.version_of("canary"))
+
+    mesh = compose(declare, {"istio-existing": found})
+    assert mesh.names == {"istio", "istio-existing"}
+    assert mesh.kind("istio-existing") == "kubernetes:apps/v1:Deployment"
+    assert mesh.registered["istio"] == {"version": "1.30.3", "namespace": "istio-system"}
+    assert mesh.outputs == {"of the revision": "1.30.3"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"owner": OWNER}, r"version is ''; accepted: MAJOR\.MINOR\.PATCH, or existing"),
+        ({"version": "1.30.3"}, "owner is not given; accepted: a stack and the context of its cluster, or existing"),
+    ],
+)
+def test_without_an_istio_that_is_there_it_is_told_which_and_whose(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(pulumi.RunError, match=message):
+        IstioBaseArgs(**given)

@@ -586,3 +586,14 @@ def test_the_program_passes_on_who_may_call_a_users_service(run: Run) -> None:
     assert found["AuthorizationPolicy/default/allow-orders"] == allowed(
         "orders", "default/sa/bookinfo-productpage", "8080"
     )
+
+
+def test_a_namespace_that_no_output_stands_for_is_taken_by_its_name() -> None:
+    def declare() -> None:
+        config = SecurityConfig(mutual_tls=MutualTls(scope="namespace"), authorization=True)
+        Security("security", SecurityArgs(config=config, namespace="shop"))
+
+    assert set(objects(composed(declare))) == {
+        "PeerAuthentication/shop/default",
+        "AuthorizationPolicy/shop/deny-by-default",
+    }

@@ -42,7 +42,7 @@ def pulumi(path: Path) -> Tool:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (deploy.up, "up --yes --skip-preview"),
+        (deploy.up, "up --yes --skip-preview --suppress-progress --suppress-outputs"),
         (deploy.preview, "preview --diff"),
         (deploy.destroy, "destroy --yes --skip-preview"),
     ],

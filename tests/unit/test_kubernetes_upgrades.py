@@ -16,7 +16,7 @@ def test_a_patch_or_the_next_minor_release_is_an_upgrade(wanted: str) -> None:
 def test_an_older_one_is_refused() -> None:
     assert problems(running=version("1.30.2"), wanted=version("1.30.1")) == [
         "Kubernetes 1.30.2 runs, and cannot become an older one in place: set kubernetesVersion to v1.30.2 or newer, "
-        "or have the cluster created anew"
+        "or have the cluster created again"
     ]
 
 

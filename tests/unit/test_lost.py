@@ -80,7 +80,7 @@ def test_a_cluster_that_is_gone_is_told_with_the_one_command_that_helps(
         lost.refuse(of(cli, settings, there=False))
     assert str(refused.value) == (
         "the cluster of stack dev is gone (there is no minikube profile minikube), and with it its 3 resources: "
-        "nothing was touched. `make recover` forgets them, and `make up` then brings the whole mesh back; `make "
+        "nothing was touched. `make recover` forgets them, and `make up` then creates the whole mesh again; `make "
         "destroy` forgets them, too"
     )
     assert imported(pulumi) is None

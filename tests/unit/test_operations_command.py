@@ -64,7 +64,7 @@ def test_ctrl_c_says_how_to_go_on(work: Mock, capsys: pytest.CaptureFixture[str]
     work.side_effect = KeyboardInterrupt
     assert command.main(["up"]) == 130
     assert capsys.readouterr().err == (
-        "interrupted: the same command goes on from there; `make destroy` removes the rest\n"
+        "interrupted: run the same command again to continue, or `make destroy` to remove what was created\n"
     )
 
 

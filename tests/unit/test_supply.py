@@ -64,7 +64,7 @@ def test_a_file_that_is_not_what_the_lock_says_is_refused_with_both_digests(proj
     (project / "vendor" / "dev" / file).write_text("something else")
     assert refused(project) == (
         f"vendor/dev/{file} has sha256 {digest(b'something else')}, and vendor.lock.json says {digest(file.encode())}: "
-        "nothing of it is installed. `make vendor STACK=dev` fetches it anew, if what https://charts.example holds is "
+        "nothing of it is installed. `make vendor STACK=dev` fetches it again, if https://charts.example still has "
         "what the lock says"
     )
 
