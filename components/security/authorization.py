@@ -153,7 +153,7 @@ class Authorization(pulumi.ComponentResource):
             allowing.append(policy(CHALLENGES, args.namespace, challenges_spec()))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
-            for place in args.namespaces:
+            for place in dict.fromkeys([args.namespace, *args.namespaces]):
                 denied = DENY_ALL if place == args.namespace else f"{DENY_ALL}-{place}"
                 policy(denied, place, {}, allowing, kubernetes_name=DENY_ALL)
         self.register_outputs({})

@@ -156,7 +156,8 @@ class Security(pulumi.ComponentResource):
                 ),
                 here,
             )
-        for place, output in args.namespaces.items() if config.network_policies else ():
+        places = {args.namespace: namespace, **args.namespaces}
+        for place, output in places.items() if config.network_policies else ():
             main = place == args.namespace
             NetworkIsolation(
                 f"{name}-network" if main else f"{name}-network-{place}",
