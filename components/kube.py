@@ -15,8 +15,7 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
-from . import kubeconfig
-from .kubeconfig import IN_CLUSTER
+from .kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER, account_token, files, in_cluster_document
 
 TIMEOUT_SECONDS = 10
 RETRY_SECONDS = 0.2
@@ -63,26 +62,27 @@ class RefusedError(KubeError):
 
 
 def _load_account(context: str, settings: client.Configuration) -> str:
-    if not (kubeconfig.ACCOUNT / "token").is_file():
+    token = account_token()
+    if not token.is_file():
         raise KubeError(
-            f"kubeconfig is {IN_CLUSTER}, and {kubeconfig.ACCOUNT}/token does not exist: this runs in no pod, or in "
+            f"kubeconfig is {IN_CLUSTER}, and {token} does not exist: this runs in no pod, or in "
             "one without a ServiceAccount's token; set kubeconfig to the path of a file"
         )
     try:
         config.load_kube_config_from_dict(
-            kubeconfig.in_cluster_document(), context=context, client_configuration=settings, persist_config=False
+            in_cluster_document(), context=context, client_configuration=settings, persist_config=False
         )
     except Exception as error:  # the client's own, OSError: whatever a half-mounted volume brings about
-        raise KubeError(f"the pod's account in {kubeconfig.ACCOUNT} cannot be used: {error}") from error
+        raise KubeError(f"the pod's account in {token.parent} cannot be used: {error}") from error
     return IN_CLUSTER
 
 
 def _load_files(name: str, context: str, settings: client.Configuration) -> str:
-    paths = kubeconfig.files(name)
+    paths = files(name)
     shown = os.pathsep.join(map(str, paths))
     found = [path for path in paths if path.is_file()]
     if not found:
-        several = f", or {kubeconfig.FROM_ENVIRONMENT} for those that it lists" if os.pathsep in shown else ""
+        several = f", or {FROM_ENVIRONMENT} for those that it lists" if os.pathsep in shown else ""
         raise MissingContextError(
             f"kubeconfig {shown} does not exist; accepted: the path of a kubeconfig file{several}"
         )

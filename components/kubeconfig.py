@@ -16,6 +16,11 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 API_SERVER = "https://kubernetes.default.svc"
 
 
+def account_token() -> Path:
+    """The file with a pod's own token; there is none outside of a pod."""
+    return ACCOUNT / "token"
+
+
 def in_cluster_document() -> dict[str, Any]:
     """A kubeconfig of a pod's own account. It names files and holds no credentials itself."""
     cluster = {"server": API_SERVER, "certificate-authority": str(ACCOUNT / "ca.crt")}
@@ -23,7 +28,7 @@ def in_cluster_document() -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": IN_CLUSTER, "cluster": cluster}],
-        "users": [{"name": IN_CLUSTER, "user": {"tokenFile": str(ACCOUNT / "token")}}],
+        "users": [{"name": IN_CLUSTER, "user": {"tokenFile": str(account_token())}}],
         "contexts": [{"name": IN_CLUSTER, "context": {"cluster": IN_CLUSTER, "user": IN_CLUSTER}}],
         "current-context": IN_CLUSTER,
     }

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from components import kubeconfig
 from components.commands import UserError
+from components.kubeconfig import files
 from embedded import toolchain
 from operations import deploy
 from operations.manifests.declared import settings_of
@@ -39,7 +39,7 @@ def run(stack: str, words: Sequence[str] = ()) -> int:
 def variables(cli: Cli, stack: str) -> dict[str, str]:
     """The environment of such a shell: backend, kubeconfig with the stack's context, and the tools that are built."""
     settings = settings_of(stack)
-    listed = [str((PROJECT / file).absolute()) for file in kubeconfig.files(settings["kubeconfig"])]
+    listed = [str((PROJECT / file).absolute()) for file in files(settings["kubeconfig"])]
     # kubectl takes the current context from the first file that names one, and everything else from the rest.
     context = STATE / f"{stack}.context.yaml"
     context.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": settings["context"]}))

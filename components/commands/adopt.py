@@ -50,6 +50,8 @@ DEFAULT_INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-revision-tag
 INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-sidecar-injector"
 DEACTIVATED = "istio.io/deactivated"
 INGRESS = "istio-ingressgateway"
+# What the chart base has in istiod's namespace.
+READER = "istio-reader-service-account"
 VALIDATOR = f"{WEBHOOKS}/validatingwebhookconfigurations/{DEFAULT_VALIDATOR}"
 
 
@@ -102,8 +104,12 @@ def _take_over(kube: Kube, base: str, istiod: str) -> None:
     """Mark what other releases have, and what nobody has, of the charts base and istiod."""
     place, _, name = istiod.partition("/")
     earlier: dict[str, str] = {}
-    deployment = f"/apis/apps/v1/namespaces/{place}/deployments/{name}"
-    for path, release in {deployment: istiod, **cluster_objects(base, istiod)}.items():
+    telling = {
+        f"/apis/apps/v1/namespaces/{place}/deployments/{name}": istiod,
+        f"/api/v1/namespaces/{place}/serviceaccounts/{READER}": base,
+        **cluster_objects(base, istiod),
+    }
+    for path, release in telling.items():
         found = kube.find(path)
         if found is None or MANAGED in found["metadata"].get("labels", {}):
             continue

@@ -42,13 +42,15 @@ def refuse_others(settings: Settings, cluster: Cluster) -> None:
                 f"with adopt too: remove it with `kubectl delete {owner.lower().replace(' ', '/', 1)}`, or use another "
                 "cluster"
             )
-    found = foreign_releases(settings, cluster) or _other_owners(settings, cluster)
+    found, kept = foreign_releases(settings, cluster), "with istiod left running"
+    if others := _other_owners(settings, cluster):
+        found, kept = sorted({*found, *others}), "whose istiod rolls once, as its pods' labels name the release"
     if found and not settings.adopt:
         version = next((str(version) for version in cluster.istiods.values() if version), "the one that runs")
         uninstall = " ".join(found)
         raise pulumi.RunError(
             f"Helm releases {', '.join(found)} in {NAMESPACE} are not this stack's: `helm install` makes them so, and "
-            "Helm gives no second release their names. To take them over, with istiod left running, set adopt to true "
+            f"Helm gives no second release their names. To take them over, {kept}, set adopt to true "
             f"and istioVersion to {version} (another one restarts istiod), and run `make up`; destroy will then remove "
             f"it. Else remove them with `helm uninstall --namespace {NAMESPACE} {uninstall}`, or use another cluster"
         )

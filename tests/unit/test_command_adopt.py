@@ -179,3 +179,17 @@ def test_what_nobody_has_of_a_deleted_mesh_gets_the_stacks_marks(mesh: FakeApi) 
     mesh.answer(ROLE, {"kind": "any"}, method="PATCH")
     assert ran(mesh, "begin", *RELEASES) == 0
     assert list(changed(mesh)) == [f"PATCH {ROLE}"]
+
+
+def test_a_base_release_of_another_name_is_known_by_its_account(mesh: FakeApi) -> None:
+    account = "/api/v1/namespaces/istio-system/serviceaccounts/istio-reader-service-account"
+    for listed in LISTS:
+        mesh.answer(f"{listed}{SELECTOR}", {"items": []})
+        mesh.answer(listed, {"items": []})
+    found = of_release("istio-reader-service-account", "base")
+    mesh.answer(account, found)
+    mesh.answer("/api/v1/serviceaccounts", {"items": [found]})
+    mesh.answer(account, {"kind": "any"}, method="PATCH")
+    secret = kept(mesh, "base")
+    assert ran(mesh, "begin", *RELEASES) == 0
+    assert list(changed(mesh)) == [f"PATCH {account}", f"DELETE {secret}"]

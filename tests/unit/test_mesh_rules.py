@@ -103,6 +103,7 @@ def test_a_mesh_elsewhere_keeps_its_validator(adopt: bool) -> None:
 def test_an_istiod_of_a_release_of_another_name_is_refused_by_that() -> None:
     owned = Cluster(kubernetes=Version(1, 29), traces=Traces(owners={"istio-system/istiod": "istio-system/mesh"}))
     refused(owned, "Helm releases mesh in istio-system are not this stack's")
+    refused(owned, "To take them over, whose istiod rolls once, as its pods' labels name the release, set adopt")
     assert plan(ADOPTING, owned).adopted_releases == ()  # the command finds it by its marks
     plan(SETTINGS, replace(owned, traces=Traces(owners={"istio-system/istiod": "istio-system/istiod"})))
     plan(SETTINGS, replace(owned, traces=Traces(owners={"mesh/istiod": "mesh/mesh"})))

@@ -5,10 +5,13 @@ import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 
+from components.traffic.gateway_rules import API_VERSION, gateway_filter
+from components.traffic.traffic import Fault, Retries, Traffic
 from components.workloads.bookinfo import SERVICES, WORKLOADS, deployment_spec, service_spec
 from embedded import istio, toolchain
 from embedded.node.cluster import RealCluster
@@ -132,6 +135,30 @@ def test_the_page_answers_on_the_host_with_the_stars_of_every_version(node: Real
         return {"", "black", "red"} <= seen
 
     eventually(all_versions, 120)
+
+
+def at_gateway(**rules: Any) -> str:
+    """What the program says to a Gateway's Envoy, for the test's gateway."""
+    spec = gateway_filter(Traffic(service="productpage", port=9080, **rules), "page")
+    spec["workloadSelector"] = {"labels": {"istio": "gateway"}}
+    metadata = {"name": "at-gateway", "namespace": NAMESPACE}
+    return json.dumps({"apiVersion": API_VERSION, "kind": "EnvoyFilter", "metadata": metadata, "spec": spec})
+
+
+@pytest.mark.usefixtures("mesh")
+def test_faults_timeouts_and_retries_of_the_page_hold_for_requests_from_outside(
+    node: RealCluster, kubectl: Kubectl
+) -> None:
+    eventually(lambda: "<title>Simple Bookstore App</title>" in page(node), 120)
+    kubectl("apply", "--filename=-", stdin=at_gateway(fault=Fault(abort=503)))
+    eventually(lambda: "HTTP Error 503" in page(node), 120)
+    kubectl("apply", "--filename=-", stdin=at_gateway(fault=Fault(abort=503, headers={"end-user": "jason"})))
+    eventually(lambda: "<title>Simple Bookstore App</title>" in page(node), 120)
+    kubectl("apply", "--filename=-", stdin=at_gateway(timeout="1ms"))
+    eventually(lambda: "HTTP Error 504" in page(node), 120)
+    kubectl("apply", "--filename=-", stdin=at_gateway(timeout="10s", retries=Retries(attempts=3, per_try_timeout="5s")))
+    eventually(lambda: "<title>Simple Bookstore App</title>" in page(node), 120)
+    kubectl("delete", "envoyfilter", "at-gateway", "--namespace", NAMESPACE)
 
 
 @pytest.mark.usefixtures("mesh")
