@@ -9,7 +9,7 @@ READY := .venv/.ready
 OPERATIONS := $(PY) -m operations
 OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status shell tunnel test check lint unit clean
+.PHONY: help up preview drift recover vendor destroy status shell load tunnel test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ status: $(READY) ## Show the cluster's pods and the stack's outputs
 
 shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
 	@$(OPERATIONS) shell $(OF_STACK)
+
+load: $(READY) ## Add IMAGE, an archive or a name that Docker knows, to those that pods of the embedded cluster can use
+	@$(PY) -m embedded load $(if $(IMAGE),"$(IMAGE)",$(error IMAGE is missing: make load IMAGE=shop.tar, or IMAGE=me/shop:1))
 
 tunnel: $(READY) ## Give the LoadBalancers of the stack's minikube an address and show the page's, until Ctrl-C
 	@$(OPERATIONS) tunnel $(OF_STACK)

@@ -8,6 +8,7 @@ from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
 from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
+from .mesh.injection_check import InjectionCheck, InjectionCheckArgs
 from .mesh.istio_base import IstioBase, IstioBaseArgs
 from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
 from .mesh.revision_tag import RevisionTag, RevisionTagArgs
@@ -66,6 +67,8 @@ __all__ = [
     "IngressJwtArgs",
     "InjectedNamespace",
     "InjectedNamespaceArgs",
+    "InjectionCheck",
+    "InjectionCheckArgs",
     "IstioBase",
     "IstioBaseArgs",
     "Jwt",

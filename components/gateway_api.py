@@ -20,6 +20,8 @@ CHANNEL = f"{GROUP}/channel"
 # The experimental channel has kinds of both (XMesh, from v1.4 on).
 GROUPS = (GROUP, "gateway.networking.x-k8s.io")
 CRD = "CustomResourceDefinition"
+# The policy of releases from v1.5 on, and its binding of the same name, that guard a cluster from older ones.
+POLICY = f"safe-upgrades.{GROUP}"
 RELEASE = "https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/{channel}-install.yaml"
 FETCH_TIMEOUT_SECONDS = 60
 # libyaml reads the 700 kB in a tenth of the time.

@@ -4,6 +4,7 @@ The official client does the connection and the credentials. Its models, slow to
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +14,9 @@ from typing import Any
 import urllib3
 import yaml
 from kubernetes import client, config
+
+from . import kubeconfig
+from .kubeconfig import IN_CLUSTER
 
 TIMEOUT_SECONDS = 10
 RETRY_SECONDS = 0.2
@@ -58,33 +62,65 @@ class RefusedError(KubeError):
         self.status = status
 
 
+def _load_account(context: str, settings: client.Configuration) -> str:
+    if not (kubeconfig.ACCOUNT / "token").is_file():
+        raise KubeError(
+            f"kubeconfig is {IN_CLUSTER}, and {kubeconfig.ACCOUNT}/token does not exist: this runs in no pod, or in "
+            "one without a ServiceAccount's token; set kubeconfig to the path of a file"
+        )
+    try:
+        config.load_kube_config_from_dict(
+            kubeconfig.in_cluster_document(), context=context, client_configuration=settings, persist_config=False
+        )
+    except Exception as error:  # the client's own, OSError: whatever a half-mounted volume brings about
+        raise KubeError(f"the pod's account in {kubeconfig.ACCOUNT} cannot be used: {error}") from error
+    return IN_CLUSTER
+
+
+def _load_files(name: str, context: str, settings: client.Configuration) -> str:
+    paths = kubeconfig.files(name)
+    shown = os.pathsep.join(map(str, paths))
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        several = f", or {kubeconfig.FROM_ENVIRONMENT} for those that it lists" if os.pathsep in shown else ""
+        raise MissingContextError(
+            f"kubeconfig {shown} does not exist; accepted: the path of a kubeconfig file{several}"
+        )
+    known: list[str] = []
+    try:
+        # kubectl passes over a file without content, and the client does not.
+        read = {path: content for path in found if (content := yaml.safe_load(path.read_text())) is not None}
+        known += [entry["name"] for content in read.values() for entry in content.get("contexts") or []]
+        if context in known:
+            joined = os.pathsep.join(map(str, read))
+            config.load_kube_config(joined, context=context, client_configuration=settings)
+    except Exception as error:  # yaml's, the client's, TypeError: whatever a broken file brings about
+        raise KubeError(f"kubeconfig {shown} cannot be used: {error}") from error
+    if context not in known:
+        names = ", ".join(sorted(set(known))) or "none, as it has no contexts"
+        raise MissingContextError(f"context {context!r} is not in kubeconfig {shown}; accepted: {names}")
+    return shown
+
+
 class Kube:
     """One cluster's API server."""
 
     def __init__(self, kubeconfig: str | Path, context: str) -> None:
-        """Read the kubeconfig; nothing is sent yet.
+        """Read the kubeconfig, a file or one of the names in kubeconfig.py; nothing is sent yet.
 
         Raises:
             MissingContextError: there is no such file, or no such context in it.
             KubeError: the file cannot be used.
         """
-        path = Path(kubeconfig).expanduser()
-        if not path.is_file():
-            raise MissingContextError(f"kubeconfig {path} does not exist; accepted: the path of a kubeconfig file")
         settings = client.Configuration()
         settings.retries = False
         settings.connection_pool_maxsize = CONNECTIONS
-        try:
-            known = [entry["name"] for entry in (yaml.safe_load(path.read_text()) or {}).get("contexts") or []]
-            if context in known:
-                config.load_kube_config(str(path), context=context, client_configuration=settings)
-        except Exception as error:  # yaml's, the client's, TypeError: whatever a broken file brings about
-            raise KubeError(f"kubeconfig {path} cannot be used: {error}") from error
-        if context not in known:
-            names = ", ".join(sorted(known)) or "none, as it has no contexts"
-            raise MissingContextError(f"context {context!r} is not in kubeconfig {path}; accepted: {names}")
+        if str(kubeconfig) == IN_CLUSTER:
+            shown = _load_account(context, settings)
+        else:
+            shown = _load_files(str(kubeconfig), context, settings)
         self._client = client.ApiClient(settings)
-        self.where = f"the API server {settings.host} of context {context} in {path}"
+        self.where = f"the API server {settings.host} of context {context} in {shown}"
 
     def get(self, path: str, accept: str = "application/json") -> dict[str, Any]:
         """GET a path.

@@ -3,7 +3,6 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -14,7 +13,6 @@ R = TypeVar("R", bound=pulumi.CustomResource)
 # The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
-DEFAULT_KUBECONFIG = "~/.kube/config"
 
 # In the environment of a Command that applies objects: the shell command that prints them as YAML, for whoever renders
 # the program or compares it with the cluster.
@@ -65,15 +63,3 @@ def generations_of(deployments: Mapping[str, Any]) -> pulumi.Output[Mapping[str,
 def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Annotations of a pod template that change with what puts pods into the mesh, so that they roll and get it."""
     return {"istio-minikube/data-plane": data_plane}
-
-
-def shell_path(path: str) -> str:
-    """A path as a shell word, in which a leading ``~`` is still the home folder."""
-    home, slash, rest = path.partition("/")
-    return f"{home}{slash}{shlex.quote(rest)}" if home == "~" and rest else shlex.quote(path)
-
-
-def kubectl(kubeconfig: str, context: str) -> str:
-    """How a person calls kubectl on one context of a kubeconfig; the default file need not be said."""
-    file = "" if kubeconfig == DEFAULT_KUBECONFIG else f" --kubeconfig {shell_path(kubeconfig)}"
-    return f"kubectl{file} --context {shlex.quote(context)}"

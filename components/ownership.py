@@ -1,8 +1,11 @@
 """How a later run, and destroy, know what this stack brought to a cluster that others may use too."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import pulumi
 
 from .python import program
 
@@ -27,6 +30,13 @@ class Owner:
     stack: str
     context: str
     kubeconfig: str = "~/.kube/config"
+
+    def __post_init__(self) -> None:
+        if self.stack and not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", self.stack):
+            raise pulumi.RunError(
+                f"the stack is named {self.stack}, which is the value of label {LABEL}; accepted: up to 63 letters, "
+                "digits, dashes, dots and underscores, a letter or digit first and last"
+            )
 
     @property
     def labels(self) -> dict[str, str]:
@@ -56,9 +66,14 @@ class Owner:
         """
         return f"{self._command('remove', group)}{f' --istiod={istiod}' if istiod else ''}"
 
-    def adopt_command(self, *, base: str, istiod: str) -> str:
-        """The shell command that hands istioctl's objects over to two releases, each NAMESPACE/NAME."""
-        return f"{ADOPT} begin {self._place} {shlex.join([f'--base={base}', f'--istiod={istiod}'])}"
+    def adopt_command(self, *, base: str, istiod: str, forget: Iterable[str] = ()) -> str:
+        """The shell command that hands a mesh over to two releases, each NAMESPACE/NAME.
+
+        ``forget`` names releases in the same namespace that Helm forgets, so that the stack's can have their names.
+        """
+        names = ",".join(sorted(forget))
+        words = [f"--base={base}", f"--istiod={istiod}", *([f"--forget={names}"] if names else [])]
+        return f"{ADOPT} begin {self._place} {shlex.join(words)}"
 
     @property
     def adopted_command(self) -> str:

@@ -11,6 +11,7 @@ from embedded.errors import EmbeddedError
 from embedded.files import exclusively, write
 from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
+from embedded.node.parts import machines_nft
 from embedded.node.probe import Finding
 
 RECORD = "node"
@@ -94,10 +95,18 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
     return kind
 
 
-def findings(root: Path, say: Say = _say) -> list[Finding]:
-    """All that stands in the way of a real node on this machine; gets nft, should it be missing."""
+def findings(root: Path, say: Say = _say, *, download: bool = True) -> list[Finding]:
+    """All that stands in the way of a real node on this machine.
+
+    Args:
+        root: Where the cluster is to be.
+        say: Receives progress.
+        download: Whether to get nft, should it be missing, and try it too.
+    """
     if found := probe.machine():
         return found
+    if not download and machines_nft() is None and obtain.has_packages():
+        return probe.kernel(root, None)
     try:
         nft, libraries = obtain.find_nft(say)
     except EmbeddedError as reason:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from components.kube import Kube, KubeError
-from embedded import toolchain
+from embedded import kinds, toolchain
 from embedded.errors import EmbeddedError
 from operations import minikube, reachability
 from operations.manifests.declared import settings_of
+from operations.manifests.evaluate import PROJECT
 
 TIMEOUT_SECONDS = 20
 MINIMUM_PYTHON = (3, 11)
@@ -101,6 +102,12 @@ def obstacles(
     return blocked
 
 
+def pods_of(settings: Mapping[str, str]) -> list[str]:
+    """What stands in the way of real pods on the stack's embedded cluster; empty where nothing does."""
+    root = (PROJECT / settings["kubeconfig"]).parent
+    return [str(finding) for finding in kinds.findings(root, download=False)]
+
+
 def can_build() -> bool:
     """Whether the embedded cluster's tools are built, or can be."""
     try:
@@ -127,11 +134,12 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
         no_driver=lambda: minikube.obstacle(settings),
     )
     cluster = cluster_of(settings)
+    simulated = pods_of(settings) if settings["clusterMode"] == "embedded" else []
     answers = reachability.of_stack(stack) if online else []
     blocked += [f"{answer.address.url} does not answer" for answer in answers if answer.blocks]
     if as_json:
         told = {answer.address.url: answer.why for answer in answers}
-        shown = {"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked}
+        shown = {"stack": stack, "cluster": cluster, "tools": found, "obstacles": blocked, "simulated": simulated}
         print(json.dumps(shown | ({"addresses": told} if online else {}), indent=2))
         return 1 if blocked else 0
     print(f"python    {sys.version.split()[0]}")
@@ -139,6 +147,10 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
         says = VERSION.fullmatch(found[tool.name])
         print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if says else f'  ({tool.note})'}")
     print(f"\nCluster of stack {stack}: {cluster}")
+    if settings["clusterMode"] == "embedded" and not simulated:
+        print("Its pods are real: nothing stands in the way")
+    for sentence in simulated:
+        print(f"Its pods are simulated: {sentence}")
     if online:
         print(f"\nAddresses of stack {stack}, asked from this machine:{'' if answers else ' none'}")
     for answer in answers:

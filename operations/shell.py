@@ -4,10 +4,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 import yaml
 
+from components import kubeconfig
 from components.commands import UserError
 from embedded import toolchain
 from operations import deploy
@@ -39,7 +39,7 @@ def run(stack: str, words: Sequence[str] = ()) -> int:
 def variables(cli: Cli, stack: str) -> dict[str, str]:
     """The environment of such a shell: backend, kubeconfig with the stack's context, and the tools that are built."""
     settings = settings_of(stack)
-    kubeconfig = (PROJECT / Path(settings["kubeconfig"]).expanduser()).absolute()
+    listed = [str((PROJECT / file).absolute()) for file in kubeconfig.files(settings["kubeconfig"])]
     # kubectl takes the current context from the first file that names one, and everything else from the rest.
     context = STATE / f"{stack}.context.yaml"
     context.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": settings["context"]}))
@@ -49,5 +49,5 @@ def variables(cli: Cli, stack: str) -> dict[str, str]:
     return {
         **environment,
         "PATH": os.pathsep.join(folders),
-        "KUBECONFIG": os.pathsep.join([str(context), str(kubeconfig)]),
+        "KUBECONFIG": os.pathsep.join([str(context), *listed]),
     }

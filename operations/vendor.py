@@ -34,7 +34,7 @@ def settings_of(stack: str) -> Settings:
     """
     config = stack_config(stack)
     runtime.configure(runtime.Settings(project=next(iter(config)).split(":")[0], stack=stack))
-    set_all_config(config)
+    set_all_config(config, list(config.secrets))
     return Settings.load()
 
 

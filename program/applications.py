@@ -7,14 +7,18 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.kubeconfig import kubectl
 from components.mesh.waypoint import NAME as WAYPOINT
-from components.objects import generations_of, kubectl
+from components.objects import generations_of
 from components.observability.observability import ObservabilityConfig
+from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
-from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE
+from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
 from program.foundation import Ground
 
+# What Pulumi itself would give a Deployment: images may have to be fetched.
+PODS_SECONDS = 600
 Deployments = dict[str, k8s.apps.v1.Deployment]
 
 
@@ -28,22 +32,22 @@ def bookinfo(base: Ground) -> Deployments:
             injectors=base.control_planes,
             data_plane=base.data_planes[settings.namespace],
             image_source=settings.image_source,
+            checked=True,
         ),
         base.opts,
     )
-    tls_secret = None
-    if settings.security.tls:
-        args = mesh.GatewayCertificateArgs(namespace=namespace, gateway=BOOKINFO_GATEWAY, source=settings.security.tls)
-        certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
-        base.made.append(certificate)
-        tls_secret = certificate.secret
+    tls_secret, source = None, settings.security.tls
+    if source:
+        # cert-manager's comes after the Gateway, which answers its challenges; any other before.
+        certificate = None if isinstance(source, CertManager) else _certificate(base, source)
+        tls_secret = certificate.secret if certificate else secret_name(BOOKINFO_GATEWAY)
     exposure = mesh.Exposure(
         "exposure",
         mesh.ExposureArgs(
             namespace=namespace,
             gateway=BOOKINFO_GATEWAY,
             route=ROUTE,
-            service="productpage",
+            service=SHOWN,
             port=PORT,
             paths=PAGE_PATHS,
             requires=base.requires,
@@ -53,10 +57,28 @@ def bookinfo(base: Ground) -> Deployments:
         ),
         base.opts,
     )
+    if isinstance(source, CertManager):
+        _certificate(base, source, exposure)
     base.made.extend([sample, exposure])
     pulumi.export("productPage", exposure.url("/productpage"))
     pulumi.export("commands", exposure.commands(kubectl(settings.kubeconfig, settings.context)))
     return sample.deployments
+
+
+def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
+    settings = base.settings
+    args = mesh.GatewayCertificateArgs(
+        namespace=base.namespaces[settings.namespace],
+        gateway=BOOKINFO_GATEWAY,
+        source=source,
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        requires=requires,
+    )
+    certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
+    base.made.append(certificate)
+    base.certificates.append(certificate)
+    return certificate
 
 
 def services(base: Ground) -> dict[str, Deployments]:
@@ -75,6 +97,7 @@ def services(base: Ground) -> dict[str, Deployments]:
                 port=service.port,
                 replicas=service.replicas,
                 resources=service.resources,
+                checked=True,
             ),
             base.opts,
         )
@@ -92,7 +115,12 @@ def traffic(base: Ground) -> None:
     steered += [(service.namespace, service.traffic) for service in base.settings.services]
     for place, each in steered:
         if mesh.kinds(each):
-            args = mesh.TrafficPolicyArgs(namespace=base.namespaces[place], traffic=each, requires=base.requires)
+            args = mesh.TrafficPolicyArgs(
+                namespace=base.namespaces[place],
+                traffic=each,
+                requires=base.requires,
+                gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
+            )
             base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
 
 
@@ -115,6 +143,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
             requires=base.control_planes,
+            dns=base.dns,
         ),
         base.opts,
     )
@@ -149,10 +178,12 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
     """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
     settings = base.settings
     product_page = mesh.Page(
-        service="productpage", namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
+        service=SHOWN, namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
     )
     page = settings.security.page_to_check(product_page, BOOKINFO_GATEWAY)
     pages = [page] if page and settings.mesh_check_http and settings.bookinfo else []
+    if page != product_page and settings.page_is_faulty:
+        pages = []
     components = [
         mesh.MeshCheck(
             "mesh-check" if place == settings.namespace else f"mesh-check-{place}",
@@ -164,7 +195,8 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 deployments=generations_of(checked),
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
-                requires=[*after, *base.waypoints],
+                requires=[*after, *base.waypoints, *base.certificates],
+                timeout=PODS_SECONDS,
             ),
         )
         for place, checked in deployments.items()

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.kubeconfig import provider_arguments
 from components.ownership import Owner
 from components.python import INTERPRETER
 from program import applications
@@ -34,6 +35,7 @@ def compose(settings: Settings, found: Cluster) -> None:
     planned = plan(settings, found)
     for warning in planned.warnings:
         pulumi.warn(warning)
+    settings = replace(settings, traffic=planned.traffic)
     provider, guard = arrive(settings, found)
     base = ground(settings, planned, owner_of(settings), provider)
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}
@@ -58,8 +60,7 @@ def arrive(settings: Settings, found: Cluster) -> tuple[k8s.Provider, mesh.Clust
     # Literal file, context and identity: the first preview needs no cluster, and nothing ever replaces them.
     provider = k8s.Provider(
         "cluster",
-        kubeconfig=settings.kubeconfig,
-        context=settings.context,
+        **provider_arguments(settings.kubeconfig, settings.context),
         cluster_identifier=settings.context,
         # What drifted is taken back also where kubectl or a controller wrote it; server-side apply refuses else.
         enable_patch_force=True,

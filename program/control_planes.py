@@ -6,10 +6,12 @@ Source: https://istio.io/latest/docs/setup/upgrade/canary/ and https://istio.io/
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from program.config.values import DNS_LABEL, RELEASE, Value
+from program.config.values import RELEASE, Value
 
 # What Istio calls the revision that has no name, and the tag behind the label istio-injection=enabled.
 DEFAULT = "default"
+# Helm takes 53 characters as the name of a release, of which `istiod-` is 7.
+REVISION_NAME = r"[a-z0-9]([-a-z0-9]{0,44}[a-z0-9])?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,10 @@ def read_revisions(value: Value) -> dict[str, str]:
     versions: dict[str, str] = {}
     for item in value.items("a list of revisions, such as [{name: 1-24-6, version: 1.24.6}]"):
         keys = item.keys("name", "version")
-        name = keys["name"].text(DNS_LABEL, "a DNS-1123 label such as 1-24-6, or default for the istiod without a name")
+        name = keys["name"].text(
+            REVISION_NAME,
+            "a DNS-1123 label of up to 46 characters such as 1-24-6, or default for the istiod without a name",
+        )
         version = keys["version"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.24.6")
         if name in versions:
             raise keys["name"].error("a name that no other revision has")
@@ -104,7 +109,7 @@ def read_selected(value: Value, revisions: Mapping[str, str], tags: Mapping[str,
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
-    selected = value.text(rf"({DNS_LABEL})?", "a DNS-1123 label such as 1-23-0, or empty")
+    selected = value.text(rf"({REVISION_NAME})?", "a DNS-1123 label of up to 46 characters such as 1-23-0, or empty")
     choices = [*revisions, *tags]
     if revisions and (selected or DEFAULT) not in choices:
         raise value.error(f"one of revisions and tags: {', '.join(choices)} (empty stands for {DEFAULT})")

@@ -7,10 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 import components as mesh
+from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
+from components.mesh.ambient_data_plane import RELEASES as AMBIENT_RELEASES
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from components.mesh.istio_base import merged
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.ownership import Owner
 from program.preflight import Plan
@@ -29,6 +30,8 @@ class Ground:
         namespaces: every injected namespace, by name; as an output once it is labelled.
         waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
+        dns: addresses of the cluster's DNS.
+        certificates: what the page's check waits for.
         made: every component, for whoever must be the last.
     """
 
@@ -41,6 +44,8 @@ class Ground:
     namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
     waypoints: Sequence[pulumi.Resource]
+    dns: Sequence[str] = ()
+    certificates: list[pulumi.Resource] = field(default_factory=list)
     made: list[pulumi.Resource] = field(default_factory=list)
 
 
@@ -75,12 +80,14 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
             values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
+            secret_values="istioValues" in settings.secrets,
             image_source=settings.image_source,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
             replicas=settings.replicas,
             adopt=settings.adopt,
+            adopted_releases=planned.adopted_releases,
         ),
         shared,
     )
@@ -102,24 +109,14 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             chart_repository=settings.istio_chart_repository,
             namespace=istio.namespace,
             istiods=istiods,
-            platform="minikube" if settings.cluster_mode == "minikube" else "",
+            platform=planned.platform,
             values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+            cni_values=settings.cni_values,
+            ztunnel_values=settings.ztunnel_values,
+            secret_charts=[chart for chart in AMBIENT_RELEASES if {"istioValues", f"{chart}Values"} & settings.secrets],
             image_source=settings.image_source,
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
-    ingress = mesh.IngressGateway(
-        "ingress",
-        mesh.IngressGatewayArgs(
-            namespace=istio.namespace,
-            injectors=[*istiods, *tags],
-            istio_version=versions[ISTIO_NAMESPACE],
-            service_type=settings.ingress_service_type,
-            revision=planes.label(ISTIO_NAMESPACE),
-            replicas=settings.replicas,
-            image_source=settings.image_source,
-        ),
-        shared,
-    )
     injected = {
         name: mesh.InjectedNamespace(
             "namespace" if name == settings.namespace else f"namespace-{name}",
@@ -136,6 +133,29 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         for name, exists in places.items()
     }
     namespaces = {name: component.namespace for name, component in injected.items()}
+    injection = []
+    if not ambient:
+        checked = mesh.InjectionCheckArgs(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespaces=namespaces,
+            istio_versions={name: versions[name] for name in namespaces},
+            requires=[*istiods, *tags],
+        )
+        injection.append(mesh.InjectionCheck("injection-check", checked))
+    ingress = mesh.IngressGateway(
+        "ingress",
+        mesh.IngressGatewayArgs(
+            namespace=istio.namespace,
+            injectors=[*istiods, *tags, *injection],
+            istio_version=versions[ISTIO_NAMESPACE],
+            service_type=settings.ingress_service_type,
+            revision=planes.label(ISTIO_NAMESPACE),
+            replicas=settings.replicas,
+            image_source=settings.image_source,
+        ),
+        shared,
+    )
     waypoints = [
         mesh.Waypoint(
             "waypoint" if name == settings.namespace else f"waypoint-{name}",
@@ -153,9 +173,10 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         istio=istio,
         istio_versions=versions,
         data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
-        control_planes=[*istiods, *tags, *data_plane],
+        control_planes=[*istiods, *tags, *data_plane, *injection],
         namespaces=namespaces,
         requires=[gateway_api, *istiods],
         waypoints=waypoints,
-        made=[gateway_api, istio, *tags, *data_plane, ingress, *injected.values(), *waypoints],
+        dns=planned.dns,
+        made=[gateway_api, istio, *tags, *data_plane, *injected.values(), *injection, ingress, *waypoints],
     )

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,20 +13,22 @@ from typing import Any
 import pulumi
 
 from components.commands import UserError
+from components.commands.adopt import release_of
 from components.commands.minikube import remedy
 from components.commands.profiles import listed
-from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS
+from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS, POLICY
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
+from components.kubeconfig import DEFAULT, shell_path
 from components.mesh.injected_namespace import REVISION
-from components.objects import DEFAULT_KUBECONFIG, shell_path
 from components.ownership import UPSERTS, Owner
 from components.versions import Version
+from program import surroundings, traces
 from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
+from program.traces import Traces
 
-# Source: Helm's pkg/action/validate.go.
-HELM_RELEASE = "meta.helm.sh/release-name"
 STATUS = "sidecar.istio.io/status"
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 # Each has a connection of its own, which costs more than one more answer to wait for.
 WORKERS = 4
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
@@ -34,7 +36,7 @@ PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21
 
 @dataclass(frozen=True, kw_only=True)
 class Crd:
-    """A Gateway API CRD in the cluster. Bundle version and channel are empty where it does not say."""
+    """A Gateway API CRD in the cluster, or the policy beside them; bundle version and channel may be empty."""
 
     bundle_version: str
     channel: str
@@ -58,6 +60,15 @@ class Cluster:
         own_istiods: those of them that are marked as this stack's: it marks control planes side by side.
         revision_users: the pods that a revision of Istio serves, as NAMESPACE/NAME, by revision (``default`` for the
             one without a name); read only where there is an istiod.
+        traces: what else there is of Istio.
+        foreign_labels: the labels of each namespace that others than Pulumi have set.
+        gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
+        services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
+        cert_manager: whether cert-manager's kinds are there.
+        jobs: what runs to an end in the stack's namespaces and may get a sidecar, as KIND NAMESPACE/NAME.
+        container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
+        dns: addresses of the cluster's DNS.
+        terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
         foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
             the stack is to take them over.
     """
@@ -72,6 +83,15 @@ class Cluster:
     unreleased: frozenset[str] = frozenset()
     own_istiods: frozenset[str] = frozenset()
     revision_users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    traces: Traces = field(default_factory=Traces)
+    foreign_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    terminating: frozenset[str] = frozenset()
+    gateway_api_policy: Crd | None = None
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    cert_manager: bool = False
+    jobs: tuple[str, ...] = ()
+    container_runtimes: frozenset[str] = frozenset()
     foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
@@ -118,7 +138,7 @@ def _refuse_profile(settings: Settings, error: KubeError) -> None:
         raise pulumi.RunError(str(told)) from error
     if profile is None:
         return
-    file = "" if settings.kubeconfig == DEFAULT_KUBECONFIG else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
+    file = "" if settings.kubeconfig == DEFAULT else f"KUBECONFIG={shell_path(settings.kubeconfig)} "
     raise pulumi.RunError(
         f"minikube profile {profile.name!r} exists and is {profile.described}, but {error}. Nothing was touched: run "
         f"`{file}{shlex.join(remedy(profile))}` (`make up` does that by itself), or set minikubeProfile and context to "
@@ -131,17 +151,14 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
     crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    policy = kube.find(f"{POLICIES}/{POLICY}")
     namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
     istiods = {
         f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
         for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
     }
     gateway_api = {
-        metadata["name"]: Crd(
-            bundle_version=metadata.get("annotations", {}).get(BUNDLE_VERSION, ""),
-            channel=metadata.get("annotations", {}).get(CHANNEL, ""),
-            ours=is_ours(metadata),
-        )
+        metadata["name"]: _bundled(metadata, is_ours)
         for metadata in crds
         if metadata["name"].endswith(tuple(f".{group}" for group in GROUPS))
     }
@@ -154,13 +171,25 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
         gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
         istiods={name: _version(istiod) for name, istiod in istiods.items()},
-        unreleased=frozenset(
-            name for name, istiod in istiods.items() if HELM_RELEASE not in istiod["metadata"].get("annotations", {})
-        ),
+        unreleased=frozenset(name for name, istiod in istiods.items() if not release_of(istiod["metadata"])),
         own_istiods=frozenset(name for name, istiod in istiods.items() if is_ours(istiod["metadata"])),
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
+        traces=traces.read(kube, namespaces, istiods),
         foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
+        cert_manager=any(metadata["name"] == surroundings.CERTIFICATES for metadata in crds),
+        dns=surroundings.dns(kube),
+        gateway_api_policy=_bundled(policy["metadata"], is_ours) if policy else None,
+        foreign_labels={name: surroundings.foreign_labels(metadata) for name, metadata in namespaces.items()},
+        terminating=surroundings.terminating(namespaces, crds),
+        services=surroundings.services(kube, settings),
+        container_runtimes=surroundings.container_runtimes(kube, settings),
+        jobs=surroundings.jobs(kube, settings),
     )
+
+
+def _bundled(metadata: Mapping[str, Any], is_ours: Callable[[Mapping[str, Any]], bool]) -> Crd:
+    marks = metadata.get("annotations", {})
+    return Crd(bundle_version=marks.get(BUNDLE_VERSION, ""), channel=marks.get(CHANNEL, ""), ours=is_ours(metadata))
 
 
 def _foreign(

@@ -16,24 +16,29 @@ from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
 from components.observability.addons import REQUESTS
+from components.security.gateway_certificate import CertManager
+from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import supply
-from program.lookup import Cluster, Crd
+from program.config.charts import unknown_mesh_fields
+from program.config.values import MASK
+from program.lookup import Cluster
 from program.rules import ambient as ambient_rules
 from program.rules import foreign as foreign_rules
+from program.rules import gateway_api as gateway_api_rules
+from program.rules import meshes as mesh_rules
+from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
+from program.rules import sidecars as sidecar_rules
+from program.rules import traffic as traffic_rules
 from program.settings import Settings
 
 MIB = 2**20
-# What Istio and this program cannot do without.
-NEEDED_GATEWAY_API = frozenset(
-    f"{plural}.gateway.networking.k8s.io" for plural in ("gatewayclasses", "gateways", "httproutes", "referencegrants")
-)
 # Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
 # minikube node runs itself (kube-apiserver, controller-manager, scheduler, etcd, CoreDNS).
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
-ISTIOD = ("500m", "2048Mi")
+ISTIOD = {"cpu": "500m", "memory": "2048Mi"}
 # ztunnel and istio-cni on the one node, beside the waypoint.
 AMBIENT = (0.3, 612)
 MINIKUBE_SYSTEM = (0.75, 170)
@@ -50,7 +55,11 @@ class Plan:
         service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
         istio_namespace_exists: istio-system is somebody else's.
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
+        adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
         warnings: sentences for the user.
+        platform: in ambient mode, what istio-cni is told of the nodes.
+        dns: addresses of the cluster's DNS.
+        traffic: the stack's traffic, completed by what is in the cluster.
     """
 
     foreign_gateway_api: frozenset[str]
@@ -59,7 +68,11 @@ class Plan:
     service_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
     foreign_istio_crds: frozenset[str]
+    adopted_releases: tuple[str, ...]
     warnings: tuple[str, ...]
+    traffic: tuple[Traffic, ...] = ()
+    dns: tuple[str, ...] = ()
+    platform: str = ""
 
     def gateway_api_share(self, release: Callable[[], Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
         """This stack's part of a release's objects. ``release`` loads them, and is not called where it has none.
@@ -68,7 +81,7 @@ class Plan:
         """
         if not self.foreign_gateway_api:
             return list(release())
-        if not self.own_gateway_api and self.foreign_gateway_api >= NEEDED_GATEWAY_API:
+        if not self.own_gateway_api and self.foreign_gateway_api >= gateway_api_rules.NEEDED:
             return []
         # Somebody else's bundle, and what it lacks: an earlier destroy keeps only the CRDs that others use.
         return [
@@ -85,15 +98,20 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         pulumi.RunError: they do not fit; says what to change.
     """
     ambient_rules.refuse_misfits(settings)
+    ambient_rules.refuse_other_nodes(settings, cluster)
+    namespace_rules.refuse_terminating(settings, cluster)
+    namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
+    warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
+    _refuse_missing_cert_manager(settings, cluster)
     _refuse_unadopted(settings, cluster)
     foreign_rules.refuse(settings, cluster.foreign)
-    foreign = {name: crd for name, crd in cluster.gateway_api.items() if not crd.ours}
-    if foreign:
-        _refuse_unfit_bundle(settings, foreign)
+    mesh_rules.refuse_others(settings, cluster)
+    warnings += gateway_api_rules.refuse_unfit(settings, cluster)
+    foreign = gateway_api_rules.foreign(cluster)
     own = frozenset(cluster.gateway_api) - frozenset(foreign)
     return Plan(
         foreign_gateway_api=frozenset(foreign),
@@ -108,7 +126,12 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         foreign_istio_crds=frozenset(
             name for name, ours in cluster.istio_crds.items() if not ours and not settings.adopt
         ),
+        adopted_releases=tuple(mesh_rules.foreign_releases(settings, cluster)),
         warnings=tuple(warnings),
+        # A cluster that the stack starts itself has no cache on its nodes, and need not be there yet.
+        dns=cluster.dns if settings.cluster_mode == "existing" else (),
+        platform=ambient_rules.platform(settings, cluster),
+        traffic=traffic_rules.completed(settings, cluster),
     )
 
 
@@ -179,6 +202,15 @@ def _refuse_missing_charts(settings: Settings) -> None:
             )
 
 
+def _refuse_missing_cert_manager(settings: Settings, cluster: Cluster) -> None:
+    if isinstance(settings.security.tls, CertManager) and cluster.identity and not cluster.cert_manager:
+        raise pulumi.RunError(
+            "security.tls.certManager is set, and the cluster has no CRD certificates.cert-manager.io: install "
+            "cert-manager (https://cert-manager.io/docs/installation/) with its Gateway API support, or set "
+            "security.tls.selfSigned or security.tls.secret"
+        )
+
+
 def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
     """An istiod of the name that this stack's would have, and which no Helm release made."""
     release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
@@ -195,31 +227,24 @@ def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
     )
 
 
-def _refuse_unfit_bundle(settings: Settings, foreign: Mapping[str, Crd]) -> None:
-    """The Gateway API's CRDs are somebody else's: they are left alone, so they must do as they are."""
-    bundles = sorted({(crd.bundle_version, crd.channel) for crd in foreign.values()})
-    shown = ", ".join(f"{version or 'no version'} ({channel or 'no channel'})" for version, channel in bundles)
-    wanted = f"{settings.gateway_api_version} ({settings.gateway_api_channel})"
-    advice = (
-        "This stack did not install them and leaves them alone: have their owner upgrade them, or set "
-        "gatewayApiVersion and gatewayApiChannel to what is there"
-    )
-    if len(bundles) > 1:
-        raise pulumi.RunError(
-            f"the cluster's Gateway API CRDs are of several bundles: {shown}; wanted: {wanted}. {advice}"
-        )
-    ((version, channel),) = bundles
-    if not version or Version.parse(version) < settings.gateway_api:
-        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, older than the wanted {wanted}. {advice}")
-    if settings.gateway_api_channel == "experimental" and channel != "experimental":
-        raise pulumi.RunError(f"the cluster's Gateway API CRDs are {shown}, without the kinds of {wanted}. {advice}")
-
-
 def _unchecked_page(settings: Settings) -> list[str]:
-    """A warning where the mesh's check would like to ask for a page and has no token for it."""
-    if not (settings.security.jwt and settings.mesh_check_http):
+    """A warning where the mesh's check would like to ask for a page and cannot."""
+    if not settings.mesh_check_http:
         return []
-    return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+    if settings.security.jwt:
+        return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
+    if settings.security.refuses_strangers and settings.page_is_faulty:
+        return [
+            "Bookinfo's page is not asked for when the mesh is checked: only the Gateway may ask for it, where "
+            "traffic.productpage.fault makes it fail"
+        ]
+    return []
+
+
+def _ignored_values(settings: Settings) -> list[str]:
+    """A warning of fields that istiod does not know: it ignores what is mistyped, or newer than it is."""
+    found = unknown_mesh_fields(settings.istio_values)
+    return [f"{', '.join(found)}: Istio's MeshConfig has no such field, and istiod ignores it"] if found else []
 
 
 def _capacity(settings: Settings) -> list[str]:
@@ -249,16 +274,17 @@ def _capacity(settings: Settings) -> list[str]:
 
 
 def _istiod_requests(values: Mapping[str, Any]) -> tuple[float, float]:
-    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says."""
+    """What one istiod requests, in processors and MiB: the chart's default, or what istioValues says; null is none."""
     node: Any = values
     for key in ("pilot", "resources", "requests"):
-        node = node.get(key, {}) if isinstance(node, Mapping) else {}
-    requests = node if isinstance(node, Mapping) else {}
+        node = node.get(key, {}) if isinstance(node, Mapping) else node
+    requests = node if isinstance(node, Mapping) else dict.fromkeys(("cpu", "memory"))
     try:
         cpu, memory = (
-            parse_quantity(requests.get(key, default)) for key, default in zip(("cpu", "memory"), ISTIOD, strict=True)
+            parse_quantity({None: 0, MASK: default}.get(quantity, quantity))
+            for quantity, default in ((requests.get(key, default), default) for key, default in ISTIOD.items())
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise pulumi.RunError(
             f"istioValues.pilot.resources.requests is {dict(requests)!r}; accepted: Kubernetes quantities such as "
             f"cpu: 500m and memory: 2Gi ({error})"

@@ -8,12 +8,15 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from components.images import ImageSource
+from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.traffic.traffic import Traffic
 from components.versions import Version
+from components.workloads.bookinfo import SHOWN
 from program import control_planes
+from program.config import charts as charts_config
 from program.config import images as images_config
 from program.config import observability as observability_config
 from program.config import paths
@@ -30,6 +33,8 @@ ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 DataPlane = Literal["sidecar", "ambient"]
+# What any other key says decides names and structure, which stand in clear in the state, the cluster and messages.
+SECRET_KEYS = ("istioValues", "cniValues", "ztunnelValues")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,7 @@ class Settings:
     ``kubernetes_version`` and ``gateway_api_version`` are vMAJOR.MINOR.PATCH. Empty strings stand for "not set".
     ``allowed_registries`` is for the policies alone, ``accept_cluster`` for `make up` and `make recover`: the program
     itself takes no other cluster than the recorded one.
+    ``secrets`` names the keys, of ``SECRET_KEYS``, whose values are secrets, or hold one.
     """
 
     cluster_mode: ClusterMode
@@ -56,6 +62,8 @@ class Settings:
     istio_version: str
     istio_chart_repository: str
     istio_values: Mapping[str, Any]
+    cni_values: Mapping[str, Any]
+    ztunnel_values: Mapping[str, Any]
     ingress_service_type: ServiceType
     replicas: int
     gateway_api_version: str
@@ -81,6 +89,7 @@ class Settings:
     image_pull_secrets: Sequence[str]
     image_digests: Mapping[str, str]
     allowed_registries: Sequence[str]
+    secrets: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls) -> Self:
@@ -99,12 +108,15 @@ class Settings:
         revisions = control_planes.read_revisions(keys["revisions"])
         tags = control_planes.read_tags(keys["tags"], revisions)
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
-        istio_values = keys["istioValues"].mapping("an object, such as {pilot: {autoscaleEnabled: false}}")
+        istio_values = charts_config.read_istiod(keys["istioValues"])
         source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
             kubeconfig=paths.kubeconfig(
-                keys["kubeconfig"].text(r"\S.*", "the path of a kubeconfig file, such as ~/.kube/config")
+                keys["kubeconfig"].text(
+                    r"\S.*",
+                    f"the path of a kubeconfig file, such as ~/.kube/config, {FROM_ENVIRONMENT} or {IN_CLUSTER}",
+                )
             ),
             context=keys["context"].text(r"\S.*", "the name of a context in the kubeconfig"),
             allowed_contexts=[
@@ -129,6 +141,8 @@ class Settings:
                 "the address of a Helm repository, oci://HOST/PATH, or a folder that holds NAME-VERSION.tgz",
             ),
             istio_values=istio_values,
+            cni_values=charts_config.read_agent(keys["cniValues"], "cni", ambient=data_plane == "ambient"),
+            ztunnel_values=charts_config.read_agent(keys["ztunnelValues"], "ztunnel", ambient=data_plane == "ambient"),
             ingress_service_type=cast(
                 ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
             ),
@@ -172,12 +186,19 @@ class Settings:
             allowed_registries=[
                 images_config.registry(allowed) for allowed in keys["allowedRegistries"].items("a list of registries")
             ],
+            secrets=keys.secrets,
         )
         keys.refuse_others()
         for warning in retired_addresses(vars(settings)):
             pulumi.warn(warning)
         if settings.allowed_contexts and settings.context not in settings.allowed_contexts:
             raise keys["context"].error(f"one of allowedContexts: {', '.join(settings.allowed_contexts)}")
+        if settings.kubeconfig == IN_CLUSTER and settings.context != IN_CLUSTER:
+            raise keys["context"].error(f"{IN_CLUSTER}, as kubeconfig is that and knows no other")
+        if settings.kubeconfig in (FROM_ENVIRONMENT, IN_CLUSTER) and settings.cluster_mode == "minikube":
+            raise keys["kubeconfig"].error(
+                "the path of one file with clusterMode minikube, which writes its context there"
+            )
         if settings.cluster_mode == "minikube" and settings.context != settings.minikube_profile:
             raise keys["context"].error(
                 f"{settings.minikube_profile!r}, as with clusterMode minikube a context is named after its profile"
@@ -208,6 +229,11 @@ class Settings:
         )
 
     @property
+    def page_is_faulty(self) -> bool:
+        """Whether Bookinfo's page fails, or is late, on purpose for whoever asks for it through the Gateway."""
+        return any(each.service == SHOWN and each.fault and not each.fault.headers for each in self.traffic)
+
+    @property
     def istio(self) -> Version:
         """``istio_version``, to be compared."""
         return Version.parse(self.istio_version)
@@ -224,17 +250,25 @@ class _Keys:
     def __init__(self, config: pulumi.Config) -> None:
         self._config = config
         self._read: set[str] = set()
+        self.secrets: frozenset[str] = frozenset()
 
     def __getitem__(self, key: str) -> Value:
         self._read.add(key)
         path = f"{self._config.name}:{key}"
-        value = self._config.get(key)
+        value = runtime_config.get_config(path)
         if value is None:
             raise pulumi.RunError(
                 f"config key {path} is not set and Pulumi.yaml gives no default; "
                 "restore Pulumi.yaml's config section, or set the key"
             )
-        return Value(path, value)
+        secret = runtime_config.is_config_secret(path)
+        if secret and key not in SECRET_KEYS:
+            raise Value(path, value, secret).error(
+                "the value without --secret, as what it decides stands in clear in the state and in the cluster; "
+                f"secrets are kept in {', '.join(SECRET_KEYS)}"
+            )
+        self.secrets |= {key} if secret else set()
+        return Value(path, value, secret)
 
     def refuse_others(self) -> None:
         """Refuse keys of this project that nothing reads: a mistyped key must not pass for a default."""
@@ -242,4 +276,6 @@ class _Keys:
         present = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
         for path in sorted(path for path in present if path.startswith(prefix)):
             if path.removeprefix(prefix) not in self._read:
-                raise Value(path, present[path]).error(f"one of these keys: {', '.join(sorted(self._read))}")
+                raise Value(path, present[path], runtime_config.is_config_secret(path)).error(
+                    f"one of these keys: {', '.join(sorted(self._read))}"
+                )

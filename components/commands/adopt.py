@@ -1,22 +1,26 @@
-"""Hands a mesh that `istioctl install` made over to Helm releases, without touching what runs.
+"""Hands a mesh that `istioctl install` or `helm install` made over to Helm releases, without touching what runs.
 
     python -m commands.adopt begin  --kubeconfig K --context C --base NAMESPACE/NAME --istiod NAMESPACE/NAME
+                                    [--forget NAME,...]
     python -m commands.adopt finish --kubeconfig K --context C
 
 `begin` puts Helm's marks on the objects of the components Base and Pilot, so that releases of the same charts take them
 over as they are; it makes way for the stack's own ingress gateway, whose pods go on serving. `finish` removes what
-istioctl made beside the charts, once the release has istiod's webhook. Both can be run again at any time.
+istioctl made beside the charts, once the release has istiod's webhook. Both can be run again at any time, but for
+`--forget`: Helm forgets these releases in istiod's namespace, so that others can have their names; their objects stay.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..kube import MERGE, Kube, KubeError
 from . import UserError, run, say
 from .crds import CRDS, helm_marks
 
+# Source: Helm's pkg/action/validate.go.
+HELM_NAME, HELM_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 COMPONENT, REVISION, MANAGED = "operator.istio.io/component", "istio.io/rev", "operator.istio.io/managed"
 # Whoever finds these takes an object for istioctl's, and `istioctl install` removes what it no longer has.
 ISTIOCTLS = (
@@ -46,9 +50,33 @@ DEFAULT_INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-revision-tag
 INJECTOR = f"{WEBHOOKS}/mutatingwebhookconfigurations/istio-sidecar-injector"
 DEACTIVATED = "istio.io/deactivated"
 INGRESS = "istio-ingressgateway"
+VALIDATOR = f"{WEBHOOKS}/validatingwebhookconfigurations/{DEFAULT_VALIDATOR}"
 
 
-def begin(kube: Kube, base: str, istiod: str) -> None:
+def cluster_objects(base: str, istiod: str) -> dict[str, str]:
+    """The paths of the objects of no namespace in the charts base and istiod, each with its release.
+
+    Source: manifests/charts/{base,istio-control/istio-discovery}/templates of istio/istio, 1.23 to 1.31.
+    """
+    namespace, _, name = istiod.partition("/")
+    mark = name.removeprefix("istiod")
+    found = {VALIDATOR: base}
+    for role in ("istiod-clusterrole", "istiod-gateway-controller", "istio-reader-clusterrole"):
+        found |= {f"{RBAC}/{kind}/{role}{mark}-{namespace}": istiod for kind in ("clusterroles", "clusterrolebindings")}
+    place = "" if namespace == "istio-system" else f"-{namespace}"
+    injector = f"istio-sidecar-injector{mark}{place}"
+    found[f"{WEBHOOKS}/mutatingwebhookconfigurations/{injector}"] = istiod
+    found[f"{WEBHOOKS}/validatingwebhookconfigurations/istio-validator{mark}-{namespace}"] = istiod
+    return found
+
+
+def release_of(metadata: Mapping[str, Any]) -> str:
+    """The Helm release that an object is marked as part of, as NAMESPACE/NAME; empty for none."""
+    marks = metadata.get("annotations", {})
+    return f"{marks.get(HELM_NAMESPACE, '')}/{marks[HELM_NAME]}" if HELM_NAME in marks else ""
+
+
+def begin(kube: Kube, base: str, istiod: str, forget: Iterable[str] = ()) -> None:
     """Mark each object for the release NAMESPACE/NAME that has it; print them."""
     namespace, _, name = istiod.partition("/")
     revision = name.removeprefix("istiod").removeprefix("-") or "default"
@@ -65,6 +93,44 @@ def begin(kube: Kube, base: str, istiod: str) -> None:
             print(f"{path} is release {releases[component]}'s")
         elif component == "IngressGateways" and metadata["namespace"] == namespace and INGRESS in metadata["name"]:
             _make_way(kube, path)
+    _take_over(kube, base, istiod)
+    for each in forget:
+        _forget(kube, f"{namespace}/{each}")
+
+
+def _take_over(kube: Kube, base: str, istiod: str) -> None:
+    """Mark what other releases have, and what nobody has, of the charts base and istiod."""
+    place, _, name = istiod.partition("/")
+    earlier: dict[str, str] = {}
+    deployment = f"/apis/apps/v1/namespaces/{place}/deployments/{name}"
+    for path, release in {deployment: istiod, **cluster_objects(base, istiod)}.items():
+        found = kube.find(path)
+        if found is None or MANAGED in found["metadata"].get("labels", {}):
+            continue
+        owner = release_of(found["metadata"])
+        if owner and owner != release:
+            earlier[owner] = release
+        elif not owner:
+            _patch(kube, path, helm_marks(release))
+            print(f"{path} is release {release}'s")
+    if not earlier:
+        return
+    for listed in LISTS:
+        for path, metadata in _paths(listed, kube.served_metadata(listed)):
+            if (owner := release_of(metadata)) in earlier:
+                _patch(kube, path, helm_marks(earlier[owner]))
+                print(f"{path} is release {earlier[owner]}'s, and no longer {owner}'s")
+    for owner in earlier:
+        _forget(kube, owner)
+
+
+def _forget(kube: Kube, release: str) -> None:
+    """Have Helm forget a release; its objects stay."""
+    namespace, _, name = release.partition("/")
+    secrets = f"/api/v1/namespaces/{namespace}/secrets"
+    for metadata in kube.metadata(f"{secrets}?labelSelector=owner%3Dhelm%2Cname%3D{name}"):
+        kube.delete(f"{secrets}/{metadata['name']}")
+        say(f"forgotten by Helm, and its objects kept: release {release}, {metadata['name']}")
 
 
 def finish(kube: Kube) -> None:
@@ -106,15 +172,16 @@ def _patch(kube: Kube, path: str, metadata: dict[str, Any]) -> None:
 
 def _made_by_istioctl(kube: Kube) -> Iterator[tuple[str, dict[str, Any]]]:
     for listed in LISTS:
-        for metadata in _labelled(kube, listed):
-            root, _, plural = listed.rpartition("/")
-            place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
-            yield f"{root}{place}/{plural}/{metadata['name']}", metadata
+        found = kube.served_metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
+        yield from _paths(listed, [metadata for metadata in found if COMPONENT in metadata["labels"]])
 
 
-def _labelled(kube: Kube, listed: str) -> list[dict[str, Any]]:
-    found = kube.served_metadata(f"{listed}?labelSelector={MANAGED.replace('/', '%2F')}")
-    return [metadata for metadata in found if COMPONENT in metadata["labels"]]
+def _paths(listed: str, found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects by their paths; ``listed`` is the path of all of them."""
+    root, _, plural = listed.rpartition("/")
+    for metadata in found:
+        place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+        yield f"{root}{place}/{plural}/{metadata['name']}", metadata
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,6 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
     beginning = verbs.add_parser("begin", help="mark istioctl's objects as Helm's")
     beginning.add_argument("--base", required=True, metavar="NAMESPACE/NAME", help="the release of chart base")
     beginning.add_argument("--istiod", required=True, metavar="NAMESPACE/NAME", help="the release of chart istiod")
+    beginning.add_argument("--forget", default="", metavar="NAME,...", help="releases that Helm forgets")
     finishing = verbs.add_parser("finish", help="remove what istioctl made beside the charts")
     for verb in (beginning, finishing):
         verb.add_argument("--kubeconfig", required=True)
@@ -134,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             kube = Kube(given.kubeconfig, given.context)
             if given.verb == "begin":
-                begin(kube, given.base, given.istiod)
+                begin(kube, given.base, given.istiod, filter(None, given.forget.split(",")))
             else:
                 finish(kube)
         except KubeError as error:

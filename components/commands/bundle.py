@@ -12,21 +12,24 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pulumi
 import yaml
 
-from ..gateway_api import cache_folder, digest, labelled, load_manifest
-from ..kube import APPLY, Kube, KubeError
+from ..gateway_api import BUNDLE_VERSION, CHANNEL, POLICY, cache_folder, digest, labelled, load_manifest
+from ..kube import APPLY, MERGE, Kube, KubeError, RefusedError
 from . import UserError, run
 from .crds import CRDS, OWNER
 
 FIELD_MANAGER = "istio-minikube"
 ESTABLISHED_SECONDS = 60
 POLL_SECONDS = 0.1
+POLICY_SECONDS = 15
+BINDING = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/{POLICY}"
 
 
 def bundle(source: str, version: str, channel: str, names: Sequence[str], stack: str) -> list[dict[str, Any]]:
@@ -63,22 +66,61 @@ def apply(kube: Kube, crds: Sequence[Mapping[str, Any]], stack: str) -> None:
                 f"CRD {name} is there and not this stack's: nothing was applied. Run the same command again, which "
                 "leaves it to whoever brought it"
             )
-    with ThreadPoolExecutor(len(crds)) as pool:
+    with _unguarded(kube, crds, stack), ThreadPoolExecutor(len(crds)) as pool:
         for name in pool.map(lambda crd: _apply(kube, crd), crds):
             print(name)
+
+
+@contextmanager
+def _unguarded(kube: Kube, crds: Sequence[Mapping[str, Any]], stack: str) -> Iterator[None]:
+    """Let the stack's own policy only warn while its CRDs change to another version or channel.
+
+    It refuses an older version, and experimental CRDs in the place of standard ones. Somebody else's is left alone.
+    """
+    live = {item["name"]: item for item in kube.metadata(CRDS)}
+    wanted = {crd["metadata"]["name"]: crd["metadata"] for crd in crds}
+    changes = any(_bundle_of(live[name]) != _bundle_of(new) for name, new in wanted.items() if name in live)
+    binding = kube.find(BINDING) or {"metadata": {}}
+    ours = binding["metadata"].get("labels", {}).get(OWNER) == stack
+    # It warns already where an earlier change was killed.
+    if not ours or (not changes and binding["spec"]["validationActions"] != ["Warn"]):
+        yield
+        return
+    kube.request("PATCH", BINDING, {"spec": {"validationActions": ["Warn"]}}, content_type=MERGE)
+    try:
+        yield
+    finally:
+        kube.request("PATCH", BINDING, {"spec": {"validationActions": ["Deny"]}}, content_type=MERGE)
+
+
+def _bundle_of(metadata: Mapping[str, Any]) -> tuple[str, str]:
+    annotations = metadata.get("annotations") or {}
+    return annotations.get(BUNDLE_VERSION, ""), annotations.get(CHANNEL, "")
 
 
 def _apply(kube: Kube, crd: Mapping[str, Any]) -> str:
     name = str(crd["metadata"]["name"])
     path = f"{CRDS}/{name}"
-    live = kube.request("PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", crd, content_type=APPLY)
     deadline = time.monotonic() + ESTABLISHED_SECONDS
+    live = _patched(kube, f"{path}?fieldManager={FIELD_MANAGER}&force=true", crd)
     while not _established(live):
         if time.monotonic() > deadline:
             raise UserError(f"CRD {name} is not served {ESTABLISHED_SECONDS} s after it was applied: {live['status']}")
         time.sleep(POLL_SECONDS)
         live = kube.get(path)
     return name
+
+
+def _patched(kube: Kube, path: str, crd: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply it; the API server takes a moment to see that a policy only warns from now on."""
+    deadline = time.monotonic() + POLICY_SECONDS
+    while True:
+        try:
+            return kube.request("PATCH", path, crd, content_type=APPLY)
+        except RefusedError as refusal:
+            if POLICY not in str(refusal) or time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
 
 
 def _established(crd: Mapping[str, Any]) -> bool:

@@ -91,9 +91,9 @@ class Failure:
         if limit and int(limit) < LEAST_MEMORY:
             return f"minikube needs {LEAST_MEMORY} MiB at least: give Docker, or this machine, more memory."
         asked = f" ({self.memory} MiB)" if self.memory else ""
-        most = f" of at most {limit}" if limit else ""
+        most = f", {limit} at most" if limit else ""
         return (
-            f"minikubeMemory{asked} is more than there is: lower it (`pulumi config set minikubeMemory MIB`{most}), or "
+            f"minikubeMemory{asked} is more than there is: lower it (`pulumi config set minikubeMemory N`{most}), or "
             "give Docker, where it is the driver, more memory."
         )
 

@@ -19,14 +19,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http import HTTPStatus
 from urllib.parse import quote
 
 from . import UserError, run, say
 from .ambient import Ambient
+from .mesh_causes import hopeless
 from .mesh_pods import SIDECAR, Problem, State, containers, current_pods, image_version, problems
 from .mesh_request import Check, Page, parse
 
 POLL_SECONDS = 0.5
+# A webhook may fail while istiod is exchanged.
+DOOMED_SECONDS = 15
+HEADER = ("WORKLOAD", "POD", "WHAT IS WRONG", "WHAT TO DO")
 SIMULATED = "kwok://"
 """How the container runtime of a node that simulates its pods calls itself: https://kwok.sigs.k8s.io"""
 
@@ -88,6 +93,13 @@ class Cluster:
             waypoint=self._kube.find(f"{gateways}/{waypoint}"),
         )
 
+    def log(self, namespace: str, pod: str, container: str) -> str:
+        """What a container has written before it ended the last time; empty where that cannot be had."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous=true&tailLines=50"
+        with _told():
+            status, text = self._kube.text(path)
+        return text if status == HTTPStatus.OK else ""
+
     def page(self, page: Page) -> tuple[int, str]:
         """GET the page; return its status and body."""
         with _told():
@@ -142,18 +154,24 @@ def check_mesh(
         say("The nodes simulate their pods, so that no page answers: none is asked for")
         check = replace(check, pages=())
     state, found = _look(cluster, check)
+    doomed_since: float | None = None
     while found and (left := began + check.timeout_seconds - now()) > 0:
         if now() - told >= 5:
             told = now()
             first = f"{found[0].workload}: {found[0].wrong}"
             say(f"{told - began:.0f} s of {check.timeout_seconds} s: not right yet: {len(found)}, first {first}")
+        doomed = hopeless(check, state, lambda pod, container: cluster.log(check.namespace, pod, container))
+        doomed_since = (doomed_since or now()) if doomed else None
+        if doomed_since and now() - doomed_since >= DOOMED_SECONDS:
+            rows = table(HEADER, *doomed)
+            raise UserError(f"The mesh will not be right, however long one waits:\n{rows}")
         sleep(min(POLL_SECONDS, left))
         try:
             state, found = _look(cluster, check)
         except UserError as error:  # it answered before: a small cluster under load drops a request now and then
             found = [Problem("API server", "-", str(error), "kubectl get nodes")]
     if found:
-        rows = table(("WORKLOAD", "POD", "WHAT IS WRONG", "WHAT TO DO"), *found)
+        rows = table(HEADER, *found)
         raise UserError(f"The mesh is not right after {now() - began:.0f} s:\n{rows}")
     report(check, state)
 

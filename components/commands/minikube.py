@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .. import kubernetes_upgrades
+from ..kubernetes_upgrades import problems
 from ..versions import Version
 from . import UserError, run, say
 from .hints import Failure
@@ -106,13 +106,11 @@ def refuse_misfit(wanted: Wanted, profile: Profile) -> None:
     Raises:
         UserError: it cannot; says what to change.
     """
-    if found := differences(wanted, profile):
-        raise UserError(conflict(wanted.profile, found))
-    problems = kubernetes_upgrades.problems(
-        running=Version.parse(profile.kubernetes_version), wanted=Version.parse(wanted.kubernetes_version)
-    )
-    if problems:
-        raise UserError(f"minikube profile {wanted.profile!r}: {'; '.join(problems)}.")
+    if figures := differences(wanted, profile):
+        raise UserError(conflict(wanted.profile, figures))
+    running, version = Version.parse(profile.kubernetes_version), Version.parse(wanted.kubernetes_version)
+    if found := problems(running=running, wanted=version):
+        raise UserError(f"minikube profile {wanted.profile!r}: {'; '.join(found)}.")
 
 
 def gone(profile: str) -> str:

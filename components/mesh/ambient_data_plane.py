@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..chart_values import merged, release_values
 from ..images import ImageSource, chart_image_values
-from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source, merged
+from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source
 
 PROFILE = {"profile": "ambient"}
 # Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
@@ -28,6 +29,9 @@ class AmbientDataPlaneArgs:
         platform: Istio's name of what the nodes run, such as minikube or gke: where istio-cni finds network namespaces
             and CNI plugins; empty for any other.
         values: values of both charts: the ``global`` ones that istiod's chart is given too.
+        cni_values: values of istio-cni's chart, over those.
+        ztunnel_values: values of ztunnel's chart, over those.
+        secret_charts: the charts, of ``RELEASES``, whose values are to be encrypted in the state and never shown.
         image_source: where images come from.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
@@ -40,6 +44,9 @@ class AmbientDataPlaneArgs:
     istiods: Sequence[pulumi.Resource] = ()
     platform: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    cni_values: Mapping[str, Any] = field(default_factory=dict)
+    ztunnel_values: Mapping[str, Any] = field(default_factory=dict)
+    secret_charts: Sequence[str] = ()
     image_source: ImageSource = field(default_factory=ImageSource)
 
 
@@ -60,6 +67,7 @@ class AmbientDataPlane(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AmbientDataPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:AmbientDataPlane", name, None, opts)
+        own = {"cni": args.cni_values, "ztunnel": args.ztunnel_values}
         self.releases = []
         for chart, release in RELEASES.items():
             self.releases.append(
@@ -67,11 +75,15 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     f"{name}-{chart}",
                     name=release,
                     namespace=args.namespace,
-                    values=merged(
-                        chart_image_values(chart, args.version, args.image_source),
-                        chart_values(args.platform, args.values),
-                    ),
                     timeout=TIMEOUT_SECONDS,
+                    **release_values(
+                        merged(
+                            chart_image_values(chart, args.version, args.image_source),
+                            chart_values(args.platform, merged(args.values, own[chart])),
+                        ),
+                        args.version,
+                        secret=chart in args.secret_charts,
+                    ),
                     **chart_source(args.chart_repository, chart, args.version),
                     # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.istiods, *self.releases]),

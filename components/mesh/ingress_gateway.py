@@ -118,7 +118,7 @@ def autoscaler_spec(replicas: int = 1) -> dict[str, Any]:
 
 
 class IngressGateway(pulumi.ComponentResource):
-    """The Service, Deployment, autoscaler and disruption budget named istio-ingressgateway.
+    """The Service, Deployment and autoscaler named istio-ingressgateway, and from two replicas on a disruption budget.
 
     Istio's Gateways select it with ``istio: ingressgateway``. Typed resources with gateway injection, as the charts of
     Istio 1.24 and older fail current Helm's schema check.
@@ -189,13 +189,15 @@ class IngressGateway(pulumi.ComponentResource):
             metadata=metadata(),
             spec=autoscaler_spec(args.replicas),
         )
-        typed(
-            k8s.policy.v1.PodDisruptionBudget,
-            f"{name}-disruption-budget",
-            parent=self,
-            metadata=metadata(),
-            spec={"minAvailable": 1, "selector": {"matchLabels": LABELS}},
-        )
+        if args.replicas > 1:
+            # Of one pod it would keep a node from being drained; Istio's chart of istiod makes none then either.
+            typed(
+                k8s.policy.v1.PodDisruptionBudget,
+                f"{name}-disruption-budget",
+                parent=self,
+                metadata=metadata(),
+                spec={"minAvailable": 1, "selector": {"matchLabels": LABELS}},
+            )
         service = typed(
             k8s.core.v1.Service,
             f"{name}-service",

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
+from ..chart_values import merged, release_values
 from ..images import ImageSource, chart_image_values, name_and_version
 from ..objects import apart, name_of
 from ..ownership import NOBODY, Owner
@@ -37,14 +38,16 @@ class IstioBaseArgs:
         namespace_exists: the namespace istio-system is somebody else's and is used as it is.
         foreign_crds: names of Istio CRDs that were there before.
         requires: what istiod should find when it starts: the cluster, and the Gateway API's CRDs.
-        values: values of the istiod chart, merged over this component's.
+        values: values of the istiod chart, merged over this component's; None drops a default of the chart.
+        secret_values: whether ``values`` are to be encrypted in the state and never shown.
         image_source: where images come from; of its digests, each istiod's own version counts.
         revision: Istio revision; empty for the default one.
         revisions: istiods side by side in the place of that one: version by revision, empty for the one without a name,
             those that run already first. ``version`` is then of the CRDs.
         default_revision: of ``revisions``, the one that validates what names none; empty for nobody.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
-        adopt: the releases take over what `istioctl install` made, which goes on running.
+        adopt: the releases take over what `istioctl install` or `helm install` made, which goes on running.
+        adopted_releases: with ``adopt``, the names of Helm releases in istio-system that are taken over.
 
     Source: https://istio.io/latest/docs/setup/install/helm/ and https://istio.io/latest/docs/setup/upgrade/helm/
     """
@@ -57,12 +60,14 @@ class IstioBaseArgs:
     foreign_crds: Collection[str] = ()
     requires: Sequence[pulumi.Resource] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    secret_values: bool = False
     image_source: ImageSource = field(default_factory=ImageSource)
     revision: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
     default_revision: str = ""
     replicas: int = 1
     adopt: bool = False
+    adopted_releases: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -83,15 +88,6 @@ def chart_source(repository: str, chart: str, version: str) -> dict[str, Any]:
     if "://" in repository:
         return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
     return {"chart": f"{repository.rstrip('/')}/{chart}-{version}.tgz", "version": version}
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``over`` laid on it, key by key as Helm merges values; anything but a mapping is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return result
 
 
 def istiod_release(revision: str) -> str:
@@ -116,9 +112,10 @@ def istiod_values(revision: str, values: Mapping[str, Any], replicas: int = 1) -
 
 
 def base_values(args: IstioBaseArgs) -> dict[str, Any]:
-    """Values of the base chart, whose own default revision is the istiod without a name."""
+    """Values of the base chart, whose own default revision, which validates, is the istiod without a name."""
     ours: dict[str, Any] = {"global": {"istioNamespace": NAMESPACE}}
-    return {**ours, "defaultRevision": args.default_revision} if args.revisions else ours
+    default = args.default_revision if args.revisions else args.revision
+    return {**ours, "defaultRevision": default} if args.revisions or default else ours
 
 
 def image_version(spec: Any) -> str:
@@ -150,7 +147,9 @@ class IstioBase(pulumi.ComponentResource):
             return
         self._versions = dict(args.revisions) or {args.revision: args.version}
         # Whose an istiod is decides whether it counts as removed when the configuration lists it no longer.
-        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if args.revisions else {}
+        # And a mesh in somebody else's namespace, with CRDs that were there before, would carry no mark at all.
+        marked = args.revisions or args.namespace_exists
+        labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if marked else {}
         values = merged(labelled, args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         if not args.namespace_exists:
@@ -164,7 +163,9 @@ class IstioBase(pulumi.ComponentResource):
             releases = {"base": BASE_RELEASE, "istiod": istiod_release(args.revision)}
             adoption = local.Command(
                 f"{name}-adoption",
-                create=args.owner.adopt_command(**{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}),
+                create=args.owner.adopt_command(
+                    **{role: f"{NAMESPACE}/{each}" for role, each in releases.items()}, forget=args.adopted_releases
+                ),
                 # Once: what was handed over is the releases' from then on. Another text would run it again.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires), ignore_changes=["create"]),
             )
@@ -219,8 +220,10 @@ class IstioBase(pulumi.ComponentResource):
                 named if args.revisions else alone,
                 name=istiod_release(revision),
                 namespace=self.namespace,
-                values=istiod_values(revision, merged(images, values), args.replicas),
                 timeout=TIMEOUT_SECONDS,
+                **release_values(
+                    istiod_values(revision, merged(images, values), args.replicas), version, secret=args.secret_values
+                ),
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(
                     parent=self,

@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 import pulumi
 import pulumi_kubernetes as k8s
 
+from ..chart_values import merged, release_values
 from ..images import ImageSource
-from ..mesh.istio_base import NAMESPACE, TIMEOUT_SECONDS, chart_source, istiod_release, merged
+from ..mesh.istio_base import NAMESPACE, TIMEOUT_SECONDS, chart_source, istiod_release
 from ..versions import ADDON_IMAGES, ISTIO_DASHBOARDS, ISTIO_DASHBOARDS_REVISION, Version, addon_chart
 
 AddonName = Literal["prometheus", "grafana", "jaeger", "kiali"]
@@ -235,7 +236,7 @@ class Addons(pulumi.ComponentResource):
                 f"{name}-{addon}",
                 name=addon,
                 namespace=args.namespace,
-                values=chart_values(addon, args),
+                **release_values(chart_values(addon, args)),
                 timeout=TIMEOUT_SECONDS,
                 **chart_source(args.chart_repository or chart.repository, chart.name, chart.version),
                 opts=pulumi.ResourceOptions(parent=self),

@@ -13,6 +13,9 @@ from ..workloads.exposure import GATEWAY_CLASS, target_ref
 API_VERSION = "security.istio.io/v1"
 # Istio reads it as the mesh's own trust domain, whatever that is called.
 TRUST_DOMAIN = "cluster.local"
+# https://cert-manager.io/docs/configuration/acme/http01/
+CHALLENGES = "allow-challenges"
+SOLVER = "acme.cert-manager.io/http01-solver"
 DENY_ALL = "deny-by-default"
 
 
@@ -39,10 +42,11 @@ class AuthorizationArgs:
 
     Attributes:
         namespace: the injected namespace.
-        namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
-        deny_by_default: whether what no policy allows is forbidden in that namespace.
-        gateway: a Gateway of that namespace that stays open to the outside; empty for none.
+        namespaces: every namespace of the stack, by name; outputs, so that it is there before its policies.
+        deny_by_default: whether what no policy allows is forbidden in these namespaces.
+        gateway: a Gateway of the injected namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
+        challenges: whether cert-manager's pods that answer challenges may be called.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
     Source: https://istio.io/latest/docs/reference/config/security/authorization-policy/
@@ -54,6 +58,7 @@ class AuthorizationArgs:
     allows: Sequence[Allow] = ()
     requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
+    challenges: bool = False
 
 
 def allow_name(target: str) -> str:
@@ -99,6 +104,11 @@ def open_gateway_spec(gateway: str) -> dict[str, Any]:
     return {"targetRefs": [target_ref(gateway)], "action": "ALLOW", "rules": [{}]}
 
 
+def challenges_spec() -> dict[str, Any]:
+    """Anybody may call cert-manager's solvers of HTTP-01, which know one path each and live for minutes."""
+    return {"selector": {"matchLabels": {SOLVER: "true"}}, "action": "ALLOW", "rules": [{}]}
+
+
 class Authorization(pulumi.ComponentResource):
     """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403.
 
@@ -118,13 +128,20 @@ class Authorization(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:Authorization", name, None, opts)
 
         def policy(
-            object_name: str, place: str, spec: dict[str, Any], requires: Sequence[pulumi.Resource] = ()
+            object_name: str,
+            place: str,
+            spec: dict[str, Any],
+            requires: Sequence[pulumi.Resource] = (),
+            kubernetes_name: str = "",
         ) -> pulumi.Resource:
             return k8s.apiextensions.CustomResource(
                 f"{name}-{object_name}",
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
-                metadata={"name": object_name, "namespace": args.namespaces.get(place, place)},
+                metadata={
+                    "name": kubernetes_name or object_name,
+                    "namespace": args.namespaces.get(place, place),
+                },
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
@@ -132,7 +149,11 @@ class Authorization(pulumi.ComponentResource):
         allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
         if args.deny_by_default and args.gateway:
             allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))
+        if args.deny_by_default and args.challenges:
+            allowing.append(policy(CHALLENGES, args.namespace, challenges_spec()))
         if args.deny_by_default:
             # Last on the way up and first on the way down: at no time is a call refused that is to be allowed.
-            policy(DENY_ALL, args.namespace, {}, allowing)
+            for place in args.namespaces:
+                denied = DENY_ALL if place == args.namespace else f"{DENY_ALL}-{place}"
+                policy(denied, place, {}, allowing, kubernetes_name=DENY_ALL)
         self.register_outputs({})

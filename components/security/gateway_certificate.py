@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from ..objects import name_of, typed
 from ..python import program
 
 MODULE = program("self_signed")
+CERTIFICATE = program("certificate")
 CERT_MANAGER_API_VERSION = "cert-manager.io/v1"
 
 
@@ -64,6 +66,9 @@ class GatewayCertificateArgs:
         namespace: the Gateway's namespace, which must hold the Secret.
         gateway: the Gateway's name; a Secret that is made here is called GATEWAY-tls.
         source: where it comes from.
+        kubeconfig: path of the kubeconfig file; for cert-manager's, which is waited for.
+        context: its context.
+        requires: for cert-manager's, what answers its challenges: the Gateway, which need not have the certificate yet.
 
     Source: https://gateway-api.sigs.k8s.io/guides/tls/ and https://cert-manager.io/docs/usage/certificate/
     """
@@ -71,11 +76,20 @@ class GatewayCertificateArgs:
     namespace: pulumi.Input[str]
     gateway: str
     source: CertificateSource
+    kubeconfig: str = ""
+    context: str = ""
+    requires: Sequence[pulumi.Resource] = ()
 
 
 def secret_name(gateway: str) -> str:
-    """The name of the Secret that is made here, and of cert-manager's Certificate."""
+    """The name of the Secret that is made for a Gateway."""
     return f"{gateway}-tls"
+
+
+def ready_command(args: GatewayCertificateArgs, namespace: str) -> str:
+    """The shell command that waits until cert-manager has issued the certificate, or says what is missing."""
+    place = [f"--kubeconfig={args.kubeconfig}", f"--context={args.context}", f"--namespace={namespace}"]
+    return f"{CERTIFICATE} {shlex.join([*place, f'--name={secret_name(args.gateway)}'])}"
 
 
 def self_signed_command(host: str) -> str:
@@ -128,10 +142,18 @@ class GatewayCertificate(pulumi.ComponentResource):
                 kind="Certificate",
                 metadata={"name": secret, "namespace": args.namespace},
                 spec=certificate_spec(source, secret),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
+            ready = pulumi.Output.from_input(args.namespace).apply(lambda namespace: ready_command(args, namespace))
+            issued = local.Command(
+                f"{name}-ready",
+                create=ready,
+                update=ready,
+                triggers=[source.host, source.kind, source.issuer],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[certificate]),
             )
             # Whoever uses the name waits for the certificate.
-            self.secret = certificate.id.apply(lambda _: secret)
+            self.secret = issued.stdout.apply(lambda _: secret)
         else:
             command = local.Command(
                 f"{name}-self-signed",

@@ -14,6 +14,11 @@ ISOLATION = "mesh-isolation"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 DNS_PORTS = ((53, "UDP"), (53, "TCP"))
+DNS_PODS = ("kube-dns", "node-local-dns")
+# Where a cache on each node listens, and Cloud DNS for GKE:
+# https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/ and
+# https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy#network-policy-and-nodelocal-dnscache
+NODE_LOCAL = ("169.254.20.10/32", "169.254.169.254/32")
 ISTIOD_PORT = 15012
 TRACES_PORT = 4317
 # Merged metrics, health, Envoy's metrics: asked for by the kubelet and by Prometheus, from wherever they run.
@@ -27,8 +32,10 @@ class NetworkIsolationArgs:
     Attributes:
         namespace: the injected namespace.
         gateway: a Gateway of that namespace that stays open to the outside; empty for none.
-        gateway_port: the port that its pods listen on.
+        gateway_ports: the ports that its pods listen on.
         caller_namespaces: other namespaces whose pods may call.
+        called_namespaces: other namespaces whose pods may be called.
+        dns: addresses of the cluster's DNS, which a cache on the node answers at in the place of its pods.
         egress: CIDRs that pods may connect to, such as the API server's or a database's.
 
     Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/ and, for the ports,
@@ -37,8 +44,10 @@ class NetworkIsolationArgs:
 
     namespace: pulumi.Input[str]
     gateway: str = ""
-    gateway_port: int = 80
+    gateway_ports: Sequence[int] = (80,)
     caller_namespaces: Sequence[str] = ()
+    called_namespaces: Sequence[str] = ()
+    dns: Sequence[str] = ()
     egress: Sequence[str] = ()
 
 
@@ -55,6 +64,10 @@ def _namespace(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: name}}}
 
 
+def _block(cidr: str) -> dict[str, Any]:
+    return {"ipBlock": {"cidr": cidr}}
+
+
 def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
     """Of all pods: their own namespace, DNS, istiod, traces and what is listed; the sidecars' ports to anybody.
 
@@ -62,7 +75,9 @@ def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
     API server only if their own program does.
     """
     same: Mapping[str, Any] = {"podSelector": {}}
-    dns = {**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    pods = {"matchExpressions": [{"key": "k8s-app", "operator": "In", "values": list(DNS_PODS)}]}
+    blocks = [_block(f"{address}/{128 if ':' in address else 32}") for address in args.dns]
+    dns = [{**_namespace("kube-system"), "podSelector": pods}, *map(_block, NODE_LOCAL), *blocks]
     return {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
@@ -71,19 +86,19 @@ def isolation_spec(args: NetworkIsolationArgs) -> dict[str, Any]:
             {"ports": _ports(*((port, "TCP") for port in SIDECAR_PORTS))},
         ],
         "egress": [
-            {"to": [same, *({"ipBlock": {"cidr": cidr}} for cidr in args.egress)]},
-            {"to": [dns], "ports": _ports(*DNS_PORTS)},
+            {"to": [same, *map(_namespace, args.called_namespaces), *map(_block, args.egress)]},
+            {"to": dns, "ports": _ports(*DNS_PORTS)},
             {"to": [_namespace(ISTIO_NAMESPACE)], "ports": _ports((ISTIOD_PORT, "TCP"), (TRACES_PORT, "TCP"))},
         ],
     }
 
 
-def gateway_spec(gateway: str, port: int) -> dict[str, Any]:
-    """Of a Gateway's pods: anybody may call their listener."""
+def gateway_spec(gateway: str, *ports: int) -> dict[str, Any]:
+    """Of a Gateway's pods: anybody may call their listeners."""
     return {
         "podSelector": {"matchLabels": {GATEWAY_LABEL: gateway}},
         "policyTypes": ["Ingress"],
-        "ingress": [{"ports": _ports((port, "TCP"))}],
+        "ingress": [{"ports": _ports(*((port, "TCP") for port in ports))}],
     }
 
 
@@ -102,7 +117,7 @@ class NetworkIsolation(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:NetworkIsolation", name, None, opts)
         specs = {ISOLATION: isolation_spec(args)}
         if args.gateway:
-            specs = {allow_name(args.gateway): gateway_spec(args.gateway, args.gateway_port), **specs}
+            specs = {allow_name(args.gateway): gateway_spec(args.gateway, *args.gateway_ports), **specs}
         for object_name, spec in specs.items():
             typed(
                 k8s.networking.v1.NetworkPolicy,

@@ -36,7 +36,7 @@ class MutualTls:
 
     Attributes:
         mode: STRICT takes mutual TLS only, PERMISSIVE plain text too, DISABLE plain text only.
-        scope: mesh for all pods with a sidecar, namespace for those of the injected namespace.
+        scope: mesh for all pods with a sidecar, namespace for those of the stack's namespaces.
         exceptions: ports of the injected namespace's pods that are treated otherwise.
     """
 
@@ -51,7 +51,8 @@ class PeerAuthenticationsArgs:
 
     Attributes:
         namespace: the injected namespace.
-        mutual_tls: what its pods, or the whole mesh's, take.
+        others: the stack's other namespaces, by name.
+        mutual_tls: what their pods, or the whole mesh's, take.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
     Source: https://istio.io/latest/docs/reference/config/security/peer_authentication/
@@ -60,6 +61,7 @@ class PeerAuthenticationsArgs:
     namespace: pulumi.Input[str]
     mutual_tls: MutualTls
     requires: Sequence[pulumi.Resource] = ()
+    others: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 def exception_spec(mutual_tls: MutualTls, exception: PortException) -> dict[str, Any]:
@@ -93,9 +95,11 @@ class PeerAuthentications(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:PeerAuthentications", name, None, opts)
         wanted = args.mutual_tls
 
-        def peer_authentication(object_name: str, namespace: pulumi.Input[str], spec: dict[str, Any]) -> None:
+        def peer_authentication(
+            object_name: str, namespace: pulumi.Input[str], spec: dict[str, Any], mark: str = ""
+        ) -> None:
             k8s.apiextensions.CustomResource(
-                f"{name}-{object_name}",
+                f"{name}-{object_name}{mark}",
                 api_version=API_VERSION,
                 kind="PeerAuthentication",
                 metadata={"name": object_name, "namespace": namespace},
@@ -105,6 +109,8 @@ class PeerAuthentications(pulumi.ComponentResource):
 
         place = ISTIO_NAMESPACE if wanted.scope == "mesh" else args.namespace
         peer_authentication(DEFAULT, place, {"mtls": {"mode": wanted.mode}})
+        for other, output in args.others.items() if wanted.scope == "namespace" else ():
+            peer_authentication(DEFAULT, output, {"mtls": {"mode": wanted.mode}}, f"-{other}")
         for exception in wanted.exceptions:
             peer_authentication(exception.name, args.namespace, exception_spec(wanted, exception))
         self.register_outputs({"mode": wanted.mode})

@@ -8,7 +8,7 @@ import pulumi
 from ..mesh.mesh_check import Page
 from ..workloads.exposure import GATEWAY_CLASS, HTTP_PORT, HTTPS_PORT
 from .authorization import Allow, Authorization, AuthorizationArgs, bookinfo_allows
-from .gateway_certificate import CertificateSource
+from .gateway_certificate import CertificateSource, CertManager
 from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
@@ -33,7 +33,7 @@ class SecurityConfig:
         mutual_tls: what the mesh's pods take.
         authorization: whether calls within the namespace are forbidden unless they are listed.
         jwt: which tokens the Gateway asks for.
-        tls: where the certificate of the Gateway comes from, which then speaks HTTPS only.
+        tls: where the certificate of the Gateway comes from, which then speaks HTTPS.
         pod_security: the Pod Security standard of the namespace by mode.
         network_policies: what may leave the namespace.
     """
@@ -47,7 +47,7 @@ class SecurityConfig:
 
     @property
     def gateway_port(self) -> int:
-        """The port of the Gateway's one listener."""
+        """The port on which the Gateway shows anything."""
         return HTTPS_PORT if self.tls else HTTP_PORT
 
     @property
@@ -84,6 +84,7 @@ class SecurityArgs:
         gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
         allows: calls that user services allow.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
+        dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
 
     config: SecurityConfig
@@ -92,6 +93,7 @@ class SecurityArgs:
     gateway: str = ""
     allows: Sequence[Allow] = ()
     requires: Sequence[pulumi.Resource] = ()
+    dns: Sequence[str] = ()
 
 
 class Security(pulumi.ComponentResource):
@@ -120,7 +122,12 @@ class Security(pulumi.ComponentResource):
         if config.mutual_tls:
             PeerAuthentications(
                 f"{name}-mtls",
-                PeerAuthenticationsArgs(namespace=namespace, mutual_tls=config.mutual_tls, requires=args.requires),
+                PeerAuthenticationsArgs(
+                    namespace=namespace,
+                    others={place: each for place, each in args.namespaces.items() if place != args.namespace},
+                    mutual_tls=config.mutual_tls,
+                    requires=args.requires,
+                ),
                 here,
             )
         if config.authorization or allows:
@@ -132,6 +139,7 @@ class Security(pulumi.ComponentResource):
                     deny_by_default=config.authorization,
                     gateway=args.gateway,
                     allows=allows,
+                    challenges=isinstance(config.tls, CertManager),
                     requires=args.requires,
                 ),
                 here,
@@ -148,27 +156,34 @@ class Security(pulumi.ComponentResource):
                 ),
                 here,
             )
-        if config.network_policies:
+        for place, output in args.namespaces.items() if config.network_policies else ():
+            main = place == args.namespace
             NetworkIsolation(
-                f"{name}-network",
+                f"{name}-network" if main else f"{name}-network-{place}",
                 NetworkIsolationArgs(
-                    namespace=namespace,
-                    gateway=args.gateway,
-                    gateway_port=config.gateway_port,
-                    caller_namespaces=caller_namespaces(args.namespace, allows),
-                    egress=config.network_policies.egress,
+                    namespace=output,
+                    gateway=args.gateway if main else "",
+                    gateway_ports=sorted({HTTP_PORT, config.gateway_port}),
+                    caller_namespaces=caller_namespaces(place, allows),
+                    called_namespaces=called_namespaces(place, allows),
+                    dns=args.dns,
+                    egress=config.network_policies.egress if config.network_policies else (),
                 ),
                 here,
             )
         self.register_outputs({})
 
 
+def called_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:
+    """The other namespaces whose pods may be called from ``namespace``."""
+    return sorted({allow.namespace for allow in allows if namespace in _callers(allow)} - {namespace})
+
+
 def caller_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:
-    """The other namespaces from which pods of ``namespace`` are called."""
-    callers = (
-        caller.rpartition("/")[0] or allow.namespace
-        for allow in allows
-        if allow.namespace == namespace
-        for caller in allow.callers
-    )
-    return sorted(set(callers) - {namespace})
+    """The other namespaces from which pods of ``namespace`` may be called."""
+    found = {caller for allow in allows if allow.namespace == namespace for caller in _callers(allow)}
+    return sorted(found - {namespace})
+
+
+def _callers(allow: Allow) -> set[str]:
+    return {caller.rpartition("/")[0] or allow.namespace for caller in allow.callers}

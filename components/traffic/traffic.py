@@ -125,6 +125,10 @@ class Traffic:
         load_balancer: how a pod is chosen; empty for Istio's own.
         hash_header: requests with the same value of this header go to the same pod; empty for none.
         locality_failover: region -> the region that takes over when its pods fail.
+        target_port: where its pods listen, a number's digits or a container port's name; empty for the same.
+        port_name: the port's name, which tells Istio the protocol.
+        app_protocol: the protocol itself, where the port says it; empty for none.
+        selector: labels of its pods; empty for its name as the label ``app``.
 
     Source: https://istio.io/latest/docs/concepts/traffic-management/
     """
@@ -142,6 +146,10 @@ class Traffic:
     load_balancer: LoadBalancer | Literal[""] = ""
     hash_header: str = ""
     locality_failover: Mapping[str, str] = field(default_factory=dict)
+    target_port: str = ""
+    port_name: str = "http"
+    app_protocol: str = ""
+    selector: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_policy(self) -> bool:
@@ -181,6 +189,11 @@ def kinds(traffic: Traffic) -> tuple[Kind, ...]:
     if routed:
         return ("HTTPRoute",)
     return ("DestinationRule",) if traffic.has_policy else ()
+
+
+def version_service_name(service: str, subset: str) -> str:
+    """The name of the Service in front of one subset."""
+    return f"{service}-{subset}"
 
 
 def rules(traffic: Traffic) -> list[Rule]:

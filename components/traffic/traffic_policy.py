@@ -8,7 +8,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..objects import SKIP_AWAIT, typed
-from .traffic import Kind, Rule, Traffic, kinds, rules
+from . import gateway_rules
+from .traffic import Kind, Rule, Traffic, kinds, rules, version_service_name
 
 VERSION_LABEL = "version"
 API_VERSIONS: dict[Kind, str] = {
@@ -25,6 +26,8 @@ class TrafficPolicyArgs:
     Attributes:
         namespace: the service's namespace.
         traffic: what is wanted.
+        gateway: a Gateway of the namespace whose routes lead to this service alone, and which sees its rules too;
+            empty for none.
         requires: what must be there first: the Gateway API's CRDs and istiod, which checks Istio's own objects.
 
     Source: https://istio.io/latest/docs/tasks/traffic-management/ and https://gateway-api.sigs.k8s.io/mesh/
@@ -33,6 +36,7 @@ class TrafficPolicyArgs:
     namespace: pulumi.Input[str]
     traffic: Traffic
     requires: Sequence[pulumi.Resource] = ()
+    gateway: str = ""
 
 
 def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
@@ -41,16 +45,13 @@ def spec_of(kind: Kind, traffic: Traffic) -> dict[str, Any]:
     return specs[kind](traffic)
 
 
-def version_service_name(service: str, subset: str) -> str:
-    """The name of the Service in front of one subset."""
-    return f"{service}-{subset}"
-
-
 def version_service(traffic: Traffic, subset: str) -> dict[str, Any]:
     """The spec of the Service in front of one subset: an HTTPRoute's backends are Services."""
+    target = int(traffic.target_port) if traffic.target_port.isdecimal() else traffic.target_port
+    port = _set(targetPort=target, appProtocol=traffic.app_protocol)
     return {
-        "ports": [{"port": traffic.port, "name": "http"}],
-        "selector": {"app": traffic.service, VERSION_LABEL: subset},
+        "ports": [{"port": traffic.port, "name": traffic.port_name, **port}],
+        "selector": {**(traffic.selector or {"app": traffic.service}), VERSION_LABEL: subset},
     }
 
 
@@ -219,6 +220,18 @@ class TrafficPolicy(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=before),
             )
             before = [*before, policy]
+        if args.gateway and gateway_rules.applies(traffic):
+            k8s.apiextensions.CustomResource(
+                f"{name}-gateway",
+                api_version=gateway_rules.API_VERSION,
+                kind="EnvoyFilter",
+                metadata={
+                    "name": gateway_rules.filter_name(traffic.service, args.gateway),
+                    "namespace": args.namespace,
+                },
+                spec=gateway_rules.gateway_filter(traffic, args.gateway),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
         self.register_outputs({"kinds": list(self.kinds)})
 
     def _version_service(self, name: str, args: TrafficPolicyArgs, subset: str) -> k8s.core.v1.Service:

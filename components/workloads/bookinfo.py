@@ -14,6 +14,8 @@ from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_o
 PORT = 9080
 # The images' own release, which Istio's sample of release 1.23 names.
 IMAGE_TAG = "1.20.1"
+# The service that the Gateway leads to.
+SHOWN = "productpage"
 GATEWAY = "bookinfo-gateway"
 ROUTE = "bookinfo"
 PAGE_TITLE = "Simple Bookstore App"
@@ -92,6 +94,7 @@ class BookinfoArgs:
         injectors: what must be ready before the first pod, so that it gets its sidecar: istiod.
         data_plane: the version of the sidecars, or ``ambient``; the pods are made anew when it changes.
         image_source: where images come from.
+        checked: whether a MeshCheck follows, which waits for the pods and says more than Pulumi of those that fail.
 
     Source: samples/bookinfo/platform/kube/bookinfo.yaml of istio/istio, branch release-1.23.
     """
@@ -100,6 +103,7 @@ class BookinfoArgs:
     injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     image_source: ImageSource = field(default_factory=ImageSource)
+    checked: bool = False
 
 
 def service_account_name(service: str) -> str:
@@ -199,7 +203,12 @@ class Bookinfo(pulumi.ComponentResource):
                 f"{name}-{workload.name}",
                 parent=self,
                 depends_on=list(args.injectors),
-                metadata={"name": workload.name, "namespace": args.namespace, "labels": workload.labels},
+                metadata={
+                    "name": workload.name,
+                    "namespace": args.namespace,
+                    "labels": workload.labels,
+                    **({"annotations": SKIP_AWAIT} if args.checked else {}),
+                },
                 spec=deployment_spec(workload, name_of(accounts[workload.service]), args.data_plane, args.image_source),
             )
             for workload in WORKLOADS

@@ -17,6 +17,8 @@ WAIT_FOR = "pulumi.com/waitFor"
 # Without TLS and with it: what the Gateway listens on, and what a person forwards it to.
 HTTP_PORT, HTTP_LOCAL_PORT = 80, 8080
 HTTPS_PORT, HTTPS_LOCAL_PORT = 443, 8443
+HTTP, HTTPS = "http", "https"
+MOVED = 301
 PATH_KINDS = ("Exact", "PathPrefix", "RegularExpression")
 
 
@@ -35,7 +37,8 @@ class ExposureArgs:
         service_type: type of the Service that Istio makes. A LoadBalancer may never get an address (minikube without
             a tunnel), so the Gateway is then only waited for until Istio has accepted it.
         revision: Istio revision that serves the Gateway; empty for the default one.
-        tls_secret: a Secret of type kubernetes.io/tls in the namespace, for HTTPS in the place of HTTP; None for HTTP.
+        tls_secret: a Secret of type kubernetes.io/tls in the namespace, for HTTPS, to which HTTP then
+            redirects; None for HTTP alone.
 
     Source: https://istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api/ and, for Bookinfo's names,
     samples/bookinfo/gateway-api/bookinfo-gateway.yaml of istio/istio, branch release-1.23.
@@ -68,14 +71,14 @@ def gateway_annotations(service_type: str) -> dict[str, str]:
 
 
 def gateway_spec(tls_secret: pulumi.Input[str] | None = None) -> dict[str, Any]:
-    """HTTP on port 80, or HTTPS on port 443 and no HTTP at all, for routes of the Gateway's own namespace."""
-    listener: dict[str, Any] = {"name": "http", "port": HTTP_PORT, "protocol": "HTTP"}
+    """HTTP on port 80, and with a certificate HTTPS on port 443 too, for routes of the Gateway's own namespace."""
+    listeners: list[dict[str, Any]] = [{"name": HTTP, "port": HTTP_PORT, "protocol": "HTTP"}]
     if tls_secret is not None:
         tls = {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": tls_secret}]}
-        listener = {"name": "https", "port": HTTPS_PORT, "protocol": "HTTPS", "tls": tls}
+        listeners.append({"name": HTTPS, "port": HTTPS_PORT, "protocol": "HTTPS", "tls": tls})
     return {
         "gatewayClassName": GATEWAY_CLASS,
-        "listeners": [{**listener, "allowedRoutes": {"namespaces": {"from": "Same"}}}],
+        "listeners": [{**listener, "allowedRoutes": {"namespaces": {"from": "Same"}}} for listener in listeners],
     }
 
 
@@ -84,10 +87,12 @@ def target_ref(gateway: str) -> dict[str, str]:
     return {"group": GROUP, "kind": "Gateway", "name": gateway}
 
 
-def route_spec(gateway: str, service: str, port: int, paths: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Requests for any of ``paths`` go to ``service``."""
+def route_spec(
+    gateway: str, service: str, port: int, paths: Sequence[tuple[str, str]], listener: str = ""
+) -> dict[str, Any]:
+    """Requests for any of ``paths`` go to ``service``; ``listener`` names the one that takes them, empty for any."""
     return {
-        "parentRefs": [{"name": gateway}],
+        "parentRefs": [{"name": gateway, **({"sectionName": listener} if listener else {})}],
         "rules": [
             {
                 "matches": [{"path": {"type": kind, "value": path}} for kind, path in paths],
@@ -95,6 +100,17 @@ def route_spec(gateway: str, service: str, port: int, paths: Sequence[tuple[str,
             }
         ],
     }
+
+
+def redirect_name(route: str) -> str:
+    """The name of the HTTPRoute that sends requests over HTTP to HTTPS."""
+    return f"{route}-redirect"
+
+
+def redirect_spec(gateway: str) -> dict[str, Any]:
+    """Requests over HTTP are sent to HTTPS, but those of routes with a path: of cert-manager's challenges, say."""
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": MOVED}}
+    return {"parentRefs": [{"name": gateway, "sectionName": HTTP}], "rules": [{"filters": [redirect]}]}
 
 
 class Exposure(pulumi.ComponentResource):
@@ -147,9 +163,20 @@ class Exposure(pulumi.ComponentResource):
             api_version=API_VERSION,
             kind="HTTPRoute",
             metadata={"name": args.route, "namespace": args.namespace},
-            spec=route_spec(args.gateway, args.service, args.port, args.paths),
+            spec=route_spec(
+                args.gateway, args.service, args.port, args.paths, HTTPS if args.tls_secret is not None else ""
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
+        if args.tls_secret is not None:
+            k8s.apiextensions.CustomResource(
+                f"{name}-redirect",
+                api_version=API_VERSION,
+                kind="HTTPRoute",
+                metadata={"name": redirect_name(args.route), "namespace": args.namespace},
+                spec=redirect_spec(args.gateway),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
         self.gateway = pulumi.Output.from_input(args.gateway)
         self._namespace = pulumi.Output.from_input(args.namespace)
         self._tls = args.tls_secret is not None

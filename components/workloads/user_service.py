@@ -25,6 +25,7 @@ class UserServiceArgs:
         port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.
         replicas: how many pods of each version.
         resources: the container's ``requests`` and ``limits``, each of Kubernetes quantities such as ``cpu: 100m``.
+        checked: whether a MeshCheck follows, which waits for the pods and says more than Pulumi of those that fail.
 
     Source: https://istio.io/latest/docs/ops/deployment/application-requirements/ (labels, port names).
     """
@@ -38,6 +39,7 @@ class UserServiceArgs:
     image_source: ImageSource = field(default_factory=ImageSource)
     replicas: int = 1
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    checked: bool = False
 
 
 def deployment_name(service: str, version: str) -> str:
@@ -129,6 +131,7 @@ class UserService(pulumi.ComponentResource):
                     "name": deployment_name(args.service, version),
                     "namespace": args.namespace,
                     "labels": workload_labels(args.service, version),
+                    **({"annotations": SKIP_AWAIT} if args.checked else {}),
                 },
                 spec=deployment_spec(args, version, name_of(account)),
             )

@@ -1,5 +1,6 @@
 """Gets what a real node is made of, from the caches or by building it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def find_nft(say: Say) -> tuple[Path, str]:
         return own, ""
     packages = toolchain.node_packages(say)
     return packages / "usr" / "sbin" / "nft", toolchain.library_path(packages)
+
+
+def has_packages() -> bool:
+    """Whether this system has packages of which `find_nft` can unpack nft."""
+    return bool(shutil.which("apt-get") and shutil.which("dpkg-deb"))
 
 
 def images(parts: Parts, say: Say) -> Path:

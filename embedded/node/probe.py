@@ -47,18 +47,19 @@ def machine() -> list[Finding]:
     return [*_user(), *_programs(), *_libc(), *_memory(), *_cgroups()]
 
 
-def kernel(folder: Path, nft: Path, libraries: str = "") -> list[Finding]:
+def kernel(folder: Path, nft: Path | None, libraries: str = "") -> list[Finding]:
     """What the kernel refuses of all that a real node asks of it; each is tried, for a tenth of a second in all.
 
     Args:
         folder: Where the cluster is to be.
-        nft: The program nft.
+        nft: The program nft; None leaves out what would be tried with it.
         libraries: LD_LIBRARY_PATH for that nft, unless it is the machine's.
     """
     existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_dir())
     script = "\n".join(
         f'( {command} ) >/dev/null 2>"$T/why" || echo "{number} $(tail -n 1 "$T/why")"'
         for number, (_, _, command) in enumerate(_TRIALS)
+        if nft or "$NFT" not in command
     )
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=existing) as scratch:
         for name in ("memory", "lower", "upper", "work", "merged"):

@@ -49,20 +49,20 @@ class Compiler:
             EmbeddedError: Go fails.
         """
         self.log.write_text("")
-        modules = 0
+        modules = programs = 0
 
         def count(line: str) -> None:
             nonlocal modules
             modules += line.startswith("go: downloading")
 
-        with telling(self.say, lambda seconds: f"  downloading Go modules: {modules} so far, {seconds:.0f} s"):
+        with telling(self.say, lambda seconds: f"  {modules} Go modules downloaded, {seconds:.0f} s"):
             for step in steps:
                 with tempfile.TemporaryFile("w+") as listed:
                     self._run(["list", "-deps", "-f", _STALE], step, count, listed)
                     listed.seek(0)
                     self.remaining.update(_work(line) for line in listed if line.strip())
-                self.remaining.update(dict.fromkeys(step.packages, LINK_WORK))
-        return Progress(total=sum(self.remaining.values()))
+                programs += len(step.packages)
+        return Progress(total=sum(self.remaining.values()) + programs * LINK_WORK)
 
     def build(self, step: Step, folder: Path, progress: Progress) -> None:
         """Build a step's programs into a folder.
@@ -76,8 +76,12 @@ class Compiler:
         def count(line: str) -> None:
             progress.done += self.remaining.pop(line.strip(), 0)
 
-        words = ["build", "-v", "-ldflags", step.linker_flags(), "-o", f"{folder}/"]
-        self._run(words, step, count)
+        def linked() -> int:
+            return LINK_WORK * sum((folder / Path(program).name).exists() for program in step.programs)
+
+        progress.linked = linked
+        self._run(["build", "-v", "-ldflags", step.linker_flags(), "-o", f"{folder}/"], step, count)
+        progress.done, progress.linked = progress.done + linked(), lambda: 0
 
     def _run(
         self, words: list[str], step: Step, line: Callable[[str], None], output: IO[str] | int = subprocess.DEVNULL

@@ -27,19 +27,21 @@ class Progress:
 
     Attributes:
         total: Units in all; what Go's cache has already is not among them.
-        done: Units so far.
+        done: Units so far, except programs of the step under way.
+        linked: Units of those.
         what: What is being built now.
         began: When, by the monotonic clock.
     """
 
     total: int
     done: int = 0
+    linked: Callable[[], int] = lambda: 0
     what: str = ""
     began: float = field(default_factory=time.monotonic)
 
     def line(self, seconds: float) -> str:
         """One line after so many seconds; never 100 %, as the end is told by the end."""
-        share = min(self.done / self.total, 0.99) if self.total else 0.99
+        share = min((self.done + self.linked()) / self.total, 0.99) if self.total else 0.99
         left = f", about {duration(seconds / share - seconds)} still" if share >= ESTIMATE_FROM else ""
         return f"  {self.what}: {share:.0%}, {duration(seconds)} so far{left}"
 

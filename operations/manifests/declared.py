@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 
 from operations.manifests.evaluate import Recorder, evaluate, stack_config
+from operations.manifests.stack_secrets import Config
 from operations.recover import RELEASE, Release
 from program.compose import compose, owner_of
 from program.lookup import Cluster, look_up
@@ -26,6 +27,7 @@ def declared(
     overrides: Mapping[str, str] | None = None,
     found: Cluster | None = EMPTY,
     recorder: Recorder | None = None,
+    config: Config | None = None,
 ) -> Recorder:
     """Every resource of the program as the stack named ``stack``.
 
@@ -33,6 +35,7 @@ def declared(
         stack: the stack's name.
         overrides: configuration keys over the stack's own.
         found: what the cluster holds; None looks the stack's cluster up.
+        config: the stack's configuration with ``overrides``, where its secrets are decrypted; else they are masked.
         recorder: is told what is registered; a new one by default.
 
     Raises:
@@ -47,7 +50,7 @@ def declared(
             settings = as_locked(settings, pulumi.get_stack())
         compose(settings, look_up(settings, owner_of(settings)) if found is None else found)
 
-    evaluate(recorder, stack, stack_config(stack, overrides), program)
+    evaluate(recorder, stack, config or stack_config(stack, overrides), program)
     return recorder
 
 

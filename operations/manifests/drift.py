@@ -4,6 +4,7 @@ The API server itself says what would change: each object is applied to it as a 
 with the live object. So defaults, normalised quantities and fields that others added are no differences.
 """
 
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from components.kube import Kube, RefusedError
+from components.kubeconfig import helm_words
 from components.ownership import LABEL
+from operations import engine
+from operations.manifests import clouds
 from operations.manifests.declared import declared, settings_of
-from operations.manifests.evaluate import COMMAND, Recorder
+from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, stack_config
 from operations.manifests.objects import Api, described
 from operations.manifests.render import RELEASE, Rendered, chart_objects, command_objects
+from operations.manifests.stack_secrets import Config, decrypted, secret_texts, without
+from operations.pulumi_cli import STATE, Cli
 
 WORKERS = 8
 SHOWN = 100
@@ -63,17 +69,28 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
         pulumi.RunError: the program refuses the configuration or the cluster.
     """
     settings = settings_of(stack, overrides)
-    recorder = declared(stack, overrides, found=None)
+    config = stack_config(stack, overrides)
+    known = _decrypted(stack, config)
+    recorder = declared(stack, overrides, found=None, config=known)
+    secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
-    items = list(_objects(recorder, api.kube, helm, settings))
+    with tempfile.TemporaryDirectory() as folder:
+        items = list(_objects(recorder, api.kube, helm, settings, Path(folder)))
 
     def compare(item: Rendered) -> Difference | None:
-        return difference(api, item, stack, autoscaled)
+        return difference(api, item, stack, autoscaled, secrets)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         found = [each for each in pool.map(compare, items) if each]
     return api, len(items), found
+
+
+def _decrypted(stack: str, config: Config) -> Config:
+    if not config.secrets:
+        return config
+    cli = Cli(engine=engine.find(), stack=stack, state=STATE)
+    return decrypted(stack, config, cli.engine.binary, PROJECT, cli.environment())
 
 
 def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
@@ -88,19 +105,24 @@ def repair(api: Api, differences: Sequence[Difference]) -> list[Difference]:
     return repaired
 
 
-def difference(api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled]) -> Difference | None:
-    """How the live object differs; None where it does not, or is somebody else's."""
+def difference(
+    api: Api, item: Rendered, stack: str, autoscaled: Collection[Autoscaled], secrets: Sequence[str] = ()
+) -> Difference | None:
+    """How the live object differs, with ``secrets`` masked; None where it does not, or is somebody else's."""
     wanted = ours(item, autoscaled)
     live = api.find(wanted)
     if live is None:
         return Difference(item=item, lines=())
+    if wanted["kind"] in WEBHOOKS:
+        wanted = clouds.with_exclusions(wanted, live)
     labels = live["metadata"].get("labels", {})
     if hidden(item) and wanted["kind"] == "CustomResourceDefinition" and labels.get(LABEL) != stack:
         return None  # those that were there before stay as they are
     try:
-        lines = _told(changes(live, api.dry_run(wanted)))
+        lines = _told(changes(live, api.dry_run(wanted)), secrets)
     except RefusedError as refusal:
-        lines = [*_told(changes(live, wanted, partly=True)), f"cannot be put back as it is: {refusal}"]
+        said = without(str(refusal), secrets)
+        lines = [*_told(changes(live, wanted, partly=True), secrets), f"cannot be put back as it is: {said}"]
     return Difference(item=item, lines=tuple(lines)) if lines else None
 
 
@@ -143,14 +165,15 @@ def changes(live: Any, wanted: Any, path: str = "", *, partly: bool = False) -> 
         yield path, live, wanted
 
 
-def _objects(recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str]) -> Iterator[Rendered]:
+def _objects(
+    recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str], folder: Path
+) -> Iterator[Rendered]:
     """Every object of the program, charts rendered as helm would for this very cluster."""
     version = kube.get("/version")["gitVersion"]
     groups = [v["groupVersion"] for group in kube.get("/apis")["groups"] for v in group["versions"]]
-    place = ("--kubeconfig", str(Path(settings["kubeconfig"]).expanduser()), "--kube-context", settings["context"])
     # dry-run=server: a chart may look up what is there, such as a password that it once made.
     flags = (
-        *place,
+        *helm_words(settings["kubeconfig"], settings["context"], folder),
         "--dry-run=server",
         "--is-upgrade",
         "--no-hooks",
@@ -188,8 +211,8 @@ def _are_named(entries: Any) -> bool:
     return isinstance(entries, list) and all(isinstance(entry, Mapping) and "name" in entry for entry in entries)
 
 
-def _told(found: Iterable[tuple[str, Any, Any]]) -> list[str]:
-    return [f"{path}: {_said(live)}, should be {_said(wanted)}" for path, live, wanted in found]
+def _told(found: Iterable[tuple[str, Any, Any]], secrets: Sequence[str]) -> list[str]:
+    return [f"{path}: {_said(live, secrets)}, should be {_said(wanted, secrets)}" for path, live, wanted in found]
 
 
 def _joined(path: str, key: str) -> str:
@@ -198,6 +221,6 @@ def _joined(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _said(value: Any) -> str:
-    text = value if value == ABSENT else repr(value)
+def _said(value: Any, secrets: Sequence[str]) -> str:
+    text = value if value == ABSENT else without(repr(value), secrets)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

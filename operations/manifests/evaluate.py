@@ -17,6 +17,7 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.settings import get_root_resource
 
 from components.commands import UserError
+from operations.manifests.stack_secrets import Config, masked
 
 PROJECT = Path(__file__).resolve().parents[2]
 # How many resources are made side by side. Most of their time is spent waiting for the cluster.
@@ -111,8 +112,10 @@ class Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project: Path = PROJECT) -> dict[str, str]:
+def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project: Path = PROJECT) -> Config:
     """The configuration that the Pulumi CLI would hand to the program: Pulumi.yaml's defaults, then the stack's file.
+
+    Secrets of the stack's file, which only the CLI can decrypt, are masked.
 
     Args:
         stack: the stack's name; its file is Pulumi.NAME.yaml.
@@ -132,9 +135,12 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
         key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
         for key, entry in description["config"].items()
     }
-    values |= _written(file)
+    written = _written(file)
+    values |= masked(written)
     values |= {f"{description['name']}:{key}": value for key, value in (overrides or {}).items()}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    config = Config({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
+    config.secrets = frozenset(key for key, value in written.items() if masked(value) != value)
+    return config
 
 
 def _written(file: Path) -> dict[str, Any]:
@@ -166,7 +172,7 @@ def evaluate(recorder: Recorder, stack: str, config: Mapping[str, str], declare:
         Exception: whatever ``recorder`` raised.
     """
     with _clean_runtime():
-        set_all_config(dict(config))
+        set_all_config(dict(config), list(config.secrets) if isinstance(config, Config) else [])
         name = next(iter(config)).split(":")[0]
         # Not a preview: with one, outputs that mocks leave out are unknown and `apply` never runs.
         mocks.set_mocks(recorder, project=name, stack=stack, preview=False, logger=LOG, monitor=Monitor(recorder))
@@ -202,7 +208,7 @@ def _clean_runtime() -> Iterator[None]:
         for loop in loops:
             loop.close()
         asyncio.set_event_loop(None)
-        set_all_config({})
+        set_all_config({}, [])
 
 
 def _name(urn: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from components.chart_values import told
 from components.commands import UserError
 from components.objects import SHOWS_OBJECTS
 from embedded import toolchain
@@ -97,7 +98,7 @@ def chart_objects(
     Raises:
         UserError: helm refuses; its own words and what to set.
     """
-    inputs = shown(release)
+    inputs = release.inputs  # secrets are masked in the stack's configuration, each where it stands
     repository = (inputs.get("repositoryOpts") or {}).get("repo")
     command = [
         *(str(helm), "template", inputs["name"], inputs["chart"], "--version", inputs["version"]),
@@ -105,7 +106,7 @@ def chart_objects(
         *("--namespace", inputs["namespace"], "--kube-version", kubernetes, "--include-crds", "--values", "-"),
         *flags,
     ]
-    values = json.dumps(inputs.get("values") or {})
+    values = json.dumps(told(inputs))
     done = subprocess.run(command, cwd=PROJECT, input=values, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(

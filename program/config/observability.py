@@ -65,9 +65,11 @@ def _addon_values(value: Value, addons: tuple[AddonName, ...]) -> dict[str, Valu
 def _replaces_provider(istio_values: Mapping[str, Any]) -> bool:
     """Whether the user's list of providers leaves out the one for traces: Helm merges objects and replaces lists."""
     mesh_config = istio_values.get("meshConfig")
-    providers = mesh_config.get("extensionProviders") if isinstance(mesh_config, Mapping) else None
-    names = [provider.get("name") for provider in providers or () if isinstance(provider, Mapping)]
-    return providers is not None and TRACING_PROVIDER not in names
+    if not isinstance(mesh_config, Mapping):
+        return "meshConfig" in istio_values  # null drops it as a whole
+    providers = mesh_config.get("extensionProviders") or ()
+    names = [provider.get("name") for provider in providers if isinstance(provider, Mapping)]
+    return "extensionProviders" in mesh_config and TRACING_PROVIDER not in names
 
 
 def _access_logs(keys: Mapping[str, Value]) -> AccessLogs | None:

@@ -9,11 +9,13 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.ingress_jwt import Jwt
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
 DNS_NAME = rf"(\*\.)?{DNS_LABEL}(\.{DNS_LABEL})*"
 OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+# X.509's bound of a subject's common name.
+COMMON_NAME = 64
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
 
 
@@ -37,7 +39,7 @@ def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> Se
         authorization=keys["authorization"].boolean(default=False),
         jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
         tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
-        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=_uses_cni(istio_values)),
+        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
 
@@ -57,7 +59,10 @@ def _mutual_tls(value: Value) -> MutualTls:
 def _exception(name: str, value: Value) -> PortException:
     Value(value.path, name).text(rf"(?!default$){DNS_LABEL}", "a DNS-1123 label other than default as its name")
     keys = value.keys("selector", "ports")
-    selector = {label: entry.text(r"\S*", "a label's value") for label, entry in keys["selector"].entries().items()}
+    selector = {
+        Value(entry.path, label).text(LABEL_KEY, "a label's name"): entry.text(LABEL_VALUE, "a label's value")
+        for label, entry in keys["selector"].entries().items()
+    }
     if not selector:
         raise keys["selector"].error(
             "labels of the pods, such as {app: ratings}, as Istio takes ports only together with a selector"
@@ -101,7 +106,12 @@ def _tls(value: Value) -> CertificateSource:
     if keys["selfSigned"].is_set:
         if not keys["selfSigned"].boolean():
             raise keys["selfSigned"].error("true, or another source of the certificate")
-        return SelfSigned(host=keys["host"].text(*host, default="localhost"))
+        name = keys["host"].text(*host, default="localhost")
+        if len(name) > COMMON_NAME:
+            raise keys["host"].error(
+                f"a DNS name of up to {COMMON_NAME} characters beside selfSigned, as openssl takes"
+            )
+        return SelfSigned(host=name)
     manager = keys["certManager"].keys("issuer", "kind")
     kind = manager["kind"].choice("Issuer", "ClusterIssuer", default="ClusterIssuer")
     return CertManager(
@@ -125,7 +135,7 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     return levels
 
 
-def _uses_cni(istio_values: Mapping[str, Any]) -> bool:
+def uses_cni(istio_values: Mapping[str, Any]) -> bool:
     """Whether istiod leaves a pod's network to the CNI plugin, so that the pod needs no privilege of its own."""
     pilot = istio_values.get("pilot")
     cni = pilot.get("cni") if isinstance(pilot, Mapping) else None

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from components.mesh.waypoint import NAME as WAYPOINT
 from components.traffic.traffic import Traffic
 from components.workloads import bookinfo
+from components.workloads.exposure import GATEWAY_CLASS
 from program.config import traffic as traffic_config
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
-# Services, Services in front of versions, and the HTTPRoute at the Gateway.
-TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), bookinfo.ROUTE)
+# Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
+GATEWAY_SERVICE = f"{bookinfo.GATEWAY}-{GATEWAY_CLASS}"
+TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), bookinfo.ROUTE, GATEWAY_SERVICE)
+# The API server's own Service, in the namespace default, and what Istio makes of a waypoint.
+OTHERS = ("kubernetes", WAYPOINT)
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference
 PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
@@ -54,14 +59,29 @@ def read_all(value: Value, namespace: str) -> tuple[Service, ...]:
         if service.name in services:
             raise Value(f"{item.path}.name", service.name).error("a name that no other service has")
         services[service.name] = service
+    _refuse_same_objects(value, services)
     return tuple(services.values())
+
+
+def _refuse_same_objects(value: Value, services: Mapping[str, Service]) -> None:
+    """``a`` of version ``b-c`` and ``a-b`` of version ``c`` would be one Deployment."""
+    made: dict[tuple[str, str], str] = {(service.namespace, name): name for name, service in services.items()}
+    for name, service in services.items():
+        for version in service.images:
+            place = service.namespace, f"{name}-{version}"
+            if made.setdefault(place, name) != name:
+                raise value.below(f".{name}", version).error(
+                    f"another version or name, as {place[1]} is made for {made[place]} already"
+                )
 
 
 def _service(value: Value, namespace: str) -> Service:
     keys = value.keys("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
-    name, port = keys["name"].dns_label(), keys["port"].port()
+    name, port = keys["name"].service_name(), keys["port"].port()
     if name in TAKEN:
         raise keys["name"].error(f"a name other than Bookinfo's: {', '.join(TAKEN)}")
+    if name in OTHERS:
+        raise keys["name"].error(f"a name other than {' and '.join(OTHERS)}, which Kubernetes and Istio use")
     images = _images(keys)
     return Service(
         name=name,

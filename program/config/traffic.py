@@ -13,14 +13,17 @@ from components.traffic.traffic import (
     Retries,
     Route,
     Traffic,
+    kinds,
+    version_service_name,
 )
 from components.workloads.bookinfo import PORT, SERVICES, WORKLOADS
 from program.config.scenarios import SCENARIOS
-from program.config.values import Value
+from program.config.values import NAME_LENGTH, Value
 
 # Istio compares header names in lower case: https://istio.io/latest/docs/reference/config/networking/virtual-service/
 HEADER = r"[a-z0-9][-a-z0-9_.]*"
 RETRY_ON = r"[a-z0-9-]+(,[a-z0-9-]+)*"
+PORT_NAME = r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
 REGION = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 ROUTING = ("routes", "canary", "timeout", "retries", "fault", "mirror")
 CONNECTIONS = ("connectionPool", "outlierDetection", "loadBalancer", "hashHeader", "localityFailover")
@@ -28,11 +31,15 @@ CONNECTIONS = ("connectionPool", "outlierDetection", "loadBalancer", "hashHeader
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A service that traffic goes to: its name, its port, and the versions that its pods are labelled with."""
+    """A service that traffic goes to: its name, its port, and the versions that its pods are labelled with.
+
+    ``target_port`` is where its pods listen, if that is said.
+    """
 
     service: str
     port: int
-    subsets: tuple[str, ...]
+    target_port: str = ""
+    subsets: tuple[str, ...] = ()
 
 
 BOOKINFO = {
@@ -86,15 +93,24 @@ def read(value: Value, host: Host) -> Traffic:
 
 def _read_foreign(service: str, value: Value, known: Iterable[str]) -> Traffic:
     """The same for a service that is there already, deployed by somebody else."""
-    keys = value.keys("port", "subsets", *ROUTING, *CONNECTIONS)
+    keys = value.keys("port", "targetPort", "subsets", *ROUTING, *CONNECTIONS)
     if not keys["port"].is_set:
         raise value.error(
             f"traffic of a service that this stack deploys ({', '.join(sorted(known)) or 'none'}); "
             "any other needs its port, and for routes its subsets, too"
         )
     subsets = [subset.dns_label() for subset in keys["subsets"].items("a list of values of the label version")]
-    name = Value(value.path, service).dns_label()
-    return _read(keys, Host(service=name, port=keys["port"].port(), subsets=tuple(subsets)))
+    name = Value(value.path, service).service_name()
+    host = Host(
+        service=name, port=keys["port"].port(), target_port=_target_port(keys["targetPort"]), subsets=tuple(subsets)
+    )
+    return _read(keys, host)
+
+
+def _target_port(value: Value) -> str:
+    if isinstance(value.seen, str) and not value.seen.isdecimal():
+        return value.text(PORT_NAME, "a port's number, or the name of a container's port such as web")
+    return str(value.port()) if value.is_set else ""
 
 
 def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
@@ -104,6 +120,7 @@ def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
     traffic = Traffic(
         service=host.service,
         port=host.port,
+        target_port=host.target_port,
         subsets=host.subsets,
         routes=routes + _canary(keys["canary"], host),
         timeout=keys["timeout"].duration(default=""),
@@ -119,7 +136,20 @@ def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
         locality_failover=_locality_failover(keys["localityFailover"]),
     )
     _refuse_contradictions(traffic, keys)
+    _refuse_long_names(traffic, keys)
     return traffic
+
+
+def _refuse_long_names(traffic: Traffic, keys: Mapping[str, Value]) -> None:
+    """Each subset of an HTTPRoute gets a Service of its own."""
+    names = [version_service_name(traffic.service, subset) for subset in traffic.subsets]
+    longest = max(names, key=len, default="")
+    if "HTTPRoute" in kinds(traffic) and len(longest) > NAME_LENGTH:
+        steering = next(keys[key] for key in ("routes", "canary", "mirror") if keys[key].is_set)
+        raise steering.error(
+            f"nothing while the Service of a subset would be named {longest}, of {len(longest)} characters: Kubernetes "
+            f"takes {NAME_LENGTH}: choose a shorter name of the service or the version"
+        )
 
 
 def _refuse_contradictions(traffic: Traffic, keys: Mapping[str, Value]) -> None:

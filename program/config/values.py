@@ -9,6 +9,11 @@ from typing import Any
 import pulumi
 
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+# What the API server takes as the name of a Service, which is a name in the DNS too.
+SERVICE_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+NAME_LENGTH = 63
+LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+LABEL_KEY = rf"({DNS_LABEL}(\.{DNS_LABEL})*/)?{LABEL_VALUE[:-1]}"
 # A namespace that may be in the mesh, and how it is described: the control planes' own may not.
 INJECTABLE = (
     rf"(?!istio-system$|kube-){DNS_LABEL}",
@@ -16,6 +21,8 @@ INJECTABLE = (
 )
 NUMBER = "(0|[1-9][0-9]{0,8})"
 RELEASE = rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
+# In the place of a secret that cannot be decrypted where a stack's file is read without the Pulumi CLI.
+MASK = "(masked)"
 # What the Gateway API takes, and Istio too: https://gateway-api.sigs.k8s.io/geps/gep-2257/
 DURATION = r"(?=.*[1-9])([0-9]{1,5}(h|ms|m|s)){1,4}"
 
@@ -31,15 +38,22 @@ class Value:
     Attributes:
         path: the full key path, such as ``istio-minikube:traffic.reviews.routes[1].weight``.
         seen: the value; None for one that is not set.
+        secret: it is, or is part of, a secret, which no message shows.
     """
 
     path: str
     seen: Any
+    secret: bool = False
 
     @property
     def is_set(self) -> bool:
         """Whether the configuration says anything here."""
         return self.seen is not None
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it stands for a secret that is not known here."""
+        return bool(self.seen == MASK)
 
     def text(self, pattern: str, accepted: str, *, default: str | None = None) -> str:
         """Text that matches ``pattern`` as a whole."""
@@ -54,8 +68,12 @@ class Value:
         return self.text("|".join(map(re.escape, choices)), accepted or " or ".join(choices), default=default)
 
     def dns_label(self, *, default: str | None = None) -> str:
-        """A name that Kubernetes takes for a Service or a namespace."""
+        """A name that Kubernetes takes for a namespace, or as a label's value."""
         return self.text(DNS_LABEL, "a DNS-1123 label such as reviews", default=default)
+
+    def service_name(self) -> str:
+        """A name that Kubernetes takes for a Service."""
+        return self.text(SERVICE_NAME, "a DNS-1035 label such as reviews, which begins with a letter")
 
     def duration(self, *, default: str | None = None) -> str:
         """A length of time above zero; in whole numbers, so half a second is ``500ms``."""
@@ -99,7 +117,7 @@ class Value:
 
     def entries(self, accepted: str = "an object") -> dict[str, "Value"]:
         """The values of an object whose keys are the user's to name; not set is empty."""
-        return {key: Value(f"{self.path}.{key}", value) for key, value in self.mapping(accepted).items()}
+        return {key: self.below(f".{key}", value) for key, value in self.mapping(accepted).items()}
 
     def keys(self, *known: str) -> dict[str, "Value"]:
         """The values of an object whose keys are known, set or not; any other key is refused."""
@@ -107,18 +125,23 @@ class Value:
         for key, value in present.items():
             if key not in known:
                 raise value.error(f"one of these keys: {', '.join(known)}")
-        return {key: present.get(key, Value(f"{self.path}.{key}", None)) for key in known}
+        return {key: present.get(key, self.below(f".{key}", None)) for key in known}
 
     def items(self, accepted: str = "a list") -> list["Value"]:
         """The values of a list; not set is empty."""
         value = self._tree([])
         if not isinstance(value, list):
             raise self.error(accepted)
-        return [Value(f"{self.path}[{index}]", item) for index, item in enumerate(value)]
+        return [self.below(f"[{index}]", item) for index, item in enumerate(value)]
+
+    def below(self, step: str, seen: Any) -> "Value":
+        """A value that is part of this one; ``step`` is what leads to it, such as ``.KEY``."""
+        return Value(f"{self.path}{step}", seen, self.secret)
 
     def error(self, accepted: str) -> pulumi.RunError:
         """The refusal of this value, to be raised."""
-        seen = f"is {self.seen!r}" if self.is_set else "is not set"
+        shown = "a secret" if self.secret else repr(self.seen)
+        seen = f"is {shown}" if self.is_set else "is not set"
         return pulumi.RunError(f"config key {self.path} {seen}; accepted: {accepted}")
 
     def _tree(self, default: Any) -> Any:

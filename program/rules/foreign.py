@@ -15,8 +15,8 @@ from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import mesh_telemetry
 from components.ownership import LABEL
 from components.security import authorization, gateway_certificate, ingress_jwt, network_isolation, peer_authentications
-from components.traffic import traffic_policy
-from components.traffic.traffic import Traffic, kinds
+from components.traffic import gateway_rules, traffic_policy
+from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.settings import Settings
 
@@ -50,7 +50,7 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     places = {settings.namespace, *(service.namespace for service in settings.services)}
     steered = [(settings.namespace, each) for each in settings.traffic]
     steered += [(service.namespace, service.traffic) for service in settings.services]
-    found = [*_ingress(), *_services(settings), *_security(settings), *_observability(settings)]
+    found = [*_ingress(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
     for place, traffic in steered:
@@ -71,14 +71,14 @@ def _objects(api_version: str, kind: str, namespace: str, *names: str) -> Iterat
         yield Object(api_version=api_version, kind=kind, namespace=namespace, name=name)
 
 
-def _ingress() -> Iterator[Object]:
+def _ingress(settings: Settings) -> Iterator[Object]:
     yield from _objects(CORE, "ServiceAccount", ISTIO_NAMESPACE, ingress_gateway.SERVICE_ACCOUNT)
     for kind in ("Role", "RoleBinding"):
         yield from _objects(RBAC, kind, ISTIO_NAMESPACE, ingress_gateway.ROLE)
     for api_version, kind in (
         (APPS, "Deployment"),
         ("autoscaling/v2", "HorizontalPodAutoscaler"),
-        ("policy/v1", "PodDisruptionBudget"),
+        *((("policy/v1", "PodDisruptionBudget"),) if settings.replicas > 1 else ()),
         (CORE, "Service"),
     ):
         yield from _objects(api_version, kind, ISTIO_NAMESPACE, ingress_gateway.NAME)
@@ -92,6 +92,12 @@ def _bookinfo(settings: Settings) -> Iterator[Object]:
     yield from _objects(APPS, "Deployment", place, *(workload.name for workload in bookinfo.WORKLOADS))
     yield from _objects(exposure.API_VERSION, "Gateway", place, bookinfo.GATEWAY)
     yield from _objects(exposure.API_VERSION, "HTTPRoute", place, bookinfo.ROUTE)
+    if source:
+        yield from _objects(exposure.API_VERSION, "HTTPRoute", place, exposure.redirect_name(bookinfo.ROUTE))
+    for traffic in settings.traffic:
+        if traffic.service == bookinfo.SHOWN and gateway_rules.applies(traffic):
+            name = gateway_rules.filter_name(traffic.service, bookinfo.GATEWAY)
+            yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, name)
     secret = gateway_certificate.secret_name(bookinfo.GATEWAY)
     if isinstance(source, gateway_certificate.SelfSigned):
         yield from _objects(CORE, "Secret", place, secret)
@@ -111,17 +117,18 @@ def _traffic(place: str, traffic: Traffic) -> Iterator[Object]:
     for kind in kinds(traffic):
         yield from _objects(traffic_policy.API_VERSIONS[kind], kind, place, traffic.service)
         if kind == "HTTPRoute":
-            subsets = (traffic_policy.version_service_name(traffic.service, subset) for subset in traffic.subsets)
+            subsets = (version_service_name(traffic.service, subset) for subset in traffic.subsets)
             yield from _objects(CORE, "Service", place, *subsets)
 
 
 def _security(settings: Settings) -> Iterator[Object]:
     config, place = settings.security, settings.namespace
+    places = sorted({place, *(service.namespace for service in settings.services)})
     gateway = [bookinfo.GATEWAY] if settings.bookinfo else []
     if mtls := config.mutual_tls:
-        where = ISTIO_NAMESPACE if mtls.scope == "mesh" else place
         api_version, kind = peer_authentications.API_VERSION, "PeerAuthentication"
-        yield from _objects(api_version, kind, where, peer_authentications.DEFAULT)
+        for where in [ISTIO_NAMESPACE] if mtls.scope == "mesh" else places:
+            yield from _objects(api_version, kind, where, peer_authentications.DEFAULT)
         yield from _objects(api_version, kind, place, *(exception.name for exception in mtls.exceptions))
     api_version, kind = authorization.API_VERSION, "AuthorizationPolicy"
     for service in settings.services:
@@ -129,13 +136,18 @@ def _security(settings: Settings) -> Iterator[Object]:
             yield from _objects(api_version, kind, service.namespace, authorization.allow_name(service.name))
     if config.authorization:
         opened = map(authorization.allow_name, [*(bookinfo.SERVICES if gateway else ()), *gateway])
-        yield from _objects(api_version, kind, place, authorization.DENY_ALL, *opened)
+        challenges = isinstance(config.tls, gateway_certificate.CertManager)
+        yield from _objects(api_version, kind, place, *opened, *([authorization.CHALLENGES] if challenges else []))
+        for where in places:
+            yield from _objects(api_version, kind, where, authorization.DENY_ALL)
     if config.jwt:
         yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", place, *gateway)
         yield from _objects(api_version, kind, place, *map(ingress_jwt.require_token_name, gateway))
     if config.network_policies:
-        names = (network_isolation.ISOLATION, *map(network_isolation.allow_name, gateway))
-        yield from _objects("networking.k8s.io/v1", "NetworkPolicy", place, *names)
+        api_version, kind = "networking.k8s.io/v1", "NetworkPolicy"
+        yield from _objects(api_version, kind, place, *map(network_isolation.allow_name, gateway))
+        for where in places:
+            yield from _objects(api_version, kind, where, network_isolation.ISOLATION)
 
 
 def _observability(settings: Settings) -> Iterator[Object]:

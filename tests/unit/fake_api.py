@@ -55,7 +55,7 @@ def serving(folder: Path) -> Iterator[FakeApi]:
             self.end_headers()
             self.wfile.write(answer.encode(errors="surrogateescape"))
 
-        do_GET = do_PATCH = do_DELETE = handle_any  # noqa: N815 the server's names
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 the server's names
 
         def log_message(self, *_: Any) -> None:
             pass

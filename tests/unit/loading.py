@@ -10,14 +10,14 @@ PROJECT_NAME = "istio-minikube"
 DEV = stack_config("dev")
 
 
-def load(config: dict[str, str]) -> Settings:
-    """Load a whole configuration, as the Pulumi CLI would hand it over."""
+def load(config: dict[str, str], *secrets: str) -> Settings:
+    """Load a whole configuration, as the Pulumi CLI would hand it over; ``secrets`` are keys of secret values."""
     runtime.configure(runtime.Settings(project=PROJECT_NAME, stack="dev"))
-    set_all_config(config)
+    set_all_config(config, [f"{PROJECT_NAME}:{key}" for key in secrets])
     try:
         return Settings.load()
     finally:
-        set_all_config({})
+        set_all_config({}, [])
         runtime.reset_options()
 
 

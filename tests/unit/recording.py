@@ -8,10 +8,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 from pulumi.runtime import rpc
+from pulumi.runtime.proto import resource_pb2
 
 from operations.manifests import evaluate as program
 from operations.manifests.declared import declared
-from operations.manifests.evaluate import Recorder, Registration, evaluate
+from operations.manifests.evaluate import Recorder, Registration, evaluate, stack_config
 from program.lookup import Cluster
 
 PROJECT_NAME = "istio-minikube"
@@ -66,6 +67,12 @@ class KeepingMonitor(program.Monitor):
 
     mocks: Mesh
 
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802 the SDK's name
+        self.mocks.requests[request.type, request.name] = resource_pb2.RegisterResourceRequest(
+            type=request.type, name=request.name, parent=request.parent, dependencies=request.dependencies
+        )
+        return super().ReadResource(request)  # type: ignore[no-untyped-call]
+
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 the SDK's name
         self.mocks.registered[request.urn.split("::", 3)[3]] = rpc.deserialize_properties(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
@@ -80,12 +87,14 @@ def composed(declare: Callable[[], object], answers: Mapping[str, Mapping[str, A
     return mesh
 
 
-def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster) -> Mesh:
-    """What the whole program registers for a stack, in front of ``cluster``."""
+def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster, *secrets: str) -> Mesh:
+    """What the whole program registers for a stack, in front of ``cluster``; ``secrets`` are keys of secret values."""
     mesh = Mesh()
+    configured = stack_config(stack, config)
+    configured.secrets |= {f"{PROJECT_NAME}:{key}" for key in secrets}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        declared(stack, config, cluster, mesh)
+        declared(stack, config, cluster, mesh, configured)
     return mesh
 
 

@@ -130,3 +130,52 @@ def test_an_api_server_that_refuses_is_told(api: FakeApi, capsys: pytest.Capture
     api.answer(f"{LISTS[0]}{SELECTOR}", {"message": "no, you"}, status=403)
     assert ran(api, "begin", *RELEASES) == 1
     assert "answers 403 to GET" in capsys.readouterr().err
+
+
+ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/istiod-clusterrole-istio-system"
+SECRETS = "/api/v1/namespaces/istio-system/secrets"
+
+
+def of_release(name: str, release: str, namespace: str = "istio-system") -> dict[str, Any]:
+    marks = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
+    return {"metadata": {"name": name, "namespace": namespace, "annotations": marks}}
+
+
+def kept(api: FakeApi, release: str) -> str:
+    """Helm has a revision of a release; its Secret's path."""
+    secret = f"{SECRETS}/sh.helm.release.v1.{release}.v1"
+    listed = {"items": [{"metadata": {"name": f"sh.helm.release.v1.{release}.v1"}}]}
+    api.answer(f"{SECRETS}?labelSelector=owner%3Dhelm%2Cname%3D{release}", listed)
+    api.answer(secret, {"kind": "any"}, method="DELETE")
+    return secret
+
+
+def test_a_release_of_the_same_name_is_forgotten_and_its_objects_stay_as_they_are(mesh: FakeApi) -> None:
+    for listed in LISTS:
+        mesh.answer(f"{listed}{SELECTOR}", {"items": []})
+    mesh.answer(ISTIOD, of_release("istiod", "istiod"))
+    secrets = [kept(mesh, release) for release in ("istio-base", "istiod")]
+    assert ran(mesh, "begin", *RELEASES, "--forget=istio-base,istiod") == 0
+    assert list(changed(mesh)) == [f"DELETE {secret}" for secret in secrets]
+
+
+def test_the_objects_of_a_release_of_another_name_become_the_stacks(mesh: FakeApi) -> None:
+    for listed in LISTS:
+        mesh.answer(f"{listed}{SELECTOR}", {"items": []})
+        mesh.answer(listed, {"items": []})
+    mesh.answer(ISTIOD, of_release("istiod", "my-istiod"))
+    mesh.answer("/apis/apps/v1/deployments", {"items": [of_release("istiod", "my-istiod"), of_release("web", "web")]})
+    secret = kept(mesh, "my-istiod")
+    assert ran(mesh, "begin", *RELEASES) == 0
+    assert list(changed(mesh)) == [f"PATCH {ISTIOD}", f"DELETE {secret}"]
+    marks = changed(mesh)[f"PATCH {ISTIOD}"]["metadata"]["annotations"]
+    assert marks["meta.helm.sh/release-name"] == "istiod"
+
+
+def test_what_nobody_has_of_a_deleted_mesh_gets_the_stacks_marks(mesh: FakeApi) -> None:
+    for listed in LISTS:
+        mesh.answer(f"{listed}{SELECTOR}", {"items": []})
+    mesh.answer(ROLE, {"metadata": {"name": "istiod-clusterrole-istio-system"}})
+    mesh.answer(ROLE, {"kind": "any"}, method="PATCH")
+    assert ran(mesh, "begin", *RELEASES) == 0
+    assert list(changed(mesh)) == [f"PATCH {ROLE}"]

@@ -138,3 +138,71 @@ def test_what_would_be_applied_can_be_printed_without_a_cluster(
 ) -> None:
     assert main(["show", *words(release, GATEWAYS, ROUTES)]) == 0
     assert list(yaml.safe_load_all(capsys.readouterr().out)) == [labelled(GATEWAYS), labelled(ROUTES)]
+
+
+BINDING = bundle.BINDING
+
+
+def guarded(api: FakeApi, stack: str, live: str = "v1.0.0") -> None:
+    """CRDs of the stack's with a policy that is ``stack``'s."""
+    there = [crd(name, live)["metadata"] | {"labels": {"istio-minikube/stack": "dev"}} for name in (GATEWAYS, ROUTES)]
+    api.answer(CRDS, {"items": [{"metadata": metadata} for metadata in there]})
+    labels = {"istio-minikube/stack": stack}
+    api.answer(BINDING, {"metadata": {"labels": labels}, "spec": {"validationActions": ["Deny"]}})
+    api.answer(BINDING, {"kind": "any"}, method="PATCH")
+    for name in (GATEWAYS, ROUTES):
+        path = f"{CRDS}/{name}?fieldManager=istio-minikube&force=true"
+        api.answer(path, {"metadata": {"name": name}, "status": SERVED}, method="PATCH")
+
+
+def actions(api: FakeApi) -> list[Any]:
+    """What the policy was told, and where between CRDs were applied."""
+    changes = [each for each in api.requests if each.method == "PATCH"]
+    return [each.body["spec"]["validationActions"] if each.path == BINDING else "CRD" for each in changes]
+
+
+def test_the_stacks_own_policy_only_warns_while_its_crds_change(api: FakeApi, release: Path) -> None:
+    guarded(api, "dev")
+    assert applied(api, release) == 0
+    assert actions(api) == [["Warn"], "CRD", "CRD", ["Deny"]]
+
+
+def test_it_is_put_back_also_where_a_crd_is_refused(api: FakeApi, release: Path) -> None:
+    guarded(api, "dev")
+    api.answer(f"{CRDS}/{ROUTES}?fieldManager=istio-minikube&force=true", {"message": "no"}, 403, "PATCH")
+    assert applied(api, release) == 1
+    assert actions(api)[-1] == ["Deny"]
+
+
+@pytest.mark.parametrize(("stack", "live"), [("other", "v1.0.0"), ("dev", "v1.1.0")])
+def test_a_policy_of_somebody_elses_and_one_that_is_not_in_the_way_are_left(
+    api: FakeApi, release: Path, stack: str, live: str
+) -> None:
+    guarded(api, stack, live)
+    assert applied(api, release) == 0
+    assert actions(api) == ["CRD", "CRD"]
+
+
+def test_the_api_server_may_take_a_moment_to_see_it(
+    api: FakeApi, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded(api, "dev")
+    path = f"{CRDS}/{ROUTES}?fieldManager=istio-minikube&force=true"
+    accepted = api.answers["PATCH", path]
+    api.answer(
+        path, {"message": "ValidatingAdmissionPolicy 'safe-upgrades.gateway.networking.k8s.io' denied"}, 422, "PATCH"
+    )
+
+    def after(_: float) -> None:
+        api.answers["PATCH", path] = accepted
+
+    monkeypatch.setattr("time.sleep", after)
+    assert applied(api, release) == 0
+
+
+def test_a_policy_that_a_killed_change_has_left_warning_refuses_again(api: FakeApi, release: Path) -> None:
+    guarded(api, "dev", "v1.1.0")
+    labels = {"istio-minikube/stack": "dev"}
+    api.answer(BINDING, {"metadata": {"labels": labels}, "spec": {"validationActions": ["Warn"]}})
+    assert applied(api, release) == 0
+    assert actions(api)[-1] == ["Deny"]

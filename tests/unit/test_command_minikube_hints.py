@@ -5,9 +5,9 @@ from tests.unit.fake_minikube import HALF_WAY, REFUSALS
 
 NAMED = {
     "over the system's memory": "minikubeMemory (30000 MiB) is more than there is: lower it (`pulumi config set "
-    "minikubeMemory MIB` of at most 24105)",
+    "minikubeMemory N`, 24105 at most)",
     "over Docker's memory": "minikubeMemory (30000 MiB) is more than there is: lower it (`pulumi config set "
-    "minikubeMemory MIB` of at most 3913)",
+    "minikubeMemory N`, 3913 at most)",
     "a node's name": OWN_WORDS,
     "too many processors": "minikubeCpus (4) is more than there is: lower it to 2",
     "no network": "check the network or the proxy settings",

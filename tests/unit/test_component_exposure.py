@@ -63,17 +63,23 @@ def test_a_gateway_is_given_three_minutes(mesh: Mesh) -> None:
     assert (timeouts.create, timeouts.update) == ("3m", "3m")
 
 
-def test_with_a_certificate_there_is_https_and_no_http(compose: Compose) -> None:
+def test_with_a_certificate_http_is_there_for_redirects_and_challenges_alone(compose: Compose) -> None:
     mesh = compose(lambda: Exposure("exposure", args(tls_secret=CERTIFICATE)))
-    assert mesh.inputs("exposure-gateway")["spec"]["listeners"] == [
-        {
-            "name": "https",
-            "port": 443,
-            "protocol": "HTTPS",
-            "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": CERTIFICATE}]},
-            "allowedRoutes": {"namespaces": {"from": "Same"}},
-        }
-    ]
+    listeners = mesh.inputs("exposure-gateway")["spec"]["listeners"]
+    assert [(listener["name"], listener["port"]) for listener in listeners] == [("http", 80), ("https", 443)]
+    assert mesh.inputs("exposure-route")["spec"]["parentRefs"] == [{"name": "front", "sectionName": "https"}]
+    redirect = mesh.inputs("exposure-redirect")
+    assert redirect["metadata"] == {"name": "pages-redirect", "namespace": "shop"}
+    assert redirect["spec"] == {
+        "parentRefs": [{"name": "front", "sectionName": "http"}],
+        "rules": [
+            {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
+        ],
+    }
+
+
+def test_without_a_certificate_nothing_is_redirected(mesh: Mesh) -> None:
+    assert "exposure-redirect" not in mesh.names
 
 
 def test_a_policy_names_the_gateway_by_group_and_kind() -> None:

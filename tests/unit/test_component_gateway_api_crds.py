@@ -1,11 +1,13 @@
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components import GatewayApiCrds, GatewayApiCrdsArgs
-from components.gateway_api import digest
+from components.gateway_api import GROUP, digest
 from components.ownership import Owner
 from components.python import program
 from tests.unit.conftest import Compose
@@ -102,3 +104,22 @@ def test_objects_that_are_no_part_of_a_release_are_refused() -> None:
         "the Gateway API manifest holds a Namespace named gateway-system; accepted: CustomResourceDefinition, "
         "ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding"
     )
+
+
+def test_without_a_manifest_the_whole_release_is_brought(compose: Compose, tmp_path: Path) -> None:
+    crd = document(
+        "CustomResourceDefinition",
+        annotations={f"{GROUP}/bundle-version": "v1.1.0", f"{GROUP}/channel": "standard"},
+    )
+    (tmp_path / "crds.yaml").write_text(yaml.safe_dump(dict(crd)))
+    release = GatewayApiCrdsArgs(owner=OWNER, version="v1.1.0", source=str(tmp_path))
+    mesh = compose(lambda: GatewayApiCrds("gateway-api", release))
+    assert mesh.registered["gateway-api"] == {"names": [NAMES["CustomResourceDefinition"]]}
+    assert digest([crd]) in mesh.inputs("gateway-api-crds")["environment"]["BUNDLE"]
+
+
+def test_a_release_with_other_kinds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "crds.yaml").write_text("{kind: Secret, metadata: {name: it}, spec: {}}")
+    release = GatewayApiCrdsArgs(owner=OWNER, version="v1.1.0", source=str(tmp_path))
+    with pytest.raises(pulumi.RunError, match="the Gateway API manifest holds a Secret named it"):
+        release.objects()

@@ -16,7 +16,6 @@ TOKENS = {
     "ingress-role-binding": "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
     "ingress-deployment": "kubernetes:apps/v1:Deployment",
     "ingress-autoscaler": "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
-    "ingress-disruption-budget": "kubernetes:policy/v1:PodDisruptionBudget",
     "ingress-service": "kubernetes:core/v1:Service",
 }
 
@@ -45,7 +44,6 @@ def test_it_is_these_objects_and_no_others(mesh: Mesh) -> None:
         ("ingress-role-binding", "istio-ingressgateway-sds"),
         ("ingress-deployment", NAME),
         ("ingress-autoscaler", NAME),
-        ("ingress-disruption-budget", NAME),
     ],
 )
 def test_every_object_has_upstreams_name_and_labels_in_the_namespace(mesh: Mesh, resource: str, name: str) -> None:
@@ -150,8 +148,14 @@ def test_the_autoscaler_keeps_one_to_five_replicas_at_eighty_percent(mesh: Mesh)
     }
 
 
-def test_the_disruption_budget_keeps_one_pod(mesh: Mesh) -> None:
-    assert mesh.inputs("ingress-disruption-budget")["spec"] == {"minAvailable": 1, "selector": {"matchLabels": LABELS}}
+def test_the_budget_of_one_pod_would_block_drains_and_there_is_none(compose: Compose) -> None:
+    assert "ingress-disruption-budget" not in compose(declared).names
+
+
+def test_the_disruption_budget_keeps_one_of_several_pods(compose: Compose) -> None:
+    budget = compose(lambda: declared(replicas=2)).inputs("ingress-disruption-budget")
+    assert budget["metadata"] == {"name": NAME, "namespace": "istio-system", "labels": LABELS}
+    assert budget["spec"] == {"minAvailable": 1, "selector": {"matchLabels": LABELS}}
 
 
 def test_the_gateways_account_may_read_secrets_of_its_namespace(mesh: Mesh) -> None:

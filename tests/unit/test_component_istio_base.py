@@ -3,9 +3,11 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components import IstioBase, IstioBaseArgs
-from components.mesh.istio_base import chart_source, istiod_values, merged
+from components.chart_values import merged, release_values, told
+from components.mesh.istio_base import chart_source, istiod_values
 from components.ownership import Owner
 from components.python import program
 from tests.unit.conftest import Compose
@@ -241,3 +243,88 @@ def test_a_mesh_is_adopted_before_the_releases_and_tidied_up_after_them(compose:
     assert "istio-adoption" in mesh.named("istio-base").dependencies
     assert "istio-istiod" in mesh.named("istio-adopted").dependencies
     assert mesh.inputs("istio-istiod")["namespace"] == "istio-system"
+
+
+NO_LIMIT = {"global": {"proxy": {"resources": {"limits": {"cpu": None}}}}}
+DEFAULTS = "_internal_defaults_do_not_set"
+
+
+def test_a_null_reaches_helm_in_a_file_and_drops_the_charts_default(compose: Compose, mesh: Mesh) -> None:
+    before = mesh.inputs("istio-istiod")["values"]
+    kept = {"global": {"proxy": {"resources": {"limits": {"memory": "2Gi"}}}}}
+    inputs = compose(lambda: declared(values=merged(kept, NO_LIMIT))).inputs("istio-istiod")
+    assert inputs["values"] == merged(before, kept)
+    (file,) = inputs["valueYamlFiles"]
+    assert yaml.safe_load(file.text) == {DEFAULTS: NO_LIMIT}
+    assert told(inputs) == merged(inputs["values"], {DEFAULTS: NO_LIMIT})
+
+
+def test_without_a_null_a_release_has_the_inputs_that_it_always_had(mesh: Mesh) -> None:
+    assert "valueYamlFiles" not in mesh.inputs("istio-istiod")
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [("1.23.6", ("pilot", "resources")), ("1.24.0", ("resources",)), ("1.30.3", ("resources",))],
+)
+def test_a_null_of_istiods_own_stands_where_the_chart_of_its_version_has_the_default(
+    version: str, path: tuple[str, ...]
+) -> None:
+    inputs = release_values({"pilot": {"resources": None, "replicaCount": 2}}, version)
+    node = yaml.safe_load(inputs["value_yaml_files"][0].text)[DEFAULTS]
+    for key in path:
+        assert set(node) == {key}
+        node = node[key]
+    assert node is None
+    assert inputs["values"] == {"pilot": {"replicaCount": 2}}
+
+
+def test_an_empty_object_is_not_a_null() -> None:
+    assert release_values({"pilot": {"env": {}}}, "1.23.0") == {"values": {"pilot": {"env": {}}}}
+
+
+def test_an_istiod_in_somebody_elses_namespace_is_marked_as_this_stacks(compose: Compose, mesh: Mesh) -> None:
+    values = compose(lambda: declared(namespace_exists=True)).inputs("istio-istiod")["values"]
+    assert values["pilot"] == {"deploymentLabels": OWNER.labels}
+    assert "pilot" not in mesh.inputs("istio-istiod")["values"]
+
+
+@pytest.mark.parametrize(
+    ("args", "default"),
+    [
+        ({}, None),
+        ({"revision": "1-23-0"}, "1-23-0"),
+        ({"revisions": {"": "1.23.0", "b": "1.24.6"}, "default_revision": "default"}, "default"),
+        ({"revision": "stable", "revisions": {"b": "1.24.6"}, "default_revision": ""}, ""),
+    ],
+)
+def test_the_validator_leads_to_an_istiod_that_is_there(compose: Compose, args: dict[str, Any], default: Any) -> None:
+    values = compose(lambda: declared(**args)).inputs("istio-base")["values"]
+    assert values.get("defaultRevision") == default
+
+
+def test_an_istio_that_is_there_is_looked_up_and_nothing_is_created(compose: Compose) -> None:
+    pod = {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.30.3-distroless"}]}
+    found = {"metadata": {"namespace": "istio-system"}, "spec": {"template": {"spec": pod}}}
+
+    def declare() -> None:
+        istio = IstioBase("istio", IstioBaseArgs(existing=True, revision="canary"))
+        pulumi.export("of the revision", istio.version_of("canary"))
+
+    mesh = compose(declare, {"istio-existing": found})
+    assert mesh.names == {"istio", "istio-existing"}
+    assert mesh.kind("istio-existing") == "kubernetes:apps/v1:Deployment"
+    assert mesh.registered["istio"] == {"version": "1.30.3", "namespace": "istio-system"}
+    assert mesh.outputs == {"of the revision": "1.30.3"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"owner": OWNER}, r"version is ''; accepted: MAJOR\.MINOR\.PATCH, or existing"),
+        ({"version": "1.30.3"}, "owner is not given; accepted: a stack and the context of its cluster, or existing"),
+    ],
+)
+def test_without_an_istio_that_is_there_it_is_told_which_and_whose(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(pulumi.RunError, match=message):
+        IstioBaseArgs(**given)

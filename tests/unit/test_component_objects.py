@@ -1,6 +1,6 @@
 import pytest
 
-from components.objects import kubectl
+from components.kubeconfig import kubectl
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.chart_values import told
 from components.images import ImageSource
 from components.observability.addons import (
     ADDONS,
@@ -491,3 +492,10 @@ def test_what_the_addons_request_counts_against_the_node(
     # Without addons 2.05 processors and 3242 MiB are requested.
     run(observability=json.dumps(addons), minikubeMemory="3900")
     assert ("request 2.21 processors and 3946 MiB, more than" in caplog.text) == warned
+
+
+def test_a_null_of_the_users_drops_a_default_of_an_addons_chart(run: Run) -> None:
+    values = json.dumps({"prometheus": True, "values": {"prometheus": {"server": {"retention": None}}}})
+    inputs = run(observability=values).inputs("observability-addons-prometheus")
+    assert "retention" not in inputs["values"]["server"]
+    assert told(inputs)["server"]["retention"] is None

@@ -243,6 +243,7 @@ def test_mutual_tls_in_the_namespace_is_said_there_with_its_exceptions() -> None
     assert exception_spec(MutualTls(), exception) == spec
     assert objects(security(config)) == {
         "PeerAuthentication/shop/default": {"mtls": {"mode": "STRICT"}},
+        "PeerAuthentication/other/default": {"mtls": {"mode": "STRICT"}},
         "PeerAuthentication/shop/plain": spec,
     }
 
@@ -273,6 +274,7 @@ def test_with_authorization_only_bookinfos_real_calls_are_allowed() -> None:
         **BOOKINFO,
         "AuthorizationPolicy/shop/allow-bookinfo-gateway": {"targetRefs": [TARGET], "action": "ALLOW", "rules": [{}]},
         "AuthorizationPolicy/shop/deny-by-default": {},
+        "AuthorizationPolicy/other/deny-by-default": {},
     }
     assert open_gateway_spec(GATEWAY) == {"targetRefs": [TARGET], "action": "ALLOW", "rules": [{}]}
     assert [allow.service for allow in bookinfo_allows("shop", GATEWAY)] == [
@@ -287,7 +289,8 @@ def test_everything_is_denied_only_when_all_allowances_are_there() -> None:
     mesh = security(SecurityConfig(authorization=True))
     allowances = {name for name in mesh.names if "-authorization-allow-" in name}
     assert len(allowances) == 5
-    assert allowances <= mesh.named("security-authorization-deny-by-default").dependencies
+    for denial in ("security-authorization-deny-by-default", "security-authorization-deny-by-default-other"):
+        assert allowances <= mesh.named(denial).dependencies
 
 
 def test_without_bookinfo_authorization_denies_all_but_what_services_allow() -> None:
@@ -298,6 +301,7 @@ def test_without_bookinfo_authorization_denies_all_but_what_services_allow() -> 
     assert found == {
         "AuthorizationPolicy/other/allow-orders": spec,
         "AuthorizationPolicy/shop/deny-by-default": {},
+        "AuthorizationPolicy/other/deny-by-default": {},
     }
 
 
@@ -356,15 +360,26 @@ def tcp(*ports: int) -> list[dict[str, Any]]:
 
 
 def test_network_policies_keep_packets_in_the_namespace_but_for_what_the_mesh_needs() -> None:
-    args = NetworkIsolationArgs(namespace="shop", caller_namespaces=["other"], egress=["192.168.49.2/32"])
+    args = NetworkIsolationArgs(
+        namespace="shop",
+        caller_namespaces=["other"],
+        called_namespaces=["stock"],
+        egress=["192.168.49.2/32"],
+        dns=["10.96.0.10", "fd00::a"],
+    )
+    dns = {"matchExpressions": [{"key": "k8s-app", "operator": "In", "values": ["kube-dns", "node-local-dns"]}]}
+    cached = ["169.254.20.10/32", "169.254.169.254/32", "10.96.0.10/32", "fd00::a/128"]
     assert isolation_spec(args) == {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [{"podSelector": {}}, namespace("other")]}, {"ports": tcp(15020, 15021, 15090)}],
         "egress": [
-            {"to": [{"podSelector": {}}, {"ipBlock": {"cidr": "192.168.49.2/32"}}]},
+            {"to": [{"podSelector": {}}, namespace("stock"), {"ipBlock": {"cidr": "192.168.49.2/32"}}]},
             {
-                "to": [{**namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
+                "to": [
+                    {**namespace("kube-system"), "podSelector": dns},
+                    *({"ipBlock": {"cidr": cidr}} for cidr in cached),
+                ],
                 "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
             },
             {"to": [namespace("istio-system")], "ports": tcp(15012, 4317)},
@@ -387,7 +402,12 @@ def test_network_policies_know_the_namespaces_that_may_call_and_the_gateways_por
     found = objects(security(config, [orders, elsewhere]))
     args = NetworkIsolationArgs(namespace="shop", caller_namespaces=["another", "other"], egress=["10.0.0.0/8"])
     assert found["NetworkPolicy/shop/mesh-isolation"] == isolation_spec(args)
-    assert found[f"NetworkPolicy/shop/allow-{GATEWAY}"] == gateway_network_spec(GATEWAY, 443)
+    assert found[f"NetworkPolicy/shop/allow-{GATEWAY}"] == gateway_network_spec(GATEWAY, 80, 443)
+    there = NetworkIsolationArgs(
+        namespace="other", caller_namespaces=["far"], called_namespaces=["shop"], egress=["10.0.0.0/8"]
+    )
+    assert found["NetworkPolicy/other/mesh-isolation"] == isolation_spec(there)
+    assert f"NetworkPolicy/other/allow-{GATEWAY}" not in found
 
 
 def test_a_namespace_carries_its_pod_security_labels_even_when_it_is_somebody_elses() -> None:
@@ -449,8 +469,31 @@ def test_a_secret_that_exists_is_named_and_nothing_is_made() -> None:
     assert mesh.registered["tls"] == {"secret": "mine"}
 
 
-def test_with_a_certificate_the_gateway_speaks_https_only() -> None:
-    (listener,) = gateway_spec("mine")["listeners"]
+def test_cert_managers_certificate_is_waited_for_by_a_command_that_says_what_is_missing() -> None:
+    mesh = certificate(CertManager(host="a.example", issuer="le", kind="ClusterIssuer"))
+    ready = mesh.named("tls-ready")
+    assert ready.inputs["create"] == ready.inputs["update"]
+    words = f"--kubeconfig= --context= --namespace=shop --name={GATEWAY}-tls"
+    assert ready.inputs["create"] == f"{program('certificate')} {words}"
+    assert "tls-certificate" in ready.dependencies
+
+
+def test_challenges_are_answered_where_everything_else_is_denied() -> None:
+    tls = CertManager(host="a.example", issuer="le", kind="ClusterIssuer")
+    solvers = {
+        "selector": {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}},
+        "action": "ALLOW",
+        "rules": [{}],
+    }
+    name = "AuthorizationPolicy/shop/allow-challenges"
+    assert objects(security(SecurityConfig(authorization=True, tls=tls)))[name] == solvers
+    assert name not in objects(security(SecurityConfig(tls=tls)))
+    assert name not in objects(security(SecurityConfig(authorization=True, tls=ExistingSecret(name="mine"))))
+
+
+def test_with_a_certificate_the_gateway_speaks_https_and_redirects_http() -> None:
+    http, listener = gateway_spec("mine")["listeners"]
+    assert http == {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}}}
     assert listener == {
         "name": "https",
         "port": 443,
@@ -543,3 +586,14 @@ def test_the_program_passes_on_who_may_call_a_users_service(run: Run) -> None:
     assert found["AuthorizationPolicy/default/allow-orders"] == allowed(
         "orders", "default/sa/bookinfo-productpage", "8080"
     )
+
+
+def test_a_namespace_that_no_output_stands_for_is_taken_by_its_name() -> None:
+    def declare() -> None:
+        config = SecurityConfig(mutual_tls=MutualTls(scope="namespace"), authorization=True)
+        Security("security", SecurityArgs(config=config, namespace="shop"))
+
+    assert set(objects(composed(declare))) == {
+        "PeerAuthentication/shop/default",
+        "AuthorizationPolicy/shop/deny-by-default",
+    }

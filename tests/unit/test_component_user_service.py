@@ -77,8 +77,8 @@ def test_an_image_with_a_tag_or_a_digest_will_do(image: str) -> None:
 @pytest.mark.parametrize(
     ("path", "change", "seen", "accepted"),
     [
-        ("name", {"name": None}, None, "a DNS-1123 label"),
-        ("name", {"name": "Orders"}, "Orders", "a DNS-1123 label"),
+        ("name", {"name": None}, None, "a DNS-1035 label"),
+        ("name", {"name": "Orders"}, "Orders", "a DNS-1035 label"),
         (
             "name",
             {"name": "reviews"},
@@ -188,6 +188,7 @@ def test_a_service_in_a_namespace_of_its_own_brings_the_namespace_and_a_check_of
     assert mesh.inputs("namespace-shop-namespace")["metadata"]["labels"]["istio-injection"] == "enabled"
     assert mesh.named("service-orders-v1").dependencies == {
         "istio-istiod",
+        "injection-check-command",
         "namespace-shop-namespace",
         "service-orders-account",
     }

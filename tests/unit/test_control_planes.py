@@ -60,8 +60,8 @@ def test_what_they_share_is_of_the_newest_version_or_of_istio_version(istio_vers
     [
         (
             {"revisions": [{**OLD, "name": "1.23.0"}]},
-            "revisions[0].name is '1.23.0'; accepted: a DNS-1123 label such as 1-24-6, or default for the istiod "
-            "without a name",
+            "revisions[0].name is '1.23.0'; accepted: a DNS-1123 label of up to 46 characters such as 1-24-6, or "
+            "default for the istiod without a name",
         ),
         (
             {"revisions": [{"name": "a"}]},

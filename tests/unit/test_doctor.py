@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from embedded import kinds
+from embedded.node.probe import Finding
 from operations import doctor
 from operations.doctor import Tool, cluster_of, obstacles, version_of
 
@@ -110,3 +113,25 @@ def test_a_missing_tool_alone_is_no_failure(
     monkeypatch.setattr(doctor, "can_build", lambda: True)
     assert doctor.report("embedded") == 0
     assert "minikube  missing  (stack dev needs it; stack embedded does not)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([], "Its pods are real: nothing stands in the way"),
+        (
+            [Finding(what="mounts need root", remedy="run it as root")],
+            "Its pods are simulated: mounts need root (run it as root)",
+        ),
+    ],
+)
+def test_it_is_said_whether_pods_of_the_embedded_cluster_are_real(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: list[Finding], told: str
+) -> None:
+    monkeypatch.setattr(doctor, "version_of", lambda _: "1.0")
+    monkeypatch.setattr(doctor, "can_build", lambda: True)
+    monkeypatch.setattr(kinds, "findings", lambda _, download: found if not download else None)
+    assert doctor.report("embedded") == 0
+    assert told in capsys.readouterr().out
+    assert doctor.report("embedded", as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["simulated"] == [str(each) for each in found]

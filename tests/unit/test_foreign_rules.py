@@ -6,9 +6,8 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi import ComponentResource as Component
 
-import components
+from components import catalogue
 from components.mesh.gateway_api_crds import POLICIES, POLICIES_SINCE, POLICY_NAME
 from components.versions import Version
 from operations.manifests.evaluate import PROJECT, stack_config
@@ -133,8 +132,8 @@ def test_the_objects_of_a_stack_are_those_that_the_program_registers(cases: dict
 
 def test_no_component_is_without_a_case(cases: dict[str, Case]) -> None:
     used = {each.token for _, mesh in cases.values() for each in mesh.registrations if not each.custom}
-    exported = {name: getattr(components, name) for name in components.__all__}
-    known = {name for name, each in exported.items() if isinstance(each, type) and issubclass(each, Component)}
+    resources = [each for each in vars(catalogue).values() if isinstance(each, type)]
+    known = {each.__name__ for each in resources if issubclass(each, pulumi.ComponentResource)}
     assert {token.rpartition(":")[2] for token in used} == known
 
 

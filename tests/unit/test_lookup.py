@@ -13,6 +13,7 @@ from components.versions import Version
 from program.lookup import Cluster, Crd, look_up
 from program.rules.foreign import Object
 from program.settings import Settings
+from program.traces import LISTS, Traces
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_minikube import FakeMinikube, profile
 from tests.unit.test_preflight import SETTINGS
@@ -22,6 +23,7 @@ OWNER = Owner(stack="dev", kubeconfig="k", context="c")
 NAMESPACES = "/api/v1/namespaces"
 ISTIODS = "/apis/apps/v1/deployments?labelSelector=app%3Distiod"
 PODS = "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
+RELEASES = "/api/v1/namespaces/istio-system/secrets?labelSelector=owner%3Dhelm"
 SYSTEM = {"kube-system": {"uid": "1a2b"}}
 MARKS = {"gateway.networking.k8s.io/bundle-version": "v1.1.0", "gateway.networking.k8s.io/channel": "standard"}
 
@@ -43,6 +45,8 @@ def server(api: FakeApi) -> FakeApi:
     api.answer(NAMESPACES, items({**SYSTEM, "default": {}}))
     api.answer(ISTIODS, items({}))
     api.answer(PODS, items({}))
+    for path in (RELEASES, *LISTS):
+        api.answer(path, items({}))
     return api
 
 
@@ -98,6 +102,13 @@ def test_the_cluster_is_read_whole(server: FakeApi, existing: Settings) -> None:
         istio_crds={"gateways.networking.istio.io": False, "telemetries.telemetry.istio.io": True},
         istiods={"istio-system/istiod": Version(1, 23)},
         unreleased=frozenset({"istio-system/istiod"}),
+        cert_manager=True,
+        foreign_labels={
+            "kube-system": {},
+            "default": {},
+            "istio-system": {**OWNER.labels, "more": "x"},
+            "shop": others["labels"],
+        },
     )
 
 
@@ -309,6 +320,55 @@ def test_an_istiod_that_helm_did_not_make_is_told_apart(server: FakeApi, existin
     assert look_up(existing, OWNER).unreleased == {"istio-system/istiod"}
 
 
+def marks(release: str, namespace: str) -> dict[str, Any]:
+    return {"annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}}
+
+
+def test_what_else_there_is_of_istio_is_read(server: FakeApi, existing: Settings) -> None:
+    sail = istiod("istio-system", "pilot:1.24.0")
+    sail["metadata"]["annotations"] = marks("mesh", "istio-system")["annotations"]
+    sail["metadata"]["ownerReferences"] = [{"kind": "IstioRevision", "name": "default"}]
+    server.answer(ISTIODS, {"items": [sail]})
+    server.answer(NAMESPACES, items({**SYSTEM, "istio-system": {}}))
+    server.answer(RELEASES, items({"sh.helm.release.v1.istiod.v1": {"labels": {"name": "istiod"}}}))
+    server.answer(LISTS[0], items({"istiod-clusterrole-istio-system": marks("mesh", "istio"), "admin": {}}))
+    server.answer(LISTS[2], items({"istio-sidecar-injector": {}}))
+    assert look_up(existing, OWNER).traces == Traces(
+        releases=frozenset({"istiod"}),
+        sail={"istio-system/istiod": "IstioRevision default"},
+        owners={"istio-system/istiod": "istio-system/mesh"},
+        strays={
+            f"{LISTS[0]}/istiod-clusterrole-istio-system": "istio/mesh",
+            f"{LISTS[2]}/istio-sidecar-injector": "",
+        },
+    )
+
+
+def managed(manager: str, *labels: str) -> dict[str, Any]:
+    return {"manager": manager, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{label}": {} for label in labels}}}}
+
+
+def test_a_label_that_pulumi_or_a_command_of_ours_has_set_is_not_somebody_elses(
+    server: FakeApi, existing: Settings
+) -> None:
+    labels = {"istio-injection": "enabled", "a": "1", "b": "2", "c": "3"}
+    fields = [
+        managed("pulumi-kubernetes-1a2b", "istio-injection"),
+        managed("istio-minikube", "a"),
+        managed("kubectl-label", "b"),
+        {"manager": "pulumi-kubernetes-3c4d"},
+    ]
+    server.answer(NAMESPACES, items({**SYSTEM, "shop": {"labels": labels, "managedFields": fields}}))
+    assert look_up(existing, OWNER).foreign_labels["shop"] == {"b": "2", "c": "3"}
+
+
+def test_what_is_being_deleted_is_told(server: FakeApi, existing: Settings) -> None:
+    going = {"deletionTimestamp": "2026-11-26T06:00:00Z"}
+    server.answer(NAMESPACES, items({**SYSTEM, "shop": going}))
+    server.answer(CRDS, items({"a.istio.io": going, "b.istio.io": {}, "c.example": going}))
+    assert look_up(existing, OWNER).terminating == {"namespace/shop", "customresourcedefinition/a.istio.io"}
+
+
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
 DETAILS = Object(api_version="apps/v1", kind="Deployment", namespace="default", name="details-v1")
@@ -334,8 +394,10 @@ def test_each_kind_is_listed_once_in_each_namespace_that_is_there(server: FakeAp
     assert not [path for path in asked if "/namespaces/istio-system/" in path]
     server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
     look_up(existing, OWNER)
-    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute; the ingress gateway's in the other namespace.
-    assert (alone, len(server.requests) - 2 * alone) == (4 + 5, 7)
+    # Service, ServiceAccount, Deployment, Gateway, HTTPRoute, beside what every stack asks for; in the other namespace
+    # the ingress gateway's, and Helm's releases.
+    every = 4 + len(LISTS) + 4  # and the DNS, a policy, jobs and cron jobs
+    assert (alone, len(server.requests) - 2 * alone) == (every + 5, 6 + 1)
 
 
 def test_an_object_in_another_stacks_namespace_is_that_stacks(server: FakeApi, existing: Settings) -> None:

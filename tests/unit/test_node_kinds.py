@@ -94,6 +94,15 @@ def test_nothing_is_downloaded_for_a_machine_that_cannot_anyway(
     assert kinds.findings(tmp_path) == [NO_ROOT]
 
 
+def test_nft_is_not_got_for_who_only_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "machine", list)
+    monkeypatch.setattr(probe, "kernel", lambda _, nft: [] if nft is None else [NO_ROOT])
+    monkeypatch.setattr(kinds, "machines_nft", lambda: None)
+    monkeypatch.setattr(obtain, "has_packages", lambda: True)
+    monkeypatch.delattr(obtain, "find_nft")
+    assert kinds.findings(tmp_path, download=False) == []
+
+
 def test_a_machine_without_nft_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> None:
         raise EmbeddedError("this system has no apt-get.")

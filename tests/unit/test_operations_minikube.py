@@ -103,7 +103,7 @@ def test_why_minikube_would_not_is_told_in_its_words_and_ours(machine: FakeMinik
     machine.set(fails={"start": REFUSALS["over Docker's memory"]})
     assert minikube.obstacle(settings) == (
         "Docker has only 3913MB memory but you specified 5500MB. minikubeMemory (5500 MiB) is more than there is: "
-        "lower it (`pulumi config set minikubeMemory MIB` of at most 3913), or give Docker, where it is the driver, "
+        "lower it (`pulumi config set minikubeMemory N`, 3913 at most), or give Docker, where it is the driver, "
         "more memory."
     )
 

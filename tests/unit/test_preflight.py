@@ -9,7 +9,8 @@ import pytest
 
 from components.versions import Version
 from program.lookup import Cluster, Crd
-from program.preflight import NEEDED_GATEWAY_API, plan
+from program.preflight import plan
+from program.rules.gateway_api import NEEDED as NEEDED_GATEWAY_API
 from tests.unit.loading import loaded
 
 GATEWAYS, ROUTES = "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"
@@ -93,23 +94,24 @@ def test_beside_crds_of_somebody_else_our_own_stay_declared_and_what_is_missing_
         (
             [replace(FOREIGN, bundle_version="v1.0.0")],
             {},
-            "the cluster's Gateway API CRDs are v1.0.0 (standard), older than the wanted v1.1.0 (standard). ",
+            "the cluster's Gateway API CRDs gateways v1.0.0 (standard) are older than the wanted v1.1.0 (standard). ",
         ),
         (
             [replace(FOREIGN, bundle_version="", channel="")],
             {},
-            "the cluster's Gateway API CRDs are no version (no channel), older than the wanted v1.1.0 (standard). ",
+            "the cluster's Gateway API CRDs gateways of no version (no channel) are older than the wanted v1.1.0 "
+            "(standard). ",
         ),
         (
             [FOREIGN],
             {"gateway_api_channel": "experimental"},
-            "the cluster's Gateway API CRDs are v1.1.0 (standard), without the kinds of v1.1.0 (experimental). ",
+            "the cluster's Gateway API CRDs gateways v1.1.0 (standard) are without the kinds of the wanted v1.1.0 "
+            "(experimental). ",
         ),
         (
-            [FOREIGN, replace(FOREIGN, bundle_version="v1.2.0")],
+            [FOREIGN, replace(FOREIGN, bundle_version="v1.0.0")],
             {},
-            "the cluster's Gateway API CRDs are of several bundles: v1.1.0 (standard), v1.2.0 (standard); "
-            "wanted: v1.1.0 (standard). ",
+            "the cluster's Gateway API CRDs httproutes v1.0.0 (standard) are older than the wanted v1.1.0 (standard). ",
         ),
     ],
     ids=["too old", "unmarked", "standard for experimental", "mixed"],
@@ -295,3 +297,54 @@ def test_an_adopted_meshs_crds_are_the_stacks_and_its_namespace_is_not() -> None
 def test_an_istiod_of_another_revision_is_left_to_istioctl() -> None:
     planned = plan(replace(SETTINGS, revision="1-23-0"), ISTIOCTLS)
     assert planned.foreign_istio_crds == {"a.istio.io", "b.istio.io"}
+
+
+CILIUMS = dict.fromkeys(NEEDED_GATEWAY_API, replace(FOREIGN, bundle_version="v1.2.0")) | {
+    "tlsroutes.gateway.networking.k8s.io": replace(FOREIGN, bundle_version="v1.2.0", channel="experimental")
+}
+
+
+def test_of_several_bundles_only_what_istio_needs_must_fit() -> None:
+    planned = plan(SETTINGS, Cluster(gateway_api=CILIUMS))
+    assert planned.warnings == (END_OF_LIFE,)
+    assert planned.gateway_api_share(lambda: RELEASE) == []
+
+
+def test_what_istio_does_not_need_and_is_too_old_is_a_warning() -> None:
+    old = {**CILIUMS, "tlsroutes.gateway.networking.k8s.io": replace(FOREIGN, bundle_version="v1.0.0")}
+    *_, warning = plan(SETTINGS, Cluster(gateway_api=old)).warnings
+    assert warning == (
+        "the cluster's Gateway API CRDs tlsroutes v1.0.0 (standard) are somebody else's and older than v1.1.0: Istio "
+        "may leave those kinds out, and needs none of them"
+    )
+
+
+POLICY = Crd(bundle_version="v1.5.1", channel="standard", ours=False)
+
+
+@pytest.mark.parametrize(
+    ("crds", "changes"),
+    [
+        ({}, {}),
+        ({GATEWAYS: OURS}, {"gateway_api_version": "v1.5.1", "gateway_api_channel": "experimental"}),
+    ],
+)
+def test_a_policy_of_somebody_elses_that_would_refuse_our_crds_is_told(
+    crds: dict[str, Crd], changes: dict[str, Any]
+) -> None:
+    cluster = Cluster(gateway_api=crds, gateway_api_policy=POLICY, kubernetes=Version(1, 31))
+    settings = replace(SETTINGS, compatibility="warn", **changes)
+    with pytest.raises(
+        pulumi.RunError, match=r"^ValidatingAdmissionPolicy safe-upgrades\..* is somebody else's and would"
+    ):
+        plan(settings, cluster)
+    plan(settings, replace(cluster, gateway_api_policy=replace(POLICY, ours=True)))
+    plan(
+        settings,
+        replace(
+            cluster,
+            gateway_api=dict.fromkeys(
+                NEEDED_GATEWAY_API, replace(FOREIGN, bundle_version="v1.5.1", channel="experimental")
+            ),
+        ),
+    )

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from program.lookup import Cluster
-from program.preflight import plan
+from program.preflight import _istiod_requests, plan
 from program.settings import Settings
 from tests.unit.loading import loaded
 from tests.unit.test_preflight import SETTINGS, requests
@@ -50,7 +50,7 @@ def test_every_pod_of_ones_own_services_has_a_sidecar_too() -> None:
     assert plan(settings, Cluster()).warnings[1:] == (warning("4.05 processors and 5802 MiB", 4, 5500),)
 
 
-@pytest.mark.parametrize("quantity", ["much", "2Qi", None])
+@pytest.mark.parametrize("quantity", ["much", "2Qi", []])
 def test_a_request_that_is_no_quantity_is_refused(quantity: Any) -> None:
     message = (
         f"istioValues.pilot.resources.requests is {{'cpu': {quantity!r}}}; accepted: Kubernetes quantities such as "
@@ -58,3 +58,10 @@ def test_a_request_that_is_no_quantity_is_refused(quantity: Any) -> None:
     )
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}"):
         plan(replace(SETTINGS, istio_values=requests(cpu=quantity)), Cluster())
+
+
+@pytest.mark.parametrize(
+    "values", [{"pilot": {"resources": None}}, {"pilot": {"resources": {"requests": {"cpu": None, "memory": None}}}}]
+)
+def test_a_request_that_is_dropped_is_none(values: dict[str, Any]) -> None:
+    assert _istiod_requests(values) == (0, 0)

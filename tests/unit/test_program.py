@@ -16,6 +16,7 @@ DEPLOYMENTS = ["details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "revi
 # What runs on this machine, beside the components that hold it.
 LOCAL = {
     *("minikube-start", "arrival-command", "departure-command", "gateway-api-crds", "mesh-check-command"),
+    "injection-check-command",
     *("istio-crds-before", "istio-crds", "istio-crds-removal"),
 }
 
@@ -34,6 +35,7 @@ def test_the_stack_is_composed_of_these_components(dev: Mesh) -> None:
         "bookinfo",
         "exposure",
         "mesh-check",
+        "injection-check",
     }
 
 
@@ -44,7 +46,7 @@ def test_every_kubernetes_resource_carries_the_provider_cluster(dev: Mesh) -> No
 
 def test_only_commands_and_their_components_use_another_provider(dev: Mesh) -> None:
     others = {registration.name for registration in dev.registrations if registration.provider != "cluster"}
-    assert others == LOCAL | {"cluster", "minikube", "arrival", "departure", "mesh-check"}
+    assert others == LOCAL | {"cluster", "minikube", "arrival", "departure", "mesh-check", "injection-check"}
     assert set(dev.of_token(COMMAND)) == LOCAL
 
 

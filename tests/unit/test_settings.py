@@ -39,7 +39,7 @@ def refusal(key: str, value: str, accepted: str) -> str:
 
 
 def test_every_key_of_pulumi_yaml_is_a_field_and_every_field_is_a_key() -> None:
-    assert {snake(key) for key in KEYS} == {field.name for field in fields(Settings)}
+    assert {snake(key) for key in KEYS} == {field.name for field in fields(Settings)} - {"secrets"}
 
 
 def test_every_key_has_a_type_a_default_and_a_description() -> None:
@@ -88,6 +88,9 @@ def test_the_defaults_are_the_tutorials() -> None:
         "image_pull_secrets": [],
         "image_digests": {},
         "allowed_registries": [],
+        "cni_values": {},
+        "ztunnel_values": {},
+        "secrets": frozenset(),
     }
 
 
@@ -133,7 +136,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
     ("key", "value", "accepted"),
     [
         ("clusterMode", "kind", "minikube or embedded or existing"),
-        ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config"),
+        ("kubeconfig", "", "the path of a kubeconfig file, such as ~/.kube/config, $KUBECONFIG or in-cluster"),
         ("context", " ", "the name of a context in the kubeconfig"),
         ("context", "minikube2", "'minikube', as with clusterMode minikube a context is named after its profile"),
         ("allowedContexts", "minikube", "a list of contexts"),
@@ -167,7 +170,7 @@ def test_a_key_is_read_as_its_type(key: str, value: str, read: Any) -> None:
         ("namespace", "istio-system", NAMESPACE),
         ("namespace", "kube-public", NAMESPACE),
         ("replicas", "0", "a whole number of pods, 1 or more"),
-        ("revision", "1.23.0", "a DNS-1123 label such as 1-23-0, or empty"),
+        ("revision", "1.23.0", "a DNS-1123 label of up to 46 characters such as 1-23-0, or empty"),
         ("bookinfo", "yes", "true or false"),
         ("meshCheckHttp", "", "true or false"),
         ("compatibility", "ignore", "enforce or warn"),

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pulumi
@@ -5,6 +6,10 @@ import pytest
 
 from components.mesh.ingress_gateway import IngressGatewayArgs, autoscaler_spec
 from components.mesh.istio_base import istiod_values
+from operations.manifests.declared import settings_of
+from operations.manifests.policies import resources, verdict
+from operations.manifests.render import Rendered
+from program.lookup import Cluster
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh
 
@@ -72,3 +77,25 @@ def test_what_others_build_on_is_protected_and_the_sample_is_not(shared: Mesh) -
 
 def test_a_stack_of_ones_own_is_not_protected(dev: Mesh) -> None:
     assert not [registration.name for registration in dev.registrations if registration.protect]
+
+
+def test_prods_mandatory_denial_is_met_by_services_in_other_namespaces_too(run: Run) -> None:
+    orders = {"name": "orders", "namespace": "shop", "image": "docker.io/istio/web:1.0", "port": 80}
+    mesh = run("prod", gatewayApiVersion="v1.1.0", compatibility="warn", services=json.dumps([orders]))
+    objects = [Rendered(resource=each, manifest=each.inputs) for each in mesh.registrations if "kind" in each.inputs]
+    faults = [
+        fault
+        for policy, _, found in verdict("prod", settings_of("prod"), resources(mesh.registrations, objects))
+        for fault in found
+        if policy.name == "default-deny"
+    ]
+    assert faults == []
+
+
+def test_the_addresses_of_a_cluster_that_is_there_are_let_through(run: Run) -> None:
+    isolated = {"context": "c", "security": '{"networkPolicies": {}}'}
+    found = Cluster(dns=("10.96.0.10",))
+    name = "security-network-mesh-isolation"
+    assert "10.96.0.10/32" in str(run(cluster=found, clusterMode="existing", **isolated).inputs(name))
+    here = {**isolated, "context": "minikube"}
+    assert "10.96.0.10/32" not in str(run(cluster=found, **here).inputs(name))

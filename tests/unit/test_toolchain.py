@@ -232,17 +232,28 @@ def test_progress_tells_what_how_far_for_how_long_and_how_long_still(
     fake_go: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_EVERY", 0.05)
-    monkeypatch.setattr(compiler, "LINK_WORK", 0)
+    monkeypatch.setattr(compiler, "LINK_WORK", 5 * compiler.PACKAGE_WORK // 2)
     (tmp_path / "big.go").write_bytes(b"x" * (3 * compiler.PACKAGE_WORK))
     (tmp_path / "small.go").write_bytes(b"")
     fake_go.does(
         listing=rf"printf 'a/big\t{tmp_path}\tbig.go \nb/small\t{tmp_path}\tsmall.go \n'",
-        build=f"echo a/big >&2; sleep 0.5; {BUILD_ALL}",
+        # Goes on when what was said shows that it has been noticed.
+        build=f'wait() {{ while [ ! -e "$1" ]; do sleep 0.02; done; }}; echo a/big >&2; wait {tmp_path}/compiled; '
+        f"touch $out/server; wait {tmp_path}/linked; {BUILD_ALL}",
     )
     lines: list[str] = []
-    toolchain.ensure("cluster", say=lines.append)
+
+    def say(line: str) -> None:
+        lines.append(line)
+        # Of ten units of work, compiling the big package is four and linking a program two and a half.
+        if line.startswith("  the control plane: 40%, "):
+            (tmp_path / "compiled").touch()
+        if line.startswith("  the control plane: 65%, "):
+            (tmp_path / "linked").touch()
+
+    toolchain.ensure("cluster", say=say)
     assert lines[0].startswith("Building from Go modules: the control plane. ")
-    assert "  the control plane: 80%, 0 s so far, about 0 s still" in lines
+    assert {"compiled", "linked"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 
 import pulumi
 
@@ -36,6 +38,7 @@ TOKENS = {
     "istio-minikube:components:RevisionTag",
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
+    "istio-minikube:components:InjectionCheck",
 }
 MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {
@@ -76,3 +79,14 @@ def test_every_component_is_public_with_whatever_its_args_are_made_of_and_the_na
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in components.__all__ if not hasattr(components, name)] == []
+
+
+def test_no_component_is_imported_before_one_is_asked_for() -> None:
+    """The commands, and the policy pack, do without the providers' SDKs."""
+    listing = "import sys, components.versions; print(*sys.modules); components.Page; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True)
+    assert ["pulumi" in modules.split() for modules in done.stdout.splitlines()] == [False, True]
+
+
+def test_a_name_that_is_no_component_is_an_error_as_in_any_module() -> None:
+    assert not hasattr(components, "IstioBass")
