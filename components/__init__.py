@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    # `from . import kube` asks for the attribute before the module: no module has a class's name.
+    if name.islower() and name not in ("kinds", "__all__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # import_module asks for no attribute, where `from . import catalogue` would ask for one here.
     catalogue = import_module(".catalogue", __name__)
     if name != "__all__" and name not in catalogue.__all__:

@@ -116,7 +116,9 @@ class Security(pulumi.ComponentResource):
     def __init__(self, name: str, args: SecurityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Security", name, None, opts)
         config, here = args.config, pulumi.ResourceOptions(parent=self)
-        namespace = args.namespaces.get(args.namespace, args.namespace)
+        # A namespace that no output stands for is there already.
+        namespaces = {args.namespace: args.namespace, **args.namespaces}
+        namespace = namespaces[args.namespace]
         bookinfo = bookinfo_allows(args.namespace, args.gateway) if config.authorization and args.gateway else []
         allows = [*bookinfo, *args.allows]
         if config.mutual_tls:
@@ -124,7 +126,7 @@ class Security(pulumi.ComponentResource):
                 f"{name}-mtls",
                 PeerAuthenticationsArgs(
                     namespace=namespace,
-                    others={place: each for place, each in args.namespaces.items() if place != args.namespace},
+                    others={place: each for place, each in namespaces.items() if place != args.namespace},
                     mutual_tls=config.mutual_tls,
                     requires=args.requires,
                 ),
@@ -135,7 +137,7 @@ class Security(pulumi.ComponentResource):
                 f"{name}-authorization",
                 AuthorizationArgs(
                     namespace=args.namespace,
-                    namespaces=args.namespaces,
+                    namespaces=namespaces,
                     deny_by_default=config.authorization,
                     gateway=args.gateway,
                     allows=allows,
@@ -156,8 +158,7 @@ class Security(pulumi.ComponentResource):
                 ),
                 here,
             )
-        places = {args.namespace: namespace, **args.namespaces}
-        for place, output in places.items() if config.network_policies else ():
+        for place, output in namespaces.items() if config.network_policies else ():
             main = place == args.namespace
             NetworkIsolation(
                 f"{name}-network" if main else f"{name}-network-{place}",

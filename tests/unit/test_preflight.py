@@ -333,7 +333,7 @@ def test_a_policy_of_somebody_elses_that_would_refuse_our_crds_is_told(
     crds: dict[str, Crd], changes: dict[str, Any]
 ) -> None:
     cluster = Cluster(gateway_api=crds, gateway_api_policy=POLICY, kubernetes=Version(1, 31))
-    settings = replace(SETTINGS, compatibility="warn", kubernetes_version="v1.31.0", **changes)
+    settings = replace(SETTINGS, compatibility="warn", cluster_mode="existing", **changes)
     with pytest.raises(
         pulumi.RunError, match=r"^ValidatingAdmissionPolicy safe-upgrades\..* is somebody else's and would"
     ):

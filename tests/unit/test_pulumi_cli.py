@@ -40,7 +40,7 @@ def test_up_makes_the_stack_brings_it_up_and_gives_its_outputs(cli: Cli, pulumi:
     assert cli.up({}) == {"istioVersion": "1.23.0"}
     assert pulumi.words == [
         SELECT,
-        f"up --yes --skip-preview {options}",
+        f"up --yes --skip-preview --suppress-progress --suppress-outputs {options}",
         "stack output --json --stack dev --non-interactive",
     ]
 
