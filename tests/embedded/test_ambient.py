@@ -1,11 +1,16 @@
 """The mesh without sidecars."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from components.commands import UserError
+from components.commands.mesh_check import Cluster as Checked
+from components.commands.mesh_check import check_mesh
+from components.commands.mesh_request import parse
 from embedded.cluster import Cluster
-from tests.embedded.stack import Stack, as_config, objects
+from tests.embedded.stack import CONTEXT, Stack, as_config, objects
 
 ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
 AMBIENT = {
@@ -34,14 +39,24 @@ def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_p
     assert {name for name in set(objects(stack.kube)) - before if not name.startswith("pods default/")} == set()
 
 
-def test_a_pod_that_cni_has_not_redirected_fails_the_update(stack: Stack) -> None:
+def test_a_pod_that_cni_has_not_redirected_fails_the_check(stack: Stack) -> None:
     stack.up(**AMBIENT)
     (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods")
     path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
     patch = {"metadata": {"annotations": {"ambient.istio.io/redirection": None}}}
     stack.kube.request("PATCH", path, patch, content_type="application/merge-patch+json")
-    said = stack.refused(**AMBIENT | {"services": as_config([{**ORDERS, "replicas": 2}])})
-    assert "its traffic is not redirected to ztunnel" in said
+    check = {
+        "kubeconfig": str(stack.cluster.kubeconfig),
+        "context": CONTEXT,
+        "namespace": "default",
+        "istioVersion": "1.24.6",
+        "deployments": ["orders"],
+        "pages": [],
+        "waypoint": "waypoint",
+        "timeoutSeconds": 1,
+    }
+    with pytest.raises(UserError, match="its traffic is not redirected to ztunnel"):
+        check_mesh(parse(json.dumps(check)), Checked(str(stack.cluster.kubeconfig), CONTEXT))
 
 
 def test_a_stack_with_sidecars_becomes_ambient_in_one_update(stack: Stack) -> None:
