@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def ctrl_c() -> Iterator[None]:
     """Ctrl-C reaches the test and what it starts, also where the tests run in the background.
 
