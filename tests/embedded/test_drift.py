@@ -57,9 +57,11 @@ def test_drift_is_found_in_typed_objects_and_in_helm_releases_and_only_there(sta
     ]
     assert stack.kube.get(RATINGS)["metadata"]["generation"] == before
 
-    # `up` puts typed objects right, and --repair what Helm hides; a Service's renamed port has to be deleted first.
+    # `up` puts typed objects right that a refresh has found, and --repair what Helm hides. A Service's renamed port has
+    # to be deleted first.
     api, _, differences = drift.find("embedded", settings_for(stack.cluster), stack.helm)
     assert len(drift.repair(api, differences)) == 2
     stack.kube.delete(DETAILS)
+    stack.cli.run("refresh", "--yes", "--skip-preview", quiet=True)
     stack.up()
     assert found(stack) == []
