@@ -22,6 +22,10 @@ def declared(artefacts: Path, **config: str) -> list[dict[str, Any]]:
     places = {
         "istioChartRepository": str(artefacts / "charts"),
         "gatewayApiManifest": str(artefacts / "gateway-api/v1.1.0/standard"),
+        "gatewayApiVersion": "v1.1.0",
+        "istioVersion": "1.23.0",
+        "istioValues": "{}",
+        "compatibility": "warn",
     }
     mesh = evaluated("embedded", {**places, **config}, lookup.Cluster())
     inputs = [whole(each.inputs) for each in mesh.registrations if each.token.startswith("kubernetes:")]

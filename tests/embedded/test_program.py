@@ -117,6 +117,6 @@ def test_an_old_foreign_bundle_is_refused_before_anything_is_touched(
     stack: Stack, foreign_bundle: dict[str, Any]
 ) -> None:
     before = set(objects(stack.kube))
-    assert re.search(r"are v1\.0\.0 \(standard\), older than the wanted v1\.1\.0 \(standard\)", stack.refused())
+    assert re.search(r"gateways v1\.0\.0 \(standard\) are older than the wanted v1\.1\.0 \(standard\)", stack.refused())
     assert set(objects(stack.kube)) == before
     assert foreign_bundle["metadata"]["name"] == GATEWAYS
