@@ -50,7 +50,7 @@ def test_a_pod_that_cni_has_not_redirected_fails_the_check(stack: Stack) -> None
         "context": CONTEXT,
         "namespace": "default",
         "istioVersion": "1.24.6",
-        "deployments": ["orders"],
+        "deployments": ["orders-v1"],
         "pages": [],
         "waypoint": "waypoint",
         "timeoutSeconds": 1,

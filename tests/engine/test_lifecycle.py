@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.commands import UserError
 from components.kube import MERGE, Kube
@@ -63,14 +64,18 @@ def project(tmp_path: Path, cluster: Cluster) -> Path:
     shutil.copytree(pulumi_cli.PROJECT, copy, ignore=shutil.ignore_patterns(*NOT_THE_PROJECT))
     (copy / ".venv").symlink_to(pulumi_cli.PROJECT / ".venv")
     (copy / ".embedded").symlink_to(cluster.root)
-    settings_for(cluster)
+    config = settings_for(cluster) | {"context": CONTEXT}
+    # Those that are no text have their own type in a file.
+    read = config | {"istioValues": yaml.safe_load(config["istioValues"])}
+    content = {"config": {f"istio-minikube:{key}": value for key, value in read.items()}}
+    (copy / "Pulumi.embedded.yaml").write_text(yaml.safe_dump(content))
     return copy
 
 
 def test_a_locked_stack_is_installed_from_its_vendored_files_and_another_file_is_refused(
     project: Path, cli: pulumi_cli.Cli, cluster: Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run([sys.executable, "-m", "vendor", "--stack", "embedded"], cwd=project, check=True)
+    subprocess.run([sys.executable, "-m", "operations", "vendor", "--stack", "embedded"], cwd=project, check=True)
     assert (project / LOCK).is_file()
     cli = replace(cli, project=project)
     # Nothing answers there, and nobody asks.

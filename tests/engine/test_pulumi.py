@@ -1,11 +1,9 @@
 """The program by the real Pulumi engine, on the embedded cluster."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from components.commands import UserError
 from components.kube import KUBE_SYSTEM, Kube
@@ -15,31 +13,6 @@ from operations import pulumi_cli
 from operations.manifests.objects import wait_until
 from tests.embedded.engine import for_tests
 from tests.embedded.stack import CONTEXT, objects, settings_for
-
-MINIKUBE = """#!/bin/sh
-figures='"Memory": 5500, "CPUs": 4, "Driver": "docker", "KubernetesConfig": {{"KubernetesVersion": "v1.30.0"}}'
-case $1 in
-profile)
-    test -e {folder}/started && there='{{"Name": "minikube", "Status": "Running", "Config": {{'$figures'}}}}'
-    echo '{{"valid": ['$there'], "invalid": []}}' ;;
-start) touch {folder}/started; cp {folder}/prepared "$KUBECONFIG" ;;
-delete) rm {folder}/started "$KUBECONFIG" ;;
-*) exit 1 ;;
-esac
-"""
-
-
-@pytest.fixture
-def minikube(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a minikube that hands out the embedded cluster, and the kubeconfig that it writes and removes."""
-    content = yaml.safe_load(cluster.kubeconfig.read_text())
-    content["contexts"] = [{**context, "name": "minikube"} for context in content["contexts"]]
-    content["current-context"] = "minikube"
-    (tmp_path / "prepared").write_text(yaml.safe_dump(content))
-    (tmp_path / "minikube").write_text(MINIKUBE.format(folder=tmp_path))
-    (tmp_path / "minikube").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    return tmp_path
 
 
 def listing(cluster: Cluster) -> set[str]:
@@ -59,26 +32,6 @@ def test_up_then_nothing_to_do_then_destroy_leaves_only_what_was_there_before(
     cli.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
 
     cli.run("destroy", "--yes", "--skip-preview", quiet=True)
-    wait_until("pods to be gone", lambda: not any(name.startswith("pods default/") for name in listing(cluster)), 60)
-    assert listing(cluster) == before
-
-
-def test_the_stack_that_starts_minikube_is_previewed_without_a_cluster_and_takes_everything_away_before_minikube(
-    cluster: Cluster, minikube: Path
-) -> None:
-    dev = pulumi_cli.Cli(engine=for_tests(), stack="dev", state=minikube / "state")
-    before = listing(cluster)
-    here = settings_for(cluster) | {
-        "kubeconfig": str(minikube / "kubeconfig"),
-        "compatibility": "warn",
-        "meshCheckHttp": "false",
-    }
-    dev.preview(here)
-    assert not (minikube / "started").exists()
-    assert len(dev.up(here)["pods"]) == 6
-    dev.run("preview", "--expect-no-changes", quiet=True)
-    dev.run("destroy", "--yes", "--skip-preview", quiet=True)
-    assert not (minikube / "started").exists()
     wait_until("pods to be gone", lambda: not any(name.startswith("pods default/") for name in listing(cluster)), 60)
     assert listing(cluster) == before
 
