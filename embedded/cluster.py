@@ -7,7 +7,6 @@ stands in for the kubelet, so pods become Running and Ready without any containe
 import json
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -35,6 +34,7 @@ from embedded.simulated import (
     scheduler_arguments,
     signing_key,
 )
+from embedded.toolchain.progress import Say, to_stderr
 
 STAGES = Path(__file__).resolve().parent / "stages.yaml"
 WATCHED = Path(__file__).with_name("watched.yaml")
@@ -54,12 +54,6 @@ POLL = 0.05
 
 PORT_TRIES = 3
 
-Say = Callable[[str], None]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
 
 class _PortTaken(Exception):  # noqa: N818 - a signal between two methods, not an error that anyone sees
     pass
@@ -68,7 +62,7 @@ class _PortTaken(Exception):  # noqa: N818 - a signal between two methods, not a
 class Cluster:
     """An embedded cluster that lives in one folder and outlives the program that started it."""
 
-    def __init__(self, root: Path = DEFAULT_ROOT, *, tools: Path | None = None, say: Say = _say) -> None:
+    def __init__(self, root: Path = DEFAULT_ROOT, *, tools: Path | None = None, say: Say = to_stderr) -> None:
         """Describe a cluster; nothing happens yet.
 
         Args:

@@ -1,7 +1,5 @@
 """Which kind of node an embedded cluster has: a real one where the machine lets it, a simulated one elsewhere."""
 
-import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -13,15 +11,10 @@ from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import machines_nft
 from embedded.node.probe import Finding
+from embedded.toolchain.progress import Say, to_stderr
 
 RECORD = "node"
 """In a cluster's folder, the file that says which kind of node it has."""
-
-Say = Callable[[str], None]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 class Kind(StrEnum):
@@ -65,7 +58,7 @@ def recorded(root: Path) -> Kind | None:
         return Kind.SIMULATED if (root / "etcd").exists() else None
 
 
-def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
+def choose(root: Path, wanted: Kind | None = None, say: Say = to_stderr) -> Kind:
     """Decide which kind the cluster in a folder has, once and for all until it is deleted.
 
     Args:
@@ -95,7 +88,7 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = _say) -> Kind:
     return kind
 
 
-def findings(root: Path, say: Say = _say, *, download: bool = True) -> list[Finding]:
+def findings(root: Path, say: Say = to_stderr, *, download: bool = True) -> list[Finding]:
     """All that prevents a real node on this machine.
 
     Args:
@@ -115,7 +108,7 @@ def findings(root: Path, say: Say = _say, *, download: bool = True) -> list[Find
     return probe.kernel(root, nft, libraries)
 
 
-def cluster(root: Path, kind: Kind | None = None, say: Say = _say) -> AnyCluster:
+def cluster(root: Path, kind: Kind | None = None, say: Say = to_stderr) -> AnyCluster:
     """The cluster in a folder.
 
     Args:
@@ -127,7 +120,7 @@ def cluster(root: Path, kind: Kind | None = None, say: Say = _say) -> AnyCluster
     return RealCluster(root, say=say) if kind is Kind.REAL else Cluster(root, say=say)
 
 
-def delete(root: Path, say: Say = _say) -> None:
+def delete(root: Path, say: Say = to_stderr) -> None:
     """Delete the cluster in a folder, so that its next one may be of either kind."""
     cluster(root, say=say).delete()
     (root / RECORD).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from embedded import loopback, process
@@ -21,6 +21,7 @@ from embedded.node.addresses import CONTAINERD, NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
 from embedded.node.settings import Places, Settings
+from embedded.toolchain.progress import Say, to_stderr
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = (
@@ -46,12 +47,6 @@ FREE_SPACE_NEEDED = 1 << 30
 POLL = 0.05
 """Seconds."""
 
-Say = Callable[[str], None]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
 
 class RealCluster:
     """An embedded cluster whose pods run. It lives in one folder and outlives the program that started it."""
@@ -62,7 +57,7 @@ class RealCluster:
         *,
         parts: Parts | None = None,
         images: Path | None = None,
-        say: Say = _say,
+        say: Say = to_stderr,
     ) -> None:
         """Describe a cluster; nothing happens yet.
 
