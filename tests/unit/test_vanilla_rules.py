@@ -21,7 +21,8 @@ def test_metrics_of_istios_own_are_refused_with_the_reason() -> None:
     told = (
         "config key istio-minikube:observability.metrics is set, and the proxies of the embedded cluster's real node "
         "are upstream's Envoy: without Istio's filter istio.stats, which counts istio_requests_total and its like, "
-        "they refuse a configuration that names it. Accepted here: no such key; the proxies of any other cluster take it"
+        "they refuse a configuration that names it. Accepted here: no such key; the proxies of any other cluster "
+        "take it"
     )
     metrics = replace(SETTINGS, observability=loaded(observability=METRICS).observability)
     with pytest.raises(pulumi.RunError, match=exactly(told)):
