@@ -36,7 +36,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         except EmbeddedError as reason:
             pytest.skip(f"no browser here: {reason}")
         fonts = tmp_path_factory.mktemp("fonts") / "fonts.conf"
-        fonts.write_text(f"<fontconfig><dir>{folder}/usr/share/fonts</dir></fontconfig>")
+        # Fonts that are installed already are not unpacked.
+        places = "".join(f"<dir>{top}/usr/share/fonts</dir>" for top in (folder, ""))
+        fonts.write_text(f"<fontconfig>{places}<cachedir>{fonts.parent}</cachedir></fontconfig>")
         environment = ["env", f"LD_LIBRARY_PATH={debian.library_path(folder)}", f"FONTCONFIG_FILE={fonts}"]
         found = str(next(folder.glob("usr/lib/chromium/chromium-headless-shell")))
     return [*environment, found, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
