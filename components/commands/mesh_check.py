@@ -111,14 +111,16 @@ class Cluster:
         from ..kube import KubeError
 
         try:
-            pods = self._kube.objects(mesh_sync.ISTIODS)
-            istiods = [pod["metadata"]["name"] for pod in pods if condition(pod, "Ready")]
-            return [each for name in istiods for each in self._pending(name)]
+            pods = self._kube.objects(mesh_sync.PODS)
+            istiods = [pod["metadata"]["name"] for pod in pods if mesh_sync.is_istiod(pod) and condition(pod, "Ready")]
+            found = [each for name in istiods for each in self._pending(name)]
         except (KubeError, ValueError) as error:
             if not self._mute and not self.simulated():
                 say(f"istiod is not asked whether proxies took their configuration: {error}")
             self._mute = True
             return None
+        there = mesh_sync.proxies(pods)
+        return [each for each in found if each.namespace != mesh_sync.NAMESPACE or each.proxy in there]
 
     def _pending(self, istiod: str) -> list[Pending]:
         pod = f"{mesh_sync.PODS}/{istiod}"
@@ -165,17 +167,23 @@ def _look(cluster: Cluster, check: Check, sleep: Callable[[float], None]) -> tup
     found = problems(check, state)
     if not found:  # a page of pods that are not right would only repeat what is wrong
         judged = [page_problem(page, *cluster.page(page)) for page in check.pages]
-        found = [problem for problem in judged if problem is not None] + _unsynced(cluster, check, sleep)
+        found = [problem for problem in judged if problem is not None] + _unsynced(cluster, state, sleep)
     return state, found
 
 
-def _unsynced(cluster: Cluster, check: Check, sleep: Callable[[float], None]) -> list[Problem]:
-    """The proxies of the namespace, and of Istio's own, that have not taken their configuration."""
+def _unsynced(cluster: Cluster, state: State, sleep: Callable[[float], None]) -> list[Problem]:
+    """The proxies of the namespace, and of Istio's own, that have not taken their configuration.
+
+    Those of pods that are gone are left out: istiod keeps one whose node was lost until its connection times out.
+    """
     found = cluster.pending()
     if found:
         sleep(ACKNOWLEDGE_SECONDS)
         found = mesh_sync.stuck(found, cluster.pending() or ())
-    return [mesh_sync.problem(each) for each in found or () if each.namespace in (check.namespace, mesh_sync.NAMESPACE)]
+    there = mesh_sync.proxies(state.pods)
+    return [
+        mesh_sync.problem(each) for each in found or () if each.namespace == mesh_sync.NAMESPACE or each.proxy in there
+    ]
 
 
 def check_mesh(

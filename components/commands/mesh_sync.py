@@ -13,7 +13,6 @@ from .mesh_pods import Manifest, Problem
 
 NAMESPACE = "istio-system"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-ISTIODS = f"{PODS}?labelSelector=app%3Distiod"
 CONTAINER = "discovery"
 PORT = 15014
 SYNCZ = "/debug/syncz"
@@ -44,6 +43,16 @@ class Pending(NamedTuple):
     def namespace(self) -> str:
         """The namespace of the proxy's pod."""
         return self.proxy.rpartition(".")[2]
+
+
+def is_istiod(pod: Manifest) -> bool:
+    """Whether a pod is one of the control plane's."""
+    return bool(pod["metadata"].get("labels", {}).get("app") == "istiod")
+
+
+def proxies(pods: Sequence[Manifest]) -> set[str]:
+    """What istiod calls the proxies of these pods."""
+    return {f"{pod['metadata']['name']}.{pod['metadata']['namespace']}" for pod in pods}
 
 
 def pending(syncz: Sequence[Manifest], log: Callable[[], str]) -> list[Pending]:

@@ -110,9 +110,11 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         seen = state(pod(), of=deployment())
         ready = [{"type": "Ready", "status": "True"}]
+        there = {"namespace": "istio-system"}
         istiods: list[dict[str, Any]] = [
-            {"metadata": {"name": "istiod-a"}, "status": {"conditions": ready}},
-            {"metadata": {"name": "istiod-starting"}, "status": {}},
+            {"metadata": {**there, "name": "istiod-a", "labels": {"app": "istiod"}}, "status": {"conditions": ready}},
+            {"metadata": {**there, "name": "istiod-starting", "labels": {"app": "istiod"}}, "status": {}},
+            {"metadata": {**there, "name": "gateway-a"}, "status": {"conditions": ready}},
         ]
         kind = self.path.partition("?")[0].rpartition("/")[2]
         nodes = [{"status": {"nodeInfo": {"containerRuntimeVersion": self.server.runtime}}}]
@@ -227,11 +229,20 @@ def test_a_proxy_that_does_not_take_its_configuration_fails_the_check(kubeconfig
     assert (done.returncode, "has not taken its configuration of type Listener" in done.stderr) == (1, True)
 
 
-def test_proxies_of_other_namespaces_are_no_business_of_the_checks(kubeconfig: Path, api: Api) -> None:
-    api.answer = (200, json.dumps([{**REFUSING, "proxy": "a.elsewhere"}]))
-    assert check(kubeconfig).returncode == 0
-    api.answer = (200, json.dumps([{**REFUSING, "proxy": "istio-ingressgateway-a.istio-system"}]))
-    assert check(kubeconfig).returncode == 1
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ("gateway-a.istio-system", 1),
+        ("gateway-gone.istio-system", 0),
+        ("details-v1-gone.default", 0),
+        ("a.elsewhere", 0),
+    ],
+)
+def test_only_proxies_of_the_namespace_and_of_istios_own_that_are_there_count(
+    kubeconfig: Path, api: Api, proxy: str, code: int
+) -> None:
+    api.answer = (200, json.dumps([{**REFUSING, "proxy": proxy}]))
+    assert check(kubeconfig).returncode == code
 
 
 @pytest.mark.parametrize(
