@@ -3,7 +3,7 @@
 import http
 from collections.abc import Mapping
 
-from operations import engine, lost, page, pulumi_cli, recover, stacks, status, tunnel
+from operations import engine, former, lost, page, pulumi_cli, recover, stacks, status, tunnel
 from operations.lost import Stack
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
@@ -49,6 +49,7 @@ def destroy(stack: str, overrides: Mapping[str, str]) -> None:
     ready = _ready(stack, overrides)
     if not ready.there:
         lost.forget(ready)
+    former.rename_commands(ready.cli)
     ready.cli.destroy()
 
 
