@@ -10,9 +10,9 @@ import pytest
 
 from components.kube import Kube
 from embedded.cluster import Cluster
-from operations import former
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import Cli
+from operations.state import former
 from tests.embedded.engine import for_tests
 from tests.embedded.stack import CONTEXT, as_config, settings_for
 
