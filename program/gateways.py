@@ -125,6 +125,7 @@ def _certificate(
 
 def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: Mapping[str, pulumi.Resource]) -> None:
     service, expose = shown.service, shown.expose
+    gateway = base.settings.gateways.get(expose.gateway)
     route = mesh.ServiceRoute(
         shown.route,
         mesh.ServiceRouteArgs(
@@ -137,6 +138,8 @@ def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: 
             hostnames=expose.hosts,
             rules=expose.rules,
             traffic=service.traffic,
+            gateway_namespace=base.gateway_namespaces[gateway.namespace] if gateway else "",
+            gateway_labels=gateway.labels if gateway else {},
             requires=[*base.requires, *([steered[service.name]] if service.name in steered else [])],
         ),
         base.opts,

@@ -1,13 +1,14 @@
 """A service's route from a Gateway."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from ..workloads.exposure import API_VERSION
+from . import gateway_rules
 from .routes import MOST_RULES, RouteKind, RouteParent, RouteRule, ValueMatch, parent_ref, rule_specs
 from .traffic import Route, Traffic, kinds, rules, version_service_name
 
@@ -25,7 +26,11 @@ class ServiceRouteArgs:
         kind: HTTPRoute, or GRPCRoute for a service that speaks gRPC.
         hostnames: the hosts that are asked for; none for any.
         rules: which requests, and what is done with them; none for all of them, as they are.
-        traffic: how the service's traffic is shared out among its versions, which holds for these requests too.
+        traffic: what is wanted of the traffic to the service: shares of its versions, timeout, retries and faults hold
+            for these requests too.
+        gateway_namespace: the namespace of the gateway's pods; empty where they are somebody else's, at which timeout,
+            retries and faults do not hold.
+        gateway_labels: their labels.
         requires: what must be there first: the Gateway API's CRDs and istiod.
 
     Source: https://gateway-api.sigs.k8s.io/reference/spec/
@@ -40,6 +45,8 @@ class ServiceRouteArgs:
     hostnames: Sequence[str] = ()
     rules: Sequence[RouteRule] = ()
     traffic: Traffic | None = None
+    gateway_namespace: pulumi.Input[str] = ""
+    gateway_labels: Mapping[str, str] = field(default_factory=dict)
     requires: Sequence[pulumi.Resource] = ()
 
     def __post_init__(self) -> None:
@@ -88,6 +95,18 @@ def route_spec(args: ServiceRouteArgs) -> dict[str, Any]:
     }
 
 
+def envoy_routes(args: ServiceRouteArgs) -> list[pulumi.Output[str]]:
+    """Istio's names of the route's rules that lead to the service, in the gateway's Envoy.
+
+    Source: pilot/pkg/config/kube/gateway/conversion.go of istio/istio: NAMESPACE.ROUTE.INDEX.
+    """
+    return [
+        pulumi.Output.format("{0}.{1}.{2}", args.namespace, args.route, index)
+        for index, rule in enumerate(route_spec(args)["rules"])
+        if "backendRefs" in rule
+    ]
+
+
 class ServiceRoute(pulumi.ComponentResource):
     """An HTTPRoute or a GRPCRoute from a Gateway to a service.
 
@@ -123,5 +142,14 @@ class ServiceRoute(pulumi.ComponentResource):
             spec=route_spec(args),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
+        if args.traffic and args.gateway_labels and gateway_rules.applies(args.traffic):
+            k8s.apiextensions.CustomResource(
+                f"{name}-rules",
+                api_version=gateway_rules.API_VERSION,
+                kind="EnvoyFilter",
+                metadata={"name": args.route, "namespace": args.gateway_namespace},
+                spec=gateway_rules.route_filter(args.traffic, args.gateway_labels, envoy_routes(args)),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
+            )
         self.route = route.id.apply(lambda _: args.route)
         self.register_outputs({"route": self.route})

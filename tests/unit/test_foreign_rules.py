@@ -72,7 +72,10 @@ RICH: dict[str, dict[str, Any]] = {
     "gateways": {
         "bookinfo": False,
         "security": {"authorization": True},
-        "services": [{**ORDERS, "traffic": CANARY, "expose": SHOWN}],
+        "services": [
+            {**ORDERS, "traffic": CANARY, "expose": SHOWN},
+            {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
+        ],
         "gateways": {"internal": {"namespace": "gateways", "replicas": 2}, "egress": {"kind": "egress"}},
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
