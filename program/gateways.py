@@ -39,7 +39,7 @@ def show(base: Ground, steered: Mapping[str, pulumi.Resource]) -> None:
             _route(base, each, [each.expose.parent], steered)
     urls: dict[str, list[str]] = {}
     for each in ways:
-        urls.setdefault(each.service.name, []).extend(addresses(each, base.settings.gateways.get(each.expose.gateway)))
+        urls.setdefault(each.service.name, []).extend(addresses(each, _of(base, each)))
     pulumi.export("exposed", urls)
     used = dict.fromkeys(each.expose.gateway for each in ways if each.expose.gateway)
     call = kubectl(base.settings.kubeconfig, base.settings.context)
@@ -53,6 +53,12 @@ def show(base: Ground, steered: Mapping[str, pulumi.Resource]) -> None:
     )
 
 
+def _of(base: Ground, shown: Shown) -> ExposedAt | None:
+    """Everything at the gateway where something is shown; None at a Gateway of somebody else's."""
+    gateway = base.settings.gateways.get(shown.expose.gateway)
+    return exposed_at(gateway, base.settings.services) if gateway else None
+
+
 def parents(shown: Shown, at: ExposedAt) -> list[RouteParent]:
     """The listeners that a route is attached to: HTTPS's of hosts with a certificate, HTTP's of others."""
     hosts = shown.expose.hosts
@@ -64,16 +70,20 @@ def parents(shown: Shown, at: ExposedAt) -> list[RouteParent]:
     return found
 
 
-def addresses(shown: Shown, gateway: Gateway | None) -> list[str]:
-    """Where a service is found, as far as its configuration says it."""
+def addresses(shown: Shown, at: ExposedAt | None) -> list[str]:
+    """Where a service is found, as far as its configuration says it; ``at`` is None at a Gateway of somebody else's."""
     expose = shown.expose
-    here = f"{gateway.name}.{gateway.namespace}" if gateway else "*"
+    here = f"{at.gateway.name}.{at.gateway.namespace}" if at else "*"
     hosts = expose.hosts or (here,)
     if expose.is_stream:
         return [f"{expose.protocol.lower()}://{host}:{expose.listen}" for host in hosts]
-    scheme = "https" if expose.tls else "http"
+    secure = at.certificates if at else {}
     paths = [path.value for rule in expose.rules for path in rule.paths if path.type != "RegularExpression"]
-    return [f"{scheme}://{host}{path}" for host in hosts for path in dict.fromkeys(paths or ["/"])]
+    return [
+        f"{'https' if host in secure else 'http'}://{host}{path}"
+        for host in hosts
+        for path in dict.fromkeys(paths or ["/"])
+    ]
 
 
 def _listen(base: Ground, at: ExposedAt) -> None:
@@ -89,9 +99,7 @@ def _listen(base: Ground, at: ExposedAt) -> None:
         mesh.SharedGatewayArgs(
             gateway=gateway.name,
             namespace=base.gateway_namespaces[gateway.namespace],
-            service=pulumi.Output.format(
-                "{0}.{1}.svc.cluster.local", base.gateways[gateway.name].service, gateway.namespace
-            ),
+            service=base.gateways[gateway.name].service,
             service_type=gateway.service_type,
             certificates={host: early.get(host, secret_name(object_name(host))) for host in certificates},
             redirected=at.redirected,

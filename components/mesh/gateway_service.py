@@ -89,7 +89,7 @@ def target_of(port: GatewayPort) -> int:
         return port.target_port
     if port.port < 1024:
         return port.port + 8000
-    return port.port + 10000 if port.port < 1024 + 8000 and port.port >= 8000 else port.port
+    return port.port + 10000 if port.port in (8080, 8443) else port.port
 
 
 def all_ports(service: GatewayService) -> list[tuple[str, int, int]]:

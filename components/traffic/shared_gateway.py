@@ -87,7 +87,7 @@ def shared_spec(args: SharedGatewayArgs) -> dict[str, Any]:
         listeners.append({"name": name, "hostname": host, "port": HTTPS_PORT, "protocol": "HTTPS", "tls": tls})
     return {
         "gatewayClassName": GATEWAY_CLASS,
-        # Without a type of its own it would be an IP address, and with none Istio would create pods and a Service.
+        # Without it Istio would create pods and a Service of its own.
         "addresses": [{"type": "Hostname", "value": args.service}],
         "listeners": [{**listener, "allowedRoutes": allowed_routes(args)} for listener in listeners],
     }
@@ -105,7 +105,7 @@ class SharedGateway(pulumi.ComponentResource):
             SharedGatewayArgs(
                 gateway="istio-ingressgateway",
                 namespace=istio.namespace,
-                service=ingress.service,
+                service="istio-ingressgateway",
                 certificates={"shop.example.com": "shop-tls"},
                 redirected=["shop.example.com"],
                 route_namespaces=["shop"],

@@ -52,7 +52,7 @@ class Service:
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> tuple[Service, ...]:
+def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway] | None = None) -> tuple[Service, ...]:
     """The services, by default in ``namespace``, and shown at ``gateways``.
 
     Raises:
@@ -60,7 +60,7 @@ def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> t
     """
     services: dict[str, Service] = {}
     for item in value.items("a list of services"):
-        service = _service(item, namespace, gateways)
+        service = _service(item, namespace, gateways or {})
         if service.name in services:
             raise Value(f"{item.path}.name", service.name).error("a name that no other service has")
         services[service.name] = service

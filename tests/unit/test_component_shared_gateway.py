@@ -8,7 +8,7 @@ from components import SharedGateway, SharedGatewayArgs
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
-SERVICE = "front.infra.svc.cluster.local"
+SERVICE = "front-service"
 
 
 def args(**changes: Any) -> SharedGatewayArgs:
