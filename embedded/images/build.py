@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
-from embedded.images.oci import Folder, Image, Layout
+from embedded.images.oci import Content, Image, Layout
 
 RECIPE = "made-of.json"
 
@@ -91,7 +91,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _fingerprint(content: bytes | Path | Folder) -> str:
+def _fingerprint(content: Content) -> str:
     if isinstance(content, Path):
         facts = content.stat()
         return f"{content} {facts.st_size} {facts.st_mtime_ns}"
