@@ -1,5 +1,6 @@
 """From nothing to the page that answers, and back: `make up` and `make destroy` against the same parts by hand."""
 
+import compileall
 import json
 import os
 import shutil
@@ -46,6 +47,7 @@ def by_the_program() -> tuple[float, float]:
         copy = Path(folder) / "copy"
         shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
         (copy / ".venv").symlink_to(sys.prefix)
+        compileall.compile_dir(copy, quiet=1)
         cluster = RealCluster(copy / ".embedded", say=silent)
 
         def operate(command: str) -> None:

@@ -21,6 +21,7 @@ from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
 from operations import actionlint, deploy, distribution, doctor, reference, shell, stacks, status, tunnel, vendor
+from operations.bookinfo import Bookinfo
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
@@ -31,7 +32,7 @@ Command = Callable[[argparse.Namespace], int | None]
 
 def up(options: argparse.Namespace) -> None:
     """Bring the stack up."""
-    deploy.up(options.stack, dict(options.config), policies=options.policies)
+    deploy.up(options.stack, dict(options.config), policies=options.policies, bookinfo=options.bookinfo)
 
 
 def preview(options: argparse.Namespace) -> None:
@@ -210,6 +211,13 @@ def arguments() -> argparse.ArgumentParser:
         )
     for name in ("up", "preview"):
         parsers[name].add_argument("--policies", action="store_true", help="enforce the policy pack")
+    parsers["up"].add_argument(
+        "--bookinfo",
+        type=_bookinfo,
+        metavar="|".join(Bookinfo),
+        help="what an embedded cluster has as Bookinfo: small stand-ins, or upstream's own programs, built here "
+        "(default: what it has; stand-ins at first)",
+    )
     for name in ("render", "render-diff", "policy"):
         parsers[name].add_argument(
             "--stand-ins", action="store_true", help="use the embedded cluster's charts and CRDs instead of downloads"
@@ -267,6 +275,13 @@ def _rendered(options: argparse.Namespace) -> tuple[Recorder, list[render.Render
 
 def _help(work: Command) -> str:
     return (work.__doc__ or "").strip().rstrip(".").replace("\n", " ")
+
+
+def _bookinfo(text: str) -> Bookinfo:
+    try:
+        return Bookinfo(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"BOOKINFO is {text!r}; accepted: {', '.join(Bookinfo)}") from error
 
 
 def _pair(text: str) -> tuple[str, str]:
