@@ -50,5 +50,6 @@ def ensure(say: Say = to_stderr) -> Path:
         message = f"{count} cannot be built from upstream's sources. {' '.join(failed)} Without BOOKINFO=upstream "
         raise EmbeddedError(f"{message}the cluster has stand-ins, which answer the same.")
     place = cache.cache_folder()
+    place.mkdir(parents=True, exist_ok=True)
     with cache.only_one(place / f"{NAME}.lock", "the same images", say):
         return build.ensure(place / NAME, images)
