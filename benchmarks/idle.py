@@ -59,14 +59,14 @@ def _ticks(group: str, names: tuple[str, ...]) -> dict[str, int]:
     """By process of a cluster's, its time on a processor so far, that of its dead children included."""
     found = {}
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (stat := _stat(folder, group)):
-            name, fields = stat
+        if folder.name.isdigit() and (read := stat(folder, group)):
+            name, fields = read
             if not names or name in names:
                 found[folder.name] = sum(map(int, fields[11:15]))
     return found
 
 
-def _stat(process: Path, group: str) -> tuple[str, list[str]] | None:
+def stat(process: Path, group: str) -> tuple[str, list[str]] | None:
     """Name, and the fields of its stat from the third on, of a process in the cgroup; None for others."""
     try:
         if f"/{group}/" not in (process / "cgroup").read_text().replace("\n", "/\n"):
