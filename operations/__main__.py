@@ -20,12 +20,11 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, distribution, doctor, reference, shell, stacks, status, tunnel, vendor
+from operations import actionlint, deploy, distribution, shell, stacks, status, tunnel
 from operations.bookinfo import Bookinfo
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
-from program.supply import LOCK
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -109,6 +108,8 @@ def draw(options: argparse.Namespace) -> None:
 
 def write_reference(_: argparse.Namespace) -> None:
     """Write docs/components.md from the components' docstrings."""
+    from operations import reference  # slow: with the whole program
+
     reference.write()
 
 
@@ -136,6 +137,9 @@ def comment(options: argparse.Namespace) -> None:
 
 def fetch(options: argparse.Namespace) -> None:
     """Fetch the stack's charts and Gateway API manifest, and lock what is in them."""
+    from operations import vendor
+    from program.supply import LOCK
+
     for line in vendor.vendor(options.stack, vendor.settings_of(options.stack), update=options.update):
         print(line)
     print(f"Commit {LOCK}: stack {options.stack} is installed from these files alone from now on.")
@@ -143,6 +147,8 @@ def fetch(options: argparse.Namespace) -> None:
 
 def examine(options: argparse.Namespace) -> int:
     """Show what is installed, which cluster the stack would touch, and what is missing."""
+    from operations import doctor
+
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 

@@ -74,7 +74,7 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     settings = settings_of(stack, overrides)
     config = stack_config(stack, overrides)
     known = _decrypted(stack, config)
-    recorder = declared(stack, overrides, found=None, config=known)
+    recorder = declared(stack, overrides, live=True, config=known)
     secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
