@@ -31,7 +31,8 @@ Command = Callable[[argparse.Namespace], int | None]
 
 def up(options: argparse.Namespace) -> None:
     """Bring the stack up."""
-    deploy.up(options.stack, dict(options.config), policies=options.policies, bookinfo=options.bookinfo)
+    bookinfo = Bookinfo(options.bookinfo) if options.bookinfo else None
+    deploy.up(options.stack, dict(options.config), policies=options.policies, bookinfo=bookinfo)
 
 
 def preview(options: argparse.Namespace) -> None:
@@ -219,8 +220,7 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument("--policies", action="store_true", help="enforce the policy pack")
     parsers["up"].add_argument(
         "--bookinfo",
-        type=_bookinfo,
-        metavar="|".join(Bookinfo),
+        choices=tuple(map(str, Bookinfo)),
         help="what an embedded cluster has as Bookinfo: small stand-ins, or upstream's own programs, built here "
         "(default: what it has; stand-ins at first)",
     )
@@ -281,13 +281,6 @@ def _rendered(options: argparse.Namespace) -> tuple[Recorder, list[render.Render
 
 def _help(work: Command) -> str:
     return (work.__doc__ or "").strip().rstrip(".").replace("\n", " ")
-
-
-def _bookinfo(text: str) -> Bookinfo:
-    try:
-        return Bookinfo(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"BOOKINFO is {text!r}; accepted: {', '.join(Bookinfo)}") from error
 
 
 def _pair(text: str) -> tuple[str, str]:
