@@ -7,14 +7,8 @@ import pulumi
 from operations.manifests.evaluate import Recorder, evaluate, stack_config
 from operations.manifests.stack_secrets import Config
 from operations.state.recover import RELEASE, Release
-from program.compose import compose, owner_of
-from program.lookup import Cluster, look_up
-from program.settings import Settings
-from program.supply import as_locked
 
 PREFIX = "istio-minikube:"
-EMPTY = Cluster()
-"""A cluster with nothing in it: a stack brings everything that it would ever bring."""
 
 
 def settings_of(stack: str, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -25,7 +19,8 @@ def settings_of(stack: str, overrides: Mapping[str, str] | None = None) -> dict[
 def declared(
     stack: str,
     overrides: Mapping[str, str] | None = None,
-    found: Cluster | None = EMPTY,
+    *,
+    live: bool = False,
     recorder: Recorder | None = None,
     config: Config | None = None,
 ) -> Recorder:
@@ -34,13 +29,19 @@ def declared(
     Args:
         stack: the stack's name.
         overrides: configuration keys over the stack's own.
-        found: what the cluster holds; None looks the stack's cluster up.
+        live: whether the stack's cluster is looked up; else there is nothing in it, and the stack brings everything.
         config: the stack's configuration with ``overrides``, where its secrets are decrypted; else they are masked.
         recorder: is told what is registered; a new one by default.
 
     Raises:
         pulumi.RunError: the program refuses the configuration or the cluster.
     """
+    # Slow to import: commands that only want a stack's settings do not wait for the SDKs.
+    from program.compose import compose, owner_of
+    from program.lookup import Cluster, look_up
+    from program.settings import Settings
+    from program.supply import as_locked
+
     recorder = recorder or Recorder()
 
     def program() -> None:
@@ -48,7 +49,7 @@ def declared(
         if "istioChartRepository" not in (overrides or {}):
             # Where it is there, these are other charts on purpose, and nothing is installed: the lock does not hold.
             settings = as_locked(settings, pulumi.get_stack())
-        compose(settings, look_up(settings, owner_of(settings)) if found is None else found)
+        compose(settings, look_up(settings, owner_of(settings)) if live else Cluster())
 
     evaluate(recorder, stack, config or stack_config(stack, overrides), program)
     return recorder
