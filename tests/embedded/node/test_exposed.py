@@ -199,7 +199,7 @@ def test_the_outputs_say_where_services_are(up: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(mesh: Mesh, up: dict[str, Any]) -> dict[str, Any]:
+def guarded(mesh: Mesh) -> dict[str, Any]:
     """Everything that may be forbidden, a fault for one user, and a load balancer for other clients than there are."""
     security = {"mtls": {"mode": "STRICT"}, "authorization": True, "networkPolicies": {}}
     fault = {"fault": {"abort": 418, "headers": {"end-user": "jason"}}}
