@@ -31,6 +31,7 @@ from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
 from program.rules import sidecars as sidecar_rules
 from program.rules import traffic as traffic_rules
+from program.rules import vanilla as vanilla_rules
 from program.settings import Settings
 
 MIB = 2**20
@@ -101,6 +102,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     """
     ambient_rules.refuse_misfits(settings)
     ambient_rules.refuse_other_nodes(settings, cluster)
+    vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
