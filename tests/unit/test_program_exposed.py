@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
+from program.lookup import Cluster
+from program.preflight import plan
 from tests.unit.conftest import Run
+from tests.unit.loading import loaded
 from tests.unit.recording import Mesh
 
 ORDERS: dict[str, Any] = {
@@ -106,6 +110,7 @@ def test_another_gateway_is_in_a_namespace_of_its_own(mesh: Mesh) -> None:
     assert mesh.inputs("gateway-internal-service")["metadata"]["namespace"] == "gateways"
     assert mesh.inputs("gateway-internal-service")["spec"]["type"] == "NodePort"
     assert mesh.options("gateway-internal").protect
+    assert mesh.inputs("gateway-internal-autoscaler")["spec"]["minReplicas"] == 2
     assert "gateways" not in json.dumps(mesh.inputs("injection-check-command")["create"])
 
 
@@ -154,3 +159,12 @@ def test_the_checks_wait_for_what_is_shown(run: Run) -> None:
     mesh = run("dev", services=json.dumps([{**WEB, "expose": [issued]}]))
     assert f"certificate-{HOST}-a.example-ready" in mesh.behind("mesh-check-command")
     assert f"shared-{HOST}-gateway" in mesh.behind(f"certificate-{HOST}-a.example-certificate")
+
+
+def test_a_certificate_that_nothing_would_issue_is_refused_by_its_key() -> None:
+    expose = [{"hosts": ["a.example"], "tls": {"certManager": {"issuer": "ca"}}}]
+    keys = {"services": json.dumps([{**WEB, "expose": expose}]), "istioChartRepository": "https://charts.example"}
+    message = r"^services\.web\.expose\[0\]\.tls\.certManager is set, and the cluster has no CRD certificates"
+    with pytest.raises(pulumi.RunError, match=message):
+        plan(loaded(**keys), Cluster(identity="1a2b"))
+    plan(loaded(**keys), Cluster(identity="1a2b", cert_manager=True))
