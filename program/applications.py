@@ -15,7 +15,9 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
+from program.config.pods import CONTAINER, pod_fields
 from program.foundation import Ground
+from program.workloads import deployed, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -84,7 +86,8 @@ def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Reso
 def services(base: Ground) -> dict[str, Deployments]:
     """The user's own services; their Deployments by namespace."""
     deployments: dict[str, Deployments] = {}
-    for service in base.settings.services:
+    for service in deployed(base.settings):
+        said = service.kubernetes
         component = mesh.UserService(
             f"service-{service.name}",
             mesh.UserServiceArgs(
@@ -94,9 +97,18 @@ def services(base: Ground) -> dict[str, Deployments]:
                 data_plane=base.data_planes[service.namespace],
                 images=service.images,
                 image_source=base.settings.image_source,
-                port=service.port,
+                port=0 if service.has_named_ports else service.port,
+                ports=service.ports if service.has_named_ports else (),
                 replicas=service.replicas,
                 resources=service.resources,
+                container={key: said[key] for key in CONTAINER if key in said},
+                pod=pod_fields(said),
+                pod_annotations=said.get("podAnnotations", {}),
+                pod_labels=said.get("podLabels", {}),
+                account_annotations=said.get("serviceAccount", {}).get("annotations", {}),
+                pull_secrets=service.pull_secrets,
+                autoscaling=said.get("autoscaling", {}),
+                disruption_budget=said.get("podDisruptionBudget", {}),
                 checked=True,
             ),
             base.opts,
@@ -104,8 +116,7 @@ def services(base: Ground) -> dict[str, Deployments]:
         base.made.append(component)
         deployments.setdefault(service.namespace, {}).update(component.deployments)
     if base.settings.services:
-        addresses = {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in base.settings.services}
-        pulumi.export("services", addresses)
+        pulumi.export("services", {service.name: service.address for service in base.settings.services})
     return deployments
 
 
@@ -116,7 +127,7 @@ def traffic(base: Ground) -> None:
     for place, each in steered:
         if mesh.kinds(each):
             args = mesh.TrafficPolicyArgs(
-                namespace=base.namespaces[place],
+                namespace=base.namespaces.get(place, place),
                 traffic=each,
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
@@ -128,9 +139,16 @@ def security(base: Ground) -> list[pulumi.Resource]:
     """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
     allows = [
-        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
-        for s in settings.services
-        if s.allow_from
+        mesh.Allow(
+            service=service.name,
+            namespace=service.namespace,
+            port=next(iter(service.workload.ports), 0),
+            further_ports=tuple(service.workload.ports[1:]),
+            selector=service.selector,
+            callers=service.allow_from,
+        )
+        for service in settings.services
+        if service.allow_from
     ]
     if not allows and settings.security == SecurityConfig():
         return []
@@ -142,6 +160,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
+            workloads=workloads(settings),
             requires=base.control_planes,
             dns=base.dns,
         ),

@@ -158,7 +158,7 @@ class Settings:
                 keys["namespaceRevisions"],
                 revisions,
                 tags,
-                frozenset({ISTIO_NAMESPACE, namespace, *(service.namespace for service in services)}),
+                frozenset({ISTIO_NAMESPACE, namespace, *(each.namespace for each in services if not each.existing)}),
             ),
             data_plane=data_plane,
             bookinfo=bookinfo,
@@ -170,7 +170,9 @@ class Settings:
                 keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
-            security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
+            security=security_config.read(
+                keys["security"], bookinfo=bookinfo, istio_values=istio_values, namespace=namespace, services=services
+            ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,
             image_registries=source.mirrors,

@@ -1,14 +1,16 @@
 """Reads the configuration of security into a ``SecurityConfig``, and refuses what makes no sense."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
-from json import dumps
 from typing import Any, cast
 
 from components.security.gateway_certificate import CertificateSource, CertManager, ExistingSecret, SelfSigned
-from components.security.ingress_jwt import Jwt
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
+from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
+from components.workloads.bookinfo import SERVICES
+from program.config import policies, tokens
+from program.config.services import Service
 from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
@@ -16,32 +18,62 @@ DNS_NAME = rf"(\*\.)?{DNS_LABEL}(\.{DNS_LABEL})*"
 OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 # X.509's bound of a subject's common name.
 COMMON_NAME = 64
-JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
 
 
-def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> SecurityConfig:
+def read(
+    value: Value,
+    *,
+    bookinfo: bool,
+    istio_values: Mapping[str, Any],
+    namespace: str = "default",
+    services: Sequence[Service] = (),
+) -> SecurityConfig:
     """What is wanted.
 
     Args:
         value: the object ``security``.
         bookinfo: whether there is Bookinfo, whose Gateway ``jwt`` and ``tls`` are for.
-        istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used.
+        istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used, and what authorizes.
+        namespace: the stack's namespace.
+        services: the user's own services, which policies and tokens may be for too.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
-    keys = value.keys("mtls", "authorization", "jwt", "tls", "podSecurity", "networkPolicies")
+    keys = value.keys("mtls", "authorization", "jwt", "tls", "podSecurity", "networkPolicies", "policies")
+    gateways = {BOOKINFO_GATEWAY: namespace} if bookinfo else {}
     for key in (keys["jwt"], keys["tls"]):
-        if key.is_set and not bookinfo:
+        without = key is keys["jwt"] and "services" in key.mapping()
+        if key.is_set and not gateways and not without:
             raise key.error("nothing while bookinfo is false, as there is no Gateway then")
+    authorization, dry_run = tokens.enforcement(keys["authorization"], default=False)
+    places = {**(dict.fromkeys(SERVICES, namespace) if bookinfo else {}), **{s.name: s.namespace for s in services}}
+    http = [*(SERVICES if bookinfo else ()), *(service.name for service in services if service.workload.http_ports)]
+    jwt = tokens.read(keys["jwt"], gateway=bool(gateways), services=http) if keys["jwt"].is_set else {}
+    known = policies.Known(
+        services=places,
+        gateways=gateways,
+        tokens=[*gateways, *jwt["jwt_services"]] if jwt else (),
+        providers=_providers(istio_values),
+        dry_run=dry_run,
+    )
     return SecurityConfig(
         mutual_tls=_mutual_tls(keys["mtls"]) if keys["mtls"].is_set else None,
-        authorization=keys["authorization"].boolean(default=False),
-        jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
+        authorization=authorization,
+        authorization_dry_run=dry_run,
+        policies=policies.read(keys["policies"], known),
+        **jwt,
         tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
         pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
+
+
+def _providers(istio_values: Mapping[str, Any]) -> list[str]:
+    """The names of what istiod can ask who may do what."""
+    mesh = istio_values.get("meshConfig")
+    listed = mesh.get("extensionProviders") if isinstance(mesh, Mapping) else None
+    return [str(each.get("name")) for each in listed or () if isinstance(each, Mapping) and "name" in each]
 
 
 def _mutual_tls(value: Value) -> MutualTls:
@@ -74,23 +106,6 @@ def _exception(name: str, value: Value) -> PortException:
     if not ports:
         raise keys["ports"].error("one port or more, such as {9080: PERMISSIVE}")
     return PortException(name=name, selector=selector, ports=ports)
-
-
-def _jwt(value: Value) -> Jwt:
-    keys = value.keys("issuer", "jwksUri", "jwks", "audiences")
-    issuer = keys["issuer"].text(r"\S+", "the tokens' issuer, such as https://accounts.example.com")
-    if keys["jwksUri"].is_set == keys["jwks"].is_set:
-        raise keys["jwksUri"].error("the address of the issuer's keys, or jwks with the keys themselves; not both")
-    jwks = keys["jwks"].mapping(JWKS)
-    if keys["jwks"].is_set and not (isinstance(jwks.get("keys"), list) and jwks["keys"]):
-        raise keys["jwks"].error(JWKS)
-    return Jwt(
-        issuer=issuer,
-        jwks_uri=keys["jwksUri"].text(r"https?://[^\s/]\S*", "an address from http:// or https://", default=""),
-        # In one order: the Pulumi CLI sorts keys that the stack's file has in another.
-        jwks=dumps(jwks, sort_keys=True) if jwks else "",
-        audiences=tuple(item.text(r"\S+", "an audience") for item in keys["audiences"].items("a list of audiences")),
-    )
 
 
 def _tls(value: Value) -> CertificateSource:
