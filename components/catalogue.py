@@ -28,11 +28,13 @@ from .security.gateway_certificate import (
 from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
+from .security.policy import Policy, Workload
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
 from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Retries, Route, Traffic, kinds
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
 from .workloads.exposure import Exposure, ExposureArgs
+from .workloads.service_port import ServicePort
 from .workloads.user_service import UserService, UserServiceArgs
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "Page",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "Policy",
     "PortException",
     "Retries",
     "RevisionTag",
@@ -101,6 +104,7 @@ __all__ = [
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "ServicePort",
     "Tracing",
     "Traffic",
     "TrafficPolicy",
@@ -109,5 +113,6 @@ __all__ = [
     "UserServiceArgs",
     "Waypoint",
     "WaypointArgs",
+    "Workload",
     "kinds",
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Protocol = Literal["", "TCP", "UDP", "SCTP"]
 HTTP = "http"
 # Istio's own: https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
 PROTOCOLS = ("http", "https", "http2", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis")
@@ -25,7 +26,7 @@ class ServicePort:
     name: str
     port: int
     target_port: int = 0
-    protocol: Literal["", "TCP", "UDP", "SCTP"] = ""
+    protocol: Protocol = ""
     app_protocol: str = ""
 
     @property

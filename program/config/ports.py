@@ -1,8 +1,9 @@
 """Reads the ports of a service."""
 
 from collections.abc import Mapping
+from typing import cast
 
-from components.workloads.service_port import HTTP, PROTOCOLS, ServicePort
+from components.workloads.service_port import HTTP, PROTOCOLS, Protocol, ServicePort
 from program.config.shapes import PORT_NAME
 from program.config.values import Value
 
@@ -42,6 +43,6 @@ def _port(value: Value) -> ServicePort:
         name=name,
         port=keys["port"].port(),
         target_port=keys["targetPort"].port(default=0),
-        protocol=protocol,
+        protocol=cast(Protocol, protocol),
         app_protocol=app_protocol,
     )
