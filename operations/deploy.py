@@ -1,8 +1,9 @@
 """``up``, ``preview``, ``destroy`` and ``recover``: a stack by Pulumi's engine."""
 
+import http
 from collections.abc import Mapping
 
-from operations import engine, lost, pulumi_cli, recover, stacks, status, tunnel
+from operations import engine, lost, page, pulumi_cli, recover, stacks, status, tunnel
 from operations.lost import Stack
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
@@ -29,8 +30,9 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
         lost.refuse(ready)
     outputs = ready.cli.up(overrides)
     status.show(ready.settings, outputs)
-    if address := stacks.page(stack):
-        print(f"Bookinfo: {address}")
+    if address := page.address(stack, outputs):
+        code = page.await_answer(address)
+        print(f"Bookinfo: {address}{'' if code == http.HTTPStatus.OK else f' (HTTP {code})'}")
     if note := tunnel.note(ready.settings):
         print(note)
 

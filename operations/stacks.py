@@ -98,12 +98,3 @@ def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
         return
     for version in artifacts.istio_versions(settings):
         artifacts.prepare(root, version, settings["gatewayApiVersion"])
-
-
-def page(stack: str) -> str | None:
-    """Where the host reaches the gateway of a stack whose embedded cluster has a real node; None elsewhere."""
-    settings = settings_of(stack)
-    if settings["clusterMode"] != "embedded":
-        return None
-    cluster = kinds.cluster((PROJECT / settings["kubeconfig"]).parent)
-    return f"http://{cluster.address('http')}/productpage" if isinstance(cluster, RealCluster) else None

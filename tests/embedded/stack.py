@@ -66,19 +66,7 @@ class Stack:
 
     def refused(self, **overrides: str) -> str:
         """An ``up`` that must fail; what the CLI printed, in one line."""
-        cli = self.cli
-        cli.select(self._settings(overrides))
-        words = ["up", "--yes", "--skip-preview", "--stack", cli.stack, "--non-interactive", "--config-file"]
-        done = subprocess.run(
-            [str(cli.engine.binary), *words, str(cli.state / f"Pulumi.{cli.stack}.yaml")],
-            cwd=cli.project,
-            env=cli.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode != 0, done.stdout
-        return " ".join((done.stdout + done.stderr).split())
+        return refused(self.cli, self._settings(overrides))
 
     def down(self) -> None:
         """Destroy by the configuration of the last ``up``."""
@@ -89,6 +77,22 @@ class Stack:
         for version in artifacts.istio_versions({"revisions": "[]", **settings}):
             artifacts.prepare(self.cluster.root, version)
         return settings
+
+
+def refused(cli: Cli, settings: dict[str, str]) -> str:
+    """What the CLI prints, in one line, of an ``up`` that must fail."""
+    cli.select(settings)
+    words = ["up", "--yes", "--skip-preview", "--stack", cli.stack, "--non-interactive", "--config-file"]
+    done = subprocess.run(
+        [str(cli.engine.binary), *words, str(cli.state / f"Pulumi.{cli.stack}.yaml")],
+        cwd=cli.project,
+        env=cli.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    return " ".join((done.stdout + done.stderr).split())
 
 
 def objects(kube: Kube) -> dict[str, dict[str, Any]]:

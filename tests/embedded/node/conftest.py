@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from embedded import kinds
+from embedded import artifacts, istio, kinds, toolchain
 from embedded.errors import Unreachable
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
+from operations.manifests.declared import settings_of
 from tests.embedded.node.kubectl import Kubectl
+from tests.embedded.node.mesh import GATEWAYS, Mesh
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,12 @@ def client(kubectl: Kubectl) -> str:
     """The name of a pod that sends requests: ``kubectl.get(client, URL)``."""
     kubectl.run_client("client")
     return "client"
+
+
+@pytest.fixture(scope="session")
+def mesh(node: RealCluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Mesh:
+    """Stack embedded on the shared node, not brought up yet: each module says by ``mesh.up`` which one it wants."""
+    istio.package(toolchain.module_dir(istio.MODULE), node.root / "charts")
+    artifacts.copy_gateway_api(node.root, settings_of("embedded")["gatewayApiVersion"])
+    node.publish(GATEWAYS)
+    return Mesh(node=node, kubectl=kubectl, state=tmp_path_factory.mktemp("state"))
