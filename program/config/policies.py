@@ -181,7 +181,7 @@ def _policy(name: str, value: Value, known: Known) -> Policy:
         service=target if kind == "service" else "",
         gateway=target if kind == "gateway" else "",
         action=action,
-        rules=[_in_istios_terms(rule, targets[target]) for rule in rules],
+        rules=tuple(_in_istios_terms(rule, targets[target]) for rule in rules),
         dry_run=keys["dryRun"].boolean(default=known.dry_run) if action in ("ALLOW", "DENY") else False,
         provider=_provider(keys["provider"], known.providers) if action == "CUSTOM" else "",
     )
