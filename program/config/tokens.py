@@ -21,8 +21,10 @@ CLAIM_TO_HEADER = Fields(
 FROM_HEADER = Fields(
     fields={"name": text("the name of a header, such as x-token", r"[-_A-Za-z0-9]+"), "prefix": text()}, needs=("name",)
 )
-ISSUER = ("issuer", "jwksUri", "jwks", "audiences", "forwardOriginalToken", "outputClaimToHeaders")
-ISSUER += ("outputPayloadToHeader", "fromHeaders", "fromParams", "fromCookies", "timeout")
+ISSUER = (
+    *("issuer", "jwksUri", "jwks", "audiences", "forwardOriginalToken", "outputClaimToHeaders"),
+    *("outputPayloadToHeader", "fromHeaders", "fromParams", "fromCookies", "timeout"),
+)
 # A switch that can be tried before it is thrown.
 DRY_RUN = "dry-run"
 
