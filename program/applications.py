@@ -17,7 +17,7 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
 from program.config.pods import CONTAINER, pod_fields
 from program.foundation import Ground
-from program.workloads import deployed, workloads
+from program.workloads import deployed, gateways, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -161,6 +161,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
             workloads=workloads(settings),
+            gateways=gateways(),
             requires=base.control_planes,
             dns=base.dns,
         ),

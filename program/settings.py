@@ -9,6 +9,7 @@ from pulumi.runtime import config as runtime_config
 
 from components.images import ImageSource
 from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
+from components.mesh.ingress_gateway import NAME as INGRESS
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
@@ -171,7 +172,12 @@ class Settings:
             ),
             services=services,
             security=security_config.read(
-                keys["security"], bookinfo=bookinfo, istio_values=istio_values, namespace=namespace, services=services
+                keys["security"],
+                bookinfo=bookinfo,
+                istio_values=istio_values,
+                namespace=namespace,
+                services=services,
+                gateways={INGRESS: ISTIO_NAMESPACE},
             ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,

@@ -1,5 +1,7 @@
 """What runs in a stack's namespaces, as its policies and its checks name it: pure."""
 
+from components.mesh import ingress_gateway
+from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.security.policy import Workload
 from components.workloads.bookinfo import PORT, SERVICES
 from program.config.services import Service
@@ -26,3 +28,10 @@ def workloads(settings: Settings) -> dict[str, Workload]:
         for service in (SERVICES if settings.bookinfo else ())
     }
     return {**bookinfo, **{service.name: service.workload for service in settings.services}}
+
+
+def gateways() -> dict[str, Workload]:
+    """The pods of the gateways that are not created for a Gateway, by name."""
+    ports = tuple(target for name, _, target in ingress_gateway.PORTS if name != "status-port")
+    pods = Workload(namespace=ISTIO_NAMESPACE, selector=ingress_gateway.LABELS, ports=ports, http_ports=ports)
+    return {ingress_gateway.NAME: pods}

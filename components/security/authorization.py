@@ -55,6 +55,7 @@ class AuthorizationArgs:
             it is a dry run.
         workloads: the pods of services that ``policies`` name, by the service's name; others are in the injected
             namespace, with the name as the label ``app``.
+        gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
     Source: https://istio.io/latest/docs/reference/config/security/authorization-policy/
@@ -70,6 +71,7 @@ class AuthorizationArgs:
     dry_run: bool = False
     policies: Sequence[Policy] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
+    gateways: Mapping[str, Workload] = field(default_factory=dict)
 
 
 def allow_name(target: str) -> str:
@@ -123,9 +125,9 @@ def is_guarded(gateway: str, policies: Sequence[Policy]) -> bool:
 
 
 def workload_of(policy: Policy, args: AuthorizationArgs) -> Workload | None:
-    """The pods of a policy's service; None where it is a Gateway's."""
+    """The pods that a policy is for; None where it names a Gateway of the injected namespace."""
     if not policy.service:
-        return None
+        return args.gateways.get(policy.gateway)
     return args.workloads.get(policy.service, Workload(namespace=args.namespace, selector={"app": policy.service}))
 
 

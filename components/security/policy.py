@@ -36,7 +36,7 @@ class Policy:
     Attributes:
         name: its name.
         service: the service that it is for; empty for a Gateway's.
-        gateway: the Gateway of the injected namespace that it is for; empty for a service's.
+        gateway: the gateway that it is for, the injected namespace's or another's; empty for a service's.
         action: what becomes of a request that a rule fits.
         rules: the rules, in Istio's own spelling: ``from``, ``to`` and ``when``. None fits no request.
         dry_run: whether it is evaluated, counted and logged, and not enforced.

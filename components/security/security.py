@@ -40,6 +40,7 @@ class SecurityConfig:
         jwt_required: whether a request without a token is denied.
         jwt_dry_run: whether that denial is evaluated, counted and logged, and not enforced.
         jwt_services: services that look at tokens too, by name.
+        jwt_gateways: the gateways that look at tokens, by name; None for the Gateway.
         tls: where the certificate of the Gateway comes from, which then speaks HTTPS.
         pod_security: the Pod Security standard of the namespace by mode.
         network_policies: what may leave the namespace.
@@ -54,6 +55,7 @@ class SecurityConfig:
     jwt_required: bool = True
     jwt_dry_run: bool = False
     jwt_services: Sequence[str] = ()
+    jwt_gateways: Sequence[str] | None = None
     tls: CertificateSource | None = None
     pod_security: Mapping[str, str] = field(default_factory=dict)
     network_policies: NetworkPolicies | None = None
@@ -77,7 +79,8 @@ class SecurityConfig:
 
     def guards(self, *, gateway: str = "", service: str = "") -> bool:
         """Whether policies or tokens decide which requests a Gateway or a service takes."""
-        if self.jwt and self.jwt_required and not self.jwt_dry_run and (gateway or service in self.jwt_services):
+        looks = service in self.jwt_services if service else self.jwt_gateways is None or gateway in self.jwt_gateways
+        if self.jwt and self.jwt_required and not self.jwt_dry_run and looks:
             return True
         named = [policy for policy in self.policies if policy.action != "AUDIT" and not policy.dry_run]
         return any((policy.gateway, policy.service) in ((gateway, ""), ("", service)) for policy in named)
@@ -111,6 +114,7 @@ class SecurityArgs:
         allows: calls that user services allow.
         workloads: the pods of services that policies name, by the service's name; others are in the injected
             namespace, with the name as the label ``app``.
+        gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
         dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
@@ -121,6 +125,7 @@ class SecurityArgs:
     gateway: str = ""
     allows: Sequence[Allow] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
+    gateways: Mapping[str, Workload] = field(default_factory=dict)
     requires: Sequence[pulumi.Resource] = ()
     dns: Sequence[str] = ()
 
@@ -175,6 +180,7 @@ class Security(pulumi.ComponentResource):
                     allows=allows,
                     policies=config.policies,
                     workloads=args.workloads,
+                    gateways=args.gateways,
                     challenges=isinstance(config.tls, CertManager),
                     # Before tokens are looked at, a rule that asks for one would fit no request.
                     requires=[*args.requires, *tokens],
@@ -216,12 +222,16 @@ class Security(pulumi.ComponentResource):
             dry_run=config.jwt_dry_run,
             requires=args.requires,
         )
-        made = [IngressJwt(f"{name}-jwt", asked, here)] if args.gateway else []
+        gateways = filter(None, [args.gateway]) if config.jwt_gateways is None else config.jwt_gateways
+        pods = {gateway: args.gateways.get(gateway) for gateway in gateways}
         for service in config.jwt_services:
-            workload = args.workloads.get(service) or Workload(namespace=args.namespace, selector={"app": service})
-            place = namespaces.get(workload.namespace, workload.namespace)
-            there = replace(asked, namespace=place, gateway=service, workload=workload)
-            made.append(IngressJwt(f"{name}-jwt-{service}", there, here))
+            unknown = Workload(namespace=args.namespace, selector={"app": service})
+            pods[service] = args.workloads.get(service, unknown)
+        made = []
+        for target, workload in pods.items():
+            place = namespaces.get(workload.namespace, workload.namespace) if workload else asked.namespace
+            there = replace(asked, namespace=place, gateway=target, workload=workload)
+            made.append(IngressJwt(f"{name}-jwt-{target}" if workload else f"{name}-jwt", there, here))
         return made
 
 

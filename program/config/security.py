@@ -27,6 +27,7 @@ def read(
     istio_values: Mapping[str, Any],
     namespace: str = "default",
     services: Sequence[Service] = (),
+    gateways: Mapping[str, str] | None = None,
 ) -> SecurityConfig:
     """What is wanted.
 
@@ -36,24 +37,27 @@ def read(
         istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used, and what authorizes.
         namespace: the stack's namespace.
         services: the user's own services, which policies and tokens may be for too.
+        gateways: the namespaces of further gateways, by name, which they may be for.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     keys = value.keys("mtls", "authorization", "jwt", "tls", "podSecurity", "networkPolicies", "policies")
-    gateways = {BOOKINFO_GATEWAY: namespace} if bookinfo else {}
-    for key in (keys["jwt"], keys["tls"]):
-        without = key is keys["jwt"] and "services" in key.mapping()
-        if key.is_set and not gateways and not without:
-            raise key.error("nothing while bookinfo is false, as there is no Gateway then")
+    default = {BOOKINFO_GATEWAY: namespace} if bookinfo else {}
+    if keys["tls"].is_set and not bookinfo:
+        raise keys["tls"].error("nothing while bookinfo is false, as there is no Gateway then")
+    everywhere = {**default, **(gateways or {})}
     authorization, dry_run = tokens.enforcement(keys["authorization"], default=False)
     places = {**(dict.fromkeys(SERVICES, namespace) if bookinfo else {}), **{s.name: s.namespace for s in services}}
     http = [*(SERVICES if bookinfo else ()), *(service.name for service in services if service.workload.http_ports)]
-    jwt = tokens.read(keys["jwt"], gateway=bool(gateways), services=http) if keys["jwt"].is_set else {}
+    jwt: dict[str, Any] = {}
+    if keys["jwt"].is_set:
+        jwt = tokens.read(keys["jwt"], default=default, gateways=everywhere, services=http)
+    looking = default if jwt.get("jwt_gateways") is None else jwt["jwt_gateways"]
     known = policies.Known(
         services=places,
-        gateways=gateways,
-        tokens=[*gateways, *jwt["jwt_services"]] if jwt else (),
+        gateways=everywhere,
+        tokens=[*looking, *jwt["jwt_services"]] if jwt else (),
         providers=_providers(istio_values),
         dry_run=dry_run,
     )

@@ -9,6 +9,7 @@ from program.config.shapes import Fields, listed, text
 from program.config.values import Value
 
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
+NOWHERE = "nothing while bookinfo is false, as there is no Gateway then; or gateways or services that look at tokens"
 SERVICES = "a list of services that look at tokens themselves"
 CLAIM_TO_HEADER = Fields(
     fields={
@@ -37,18 +38,21 @@ def enforcement(value: Value, *, default: bool) -> tuple[bool, bool]:
     return word != "false", word == DRY_RUN
 
 
-def read(value: Value, *, gateway: bool, services: Collection[str]) -> dict[str, Any]:
+def read(
+    value: Value, *, default: Collection[str], gateways: Collection[str], services: Collection[str]
+) -> dict[str, Any]:
     """What ``SecurityConfig`` has of tokens.
 
     Args:
         value: the object ``security.jwt``.
-        gateway: whether there is a Gateway, which looks at them.
-        services: the services that can look at them too.
+        default: the gateways that look at them where nothing is said.
+        gateways: those that can.
+        services: the services that can.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
-    keys = value.keys(*ISSUER, "issuers", "required", "services")
+    keys = value.keys(*ISSUER, "issuers", "required", "gateways", "services")
     wanted = [key for key in ISSUER if keys[key].is_set]
     if keys["issuers"].is_set and wanted:
         raise keys[wanted[0]].error("this key in an entry of issuers, as they are listed")
@@ -60,12 +64,18 @@ def read(value: Value, *, gateway: bool, services: Collection[str]) -> dict[str,
         if issuer.issuer in [other.issuer for other in issuers[:index]]:
             raise items[index].below(".issuer", issuer.issuer).error("an issuer that no other entry has")
     required, dry_run = enforcement(keys["required"], default=True)
+    known = f"one of this stack's gateways: {', '.join(gateways)}"
+    said = [item.choice(*gateways, accepted=known) for item in keys["gateways"].items("a list of gateways")]
+    looking = said if keys["gateways"].is_set else default
+    if not looking and not keys["services"].is_set:
+        raise value.error(NOWHERE)
     return {
         "jwt": issuers[0],
         "other_issuers": tuple(issuers[1:]),
         "jwt_required": required,
         "jwt_dry_run": dry_run,
-        "jwt_services": _services(keys["services"], issuers, gateway=gateway, known=services),
+        "jwt_services": _services(keys["services"], issuers, gateway=bool(looking), known=services),
+        "jwt_gateways": tuple(said) if keys["gateways"].is_set else None,
     }
 
 

@@ -27,6 +27,7 @@ from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.settings import Settings
 from program.workloads import deployed, places, workloads
+from program.workloads import gateways as elsewhere
 
 CORE, APPS = "v1", "apps/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -165,7 +166,8 @@ def _authorization(settings: Settings, gateways: Sequence[str]) -> Iterator[Obje
         names += [(where, authorization.DENY_ALL) for where in places(settings)]
     said = [(where, policy.object_name(name, dry_run=config.authorization_dry_run)) for where, name in names]
     for each in config.policies:
-        where = pods[each.service].namespace if each.service else place
+        workload = pods.get(each.service) or elsewhere().get(each.gateway)
+        where = workload.namespace if workload else place
         said.append((where, policy.object_name(each.name, dry_run=each.dry_run)))
     for where, name in said:
         yield from _objects(authorization.API_VERSION, "AuthorizationPolicy", where, name)
@@ -173,7 +175,12 @@ def _authorization(settings: Settings, gateways: Sequence[str]) -> Iterator[Obje
 
 def _tokens(settings: Settings, gateways: Sequence[str]) -> Iterator[Object]:
     config, pods = settings.security, workloads(settings)
-    targets = [(settings.namespace, gateway) for gateway in gateways if config.jwt]
+    found = elsewhere()
+    looking = gateways if config.jwt_gateways is None else config.jwt_gateways
+    targets = [
+        (found[gateway].namespace if gateway in found else settings.namespace, gateway)
+        for gateway in (looking if config.jwt else ())
+    ]
     targets += [(pods[service].namespace, service) for service in config.jwt_services]
     for where, target in targets:
         yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", where, target)

@@ -16,6 +16,7 @@ GATEWAY = "bookinfo-gateway"
 TARGET = {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}]}
 RULES: list[dict[str, Any]] = [{"from": [{"source": {"namespaces": ["web"]}}]}]
 ORDERS = Workload(namespace="other", selector={"component": "orders"}, ports=(8080, 9090), http_ports=(8080,))
+EDGE = Workload(namespace="edge-system", selector={"istio": "edge"}, ports=(8080,), http_ports=(8080,))
 DRY_RUN = {"istio.io/dry-run": "true"}
 SHOP = Jwt(issuer="https://shop.example", jwks_uri="https://shop.example/keys")
 PARTNER = Jwt(issuer="https://partner.example", jwks="{}")
@@ -30,6 +31,7 @@ def security(config: SecurityConfig, allows: Sequence[Allow] = (), gateway: str 
             gateway=gateway,
             allows=allows,
             workloads={"orders": ORDERS},
+            gateways={"edge": EDGE},
         )
         Security("security", args)
 
@@ -67,6 +69,19 @@ def test_a_service_that_nothing_else_is_known_of_has_its_name_as_a_label() -> No
 def test_a_policy_of_a_gateway_names_it() -> None:
     config = SecurityConfig(policies=[Policy(name="admins", gateway=GATEWAY, action="DENY", rules=[{}])])
     assert specs(security(config)) == {"AuthorizationPolicy/shop/admins": {**TARGET, "action": "DENY", "rules": [{}]}}
+
+
+def test_gateways_that_are_not_bookinfos_are_named_by_their_pods() -> None:
+    config = SecurityConfig(policies=[Policy(name="it", gateway="edge")], jwt=SHOP, jwt_gateways=["edge"])
+    found = specs(security(config))
+    assert found.keys() == {
+        "AuthorizationPolicy/edge-system/it",
+        "RequestAuthentication/edge-system/edge",
+        "AuthorizationPolicy/edge-system/edge-require-token",
+    }
+    assert {str(spec["selector"]) for spec in found.values()} == {str({"matchLabels": {"istio": "edge"}})}
+    demand = found["AuthorizationPolicy/edge-system/edge-require-token"]["rules"][0]
+    assert demand["to"] == [{"operation": {"ports": ["8080"]}}]
 
 
 def test_an_authorizer_of_ones_own_is_named() -> None:
@@ -244,6 +259,7 @@ def test_the_demand_for_a_token_can_be_tried() -> None:
 PAGE = Page(service="productpage", namespace="shop", port=9080, path="/productpage", title="Simple Bookstore App")
 OPEN = (
     SecurityConfig(jwt=SHOP, jwt_required=False),
+    SecurityConfig(jwt=SHOP, jwt_gateways=["edge"]),
     SecurityConfig(jwt=SHOP, jwt_dry_run=True),
     SecurityConfig(authorization=True, authorization_dry_run=True),
     SecurityConfig(policies=[Policy(name="it", gateway=GATEWAY, dry_run=True)]),
@@ -252,6 +268,7 @@ OPEN = (
 )
 GUARDED = (
     SecurityConfig(jwt=SHOP),
+    SecurityConfig(jwt=SHOP, jwt_gateways=[], jwt_services=["productpage"]),
     SecurityConfig(policies=[Policy(name="it", gateway=GATEWAY)]),
     SecurityConfig(policies=[Policy(name="it", service="productpage", action="DENY", rules=[{}])]),
 )

@@ -13,7 +13,7 @@ from program.config import security
 from program.config.services import read_all
 from program.config.values import Value
 
-GATEWAY = "bookinfo-gateway"
+GATEWAY, INGRESS = "bookinfo-gateway", "istio-ingressgateway"
 SHOP = {"issuer": "https://shop.example", "jwksUri": "https://shop.example/keys"}
 PARTNER = {"issuer": "https://partner.example", "jwks": {"keys": [{"kty": "RSA"}]}}
 SERVICES = [
@@ -66,7 +66,11 @@ WHEN = [
 def read(wanted: Any, *, bookinfo: bool = True) -> SecurityConfig:
     services = read_all(Value("istio-minikube:services", SERVICES), "default")
     return security.read(
-        Value("istio-minikube:security", wanted), bookinfo=bookinfo, istio_values=EXTENSIONS, services=services
+        Value("istio-minikube:security", wanted),
+        bookinfo=bookinfo,
+        istio_values=EXTENSIONS,
+        services=services,
+        gateways={INGRESS: "istio-system"},
     )
 
 
@@ -135,7 +139,12 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
     [
         ("", {"rules": RULES}, {"rules": RULES}, "one of service: NAME and gateway: NAME"),
         (".service", {"service": "carts", "rules": RULES}, "carts", "one of this stack's services: details, ratings"),
-        (".gateway", {"gateway": "mine", "rules": RULES}, "mine", f"one of this stack's gateways: {GATEWAY}"),
+        (
+            ".gateway",
+            {"gateway": "mine", "rules": RULES},
+            "mine",
+            f"one of this stack's gateways: {GATEWAY}, {INGRESS}",
+        ),
         (
             ".action",
             {"service": "orders", "action": "deny", "rules": RULES},
@@ -269,7 +278,7 @@ def test_a_policy_takes_no_name_that_the_program_gives(name: str) -> None:
 def test_without_bookinfo_there_is_no_gateway_and_there_are_none_of_its_services() -> None:
     for target in ({"gateway": GATEWAY}, {"service": "reviews"}):
         with pytest.raises(
-            pulumi.RunError, match=r"accepted: one of this stack's (gateways: it has none|services: orders)"
+            pulumi.RunError, match=r"accepted: one of this stack's (gateways: istio-ingressgateway$|services: orders)"
         ):
             read({"policies": {"readers": {**target, "rules": RULES}}}, bookinfo=False)
 
@@ -324,6 +333,23 @@ def test_services_look_at_tokens_too() -> None:
     assert read({"jwt": {**SHOP, "services": ["orders"]}}, bookinfo=False).jwt_services == ("orders",)
 
 
+def test_the_gateways_that_look_at_tokens_are_bookinfos_or_those_that_are_named() -> None:
+    assert read({"jwt": SHOP}).jwt_gateways is None
+    assert read({"jwt": {**SHOP, "gateways": [INGRESS]}}, bookinfo=False).jwt_gateways == (INGRESS,)
+    assert read({"jwt": {**SHOP, "gateways": [], "services": ["orders"]}}).jwt_gateways == ()
+    rules = [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]
+    there = {"jwt": {**SHOP, "gateways": [INGRESS]}, "policies": {"mine": {"gateway": INGRESS, "rules": rules}}}
+    assert read(there).policies[0].gateway == INGRESS
+    with pytest.raises(pulumi.RunError, match=f"nothing of tokens while {GATEWAY} looks at none"):
+        read({**there, "policies": {"mine": {"gateway": GATEWAY, "rules": rules}}})
+
+
+def test_tokens_that_nothing_looks_at_are_refused() -> None:
+    for nowhere in ({}, {"gateways": []}):
+        with pytest.raises(pulumi.RunError, match=r"security.jwt is .* or gateways or services that look at tokens$"):
+            read({"jwt": {**SHOP, **nowhere}}, bookinfo=False)
+
+
 @pytest.mark.parametrize(
     ("path", "jwt", "seen", "accepted"),
     [
@@ -348,6 +374,7 @@ def test_services_look_at_tokens_too() -> None:
         ),
         ("fromHeaders[0].name", {**SHOP, "fromHeaders": [{"prefix": "a"}]}, None, "the name of a header"),
         ("timeout", {**SHOP, "timeout": "1"}, "1", "a duration above zero"),
+        ("gateways[0]", {**SHOP, "gateways": ["mine"]}, "mine", f"one of this stack's gateways: {GATEWAY}, {INGRESS}"),
         ("services[0]", {**SHOP, "services": ["carts"]}, "carts", "one of this stack's services over HTTP: details"),
         ("services[0]", {**SHOP, "services": ["queue"]}, "queue", "one of this stack's services over HTTP: details"),
         (

@@ -76,6 +76,13 @@ RICH: dict[str, dict[str, Any]] = {
         },
         "services": [{**ORDERS, "allowFrom": ["a"]}],
     },
+    "a gateway for all": {
+        "bookinfo": False,
+        "security": {
+            "jwt": {**JWT, "gateways": ["istio-ingressgateway"]},
+            "policies": {"a": {"gateway": "istio-ingressgateway", "rules": []}},
+        },
+    },
     "tokens that need not be given": {"security": {"jwt": {**JWT, "required": False}}},
     "pods that come and go": {
         "services": [
