@@ -345,7 +345,8 @@ def test_the_gateways_that_look_at_tokens_are_bookinfos_or_those_that_are_named(
 
 
 def test_tokens_that_nothing_looks_at_are_refused() -> None:
-    for nowhere in ({}, {"gateways": []}):
+    everything: list[dict[str, Any]] = [{}, {"gateways": []}]
+    for nowhere in everything:
         with pytest.raises(pulumi.RunError, match=r"security.jwt is .* or gateways or services that look at tokens$"):
             read({"jwt": {**SHOP, **nowhere}}, bookinfo=False)
 
