@@ -3,10 +3,11 @@
 import http
 from collections.abc import Mapping
 
-from operations import engine, lost, page, pulumi_cli, recover, stacks, status, tunnel
-from operations.lost import Stack
+from operations import engine, page, pulumi_cli, stacks, status, tunnel
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
+from operations.state import former, lost, recover
+from operations.state.lost import Stack
 
 
 def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> Stack:
@@ -47,7 +48,9 @@ def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False)
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:
     """Remove what ``up`` created, and nothing else."""
     ready = _ready(stack, overrides)
-    if not ready.there:
+    if ready.there:
+        former.rename_commands(ready.cli)
+    else:
         lost.forget(ready)
     ready.cli.destroy()
 

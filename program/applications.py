@@ -15,7 +15,8 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
-from program.config.pods import CONTAINER, pod_fields
+from program.config.kubernetes.pods import CONTAINER, pod_fields
+from program.exposed import callers, calling_namespaces
 from program.foundation import Ground
 from program.workloads import deployed, gateways, workloads
 
@@ -120,8 +121,9 @@ def services(base: Ground) -> dict[str, Deployments]:
     return deployments
 
 
-def traffic(base: Ground) -> None:
-    """How requests go between services."""
+def traffic(base: Ground) -> dict[str, pulumi.Resource]:
+    """How requests go between services; what says it, by service."""
+    found: dict[str, pulumi.Resource] = {}
     steered = [(base.settings.namespace, each) for each in base.settings.traffic]
     steered += [(service.namespace, service.traffic) for service in base.settings.services]
     for place, each in steered:
@@ -132,12 +134,15 @@ def traffic(base: Ground) -> None:
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
             )
-            base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
+            found[each.service] = mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts)
+    base.made.extend(found.values())
+    return found
 
 
 def security(base: Ground) -> list[pulumi.Resource]:
     """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
+    calls = {service.name: callers(service, settings.gateways) for service in settings.services}
     allows = [
         mesh.Allow(
             service=service.name,
@@ -145,10 +150,10 @@ def security(base: Ground) -> list[pulumi.Resource]:
             port=next(iter(service.workload.ports), 0),
             further_ports=tuple(service.workload.ports[1:]),
             selector=service.selector,
-            callers=service.allow_from,
+            callers=(*service.allow_from, *calls[service.name]),
         )
         for service in settings.services
-        if service.allow_from
+        if service.allow_from or (settings.security.authorization and calls[service.name])
     ]
     if not allows and settings.security == SecurityConfig():
         return []
@@ -161,7 +166,8 @@ def security(base: Ground) -> list[pulumi.Resource]:
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
             workloads=workloads(settings),
-            gateways=gateways(),
+            gateways=gateways(settings),
+            gateway_callers=calling_namespaces(settings.services, settings.gateways),
             requires=base.control_planes,
             dns=base.dns,
         ),

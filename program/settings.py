@@ -9,28 +9,27 @@ from pulumi.runtime import config as runtime_config
 
 from components.images import ImageSource
 from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
-from components.mesh.ingress_gateway import NAME as INGRESS
+from components.mesh.gateway_service import ServiceType
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from components.workloads.bookinfo import SHOWN
-from program import control_planes
+from program import control_planes, exposed
 from program.config import charts as charts_config
 from program.config import images as images_config
 from program.config import observability as observability_config
 from program.config import paths
 from program.config import security as security_config
-from program.config import services as services_config
 from program.config import traffic as traffic_config
 from program.config.addresses import retired_addresses
+from program.config.gateways import Gateway
 from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
 
 ClusterMode = Literal["minikube", "embedded", "existing"]
-ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 DataPlane = Literal["sidecar", "ambient"]
@@ -83,6 +82,7 @@ class Settings:
     scenario: str
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
+    gateways: Mapping[str, Gateway]
     security: SecurityConfig
     observability: ObservabilityConfig
     image_registry: str
@@ -104,7 +104,11 @@ class Settings:
         namespace = keys["namespace"].text(*INJECTABLE)
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
-        services = services_config.read_all(keys["services"], namespace)
+        service_type = cast(ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP"))
+        replicas = keys["replicas"].integer("a whole number of pods", least=1)
+        gateways, services = exposed.read(
+            keys["gateways"], keys["services"], namespace=namespace, service_type=service_type, replicas=replicas
+        )
         istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
         revisions = control_planes.read_revisions(keys["revisions"])
         tags = control_planes.read_tags(keys["tags"], revisions)
@@ -144,10 +148,8 @@ class Settings:
             istio_values=istio_values,
             cni_values=charts_config.read_agent(keys["cniValues"], "cni", ambient=data_plane == "ambient"),
             ztunnel_values=charts_config.read_agent(keys["ztunnelValues"], "ztunnel", ambient=data_plane == "ambient"),
-            ingress_service_type=cast(
-                ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
-            ),
-            replicas=keys["replicas"].integer("a whole number of pods", least=1),
+            ingress_service_type=service_type,
+            replicas=replicas,
             gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
             gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),
@@ -159,7 +161,7 @@ class Settings:
                 keys["namespaceRevisions"],
                 revisions,
                 tags,
-                frozenset({ISTIO_NAMESPACE, namespace, *(each.namespace for each in services if not each.existing)}),
+                frozenset({ISTIO_NAMESPACE, namespace, *exposed.namespaces(services, gateways)}),
             ),
             data_plane=data_plane,
             bookinfo=bookinfo,
@@ -171,13 +173,14 @@ class Settings:
                 keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
+            gateways=gateways,
             security=security_config.read(
                 keys["security"],
                 bookinfo=bookinfo,
                 istio_values=istio_values,
                 namespace=namespace,
                 services=services,
-                gateways={INGRESS: ISTIO_NAMESPACE},
+                gateways={name: gateway.namespace for name, gateway in gateways.items()},
             ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,

@@ -1,11 +1,12 @@
 """What runs in a stack's namespaces, as its policies and its checks name it: pure."""
 
-from components.mesh import ingress_gateway
-from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.mesh.gateway_service import PORTS
 from components.security.policy import Workload
 from components.workloads.bookinfo import PORT, SERVICES
 from program.config.services import Service
 from program.settings import Settings
+
+STATUS_PORT = "status-port"
 
 
 def deployed(settings: Settings) -> list[Service]:
@@ -30,8 +31,10 @@ def workloads(settings: Settings) -> dict[str, Workload]:
     return {**bookinfo, **{service.name: service.workload for service in settings.services}}
 
 
-def gateways() -> dict[str, Workload]:
-    """The pods of the gateways that are not created for a Gateway, by name."""
-    ports = tuple(target for name, _, target in ingress_gateway.PORTS if name != "status-port")
-    pods = Workload(namespace=ISTIO_NAMESPACE, selector=ingress_gateway.LABELS, ports=ports, http_ports=ports)
-    return {ingress_gateway.NAME: pods}
+def gateways(settings: Settings) -> dict[str, Workload]:
+    """The pods of the stack's own gateways, by name: not those that Istio creates for a Gateway."""
+    http = tuple(target for name, _, target in PORTS if name != STATUS_PORT)
+    return {
+        name: Workload(namespace=gateway.namespace, selector=gateway.labels, ports=http, http_ports=http)
+        for name, gateway in settings.gateways.items()
+    }

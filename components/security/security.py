@@ -115,6 +115,7 @@ class SecurityArgs:
         workloads: the pods of services that policies name, by the service's name; others are in the injected
             namespace, with the name as the label ``app``.
         gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
+        gateway_callers: by a namespace, others whose gateways call its services, and whose packets may come in.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
         dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
@@ -126,6 +127,7 @@ class SecurityArgs:
     allows: Sequence[Allow] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     gateways: Mapping[str, Workload] = field(default_factory=dict)
+    gateway_callers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requires: Sequence[pulumi.Resource] = ()
     dns: Sequence[str] = ()
 
@@ -195,7 +197,9 @@ class Security(pulumi.ComponentResource):
                     namespace=output,
                     gateway=args.gateway if main else "",
                     gateway_ports=sorted({HTTP_PORT, config.gateway_port}),
-                    caller_namespaces=caller_namespaces(place, calls),
+                    caller_namespaces=sorted(
+                        {*caller_namespaces(place, calls), *args.gateway_callers.get(place, ())} - {place}
+                    ),
                     called_namespaces=called_namespaces(place, calls),
                     dns=args.dns,
                     egress=config.network_policies.egress if config.network_policies else (),

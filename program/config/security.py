@@ -4,20 +4,16 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, cast
 
-from components.security.gateway_certificate import CertificateSource, CertManager, ExistingSecret, SelfSigned
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
-from program.config import policies, tokens
+from program.config.access import policies, tokens
+from program.config.certificates import read_certificate
 from program.config.services import Service
 from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
-DNS_NAME = rf"(\*\.)?{DNS_LABEL}(\.{DNS_LABEL})*"
-OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
-# X.509's bound of a subject's common name.
-COMMON_NAME = 64
 
 
 def read(
@@ -67,7 +63,7 @@ def read(
         authorization_dry_run=dry_run,
         policies=policies.read(keys["policies"], known),
         **jwt,
-        tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
+        tls=read_certificate(keys["tls"]) if keys["tls"].is_set else None,
         pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
@@ -110,34 +106,6 @@ def _exception(name: str, value: Value) -> PortException:
     if not ports:
         raise keys["ports"].error("one port or more, such as {9080: PERMISSIVE}")
     return PortException(name=name, selector=selector, ports=ports)
-
-
-def _tls(value: Value) -> CertificateSource:
-    keys = value.keys("selfSigned", "secret", "certManager", "host")
-    sources = [key for key in ("selfSigned", "secret", "certManager") if keys[key].is_set]
-    if len(sources) != 1:
-        raise value.error("one of selfSigned: true, secret: NAME or certManager: {issuer: NAME}")
-    if keys["secret"].is_set:
-        if keys["host"].is_set:
-            raise keys["host"].error("nothing beside secret, whose certificate says for which host it is")
-        return ExistingSecret(name=keys["secret"].text(OBJECT_NAME, "the name of a Secret such as bookinfo-tls"))
-    host = (DNS_NAME, "a DNS name such as bookinfo.example.com")
-    if keys["selfSigned"].is_set:
-        if not keys["selfSigned"].boolean():
-            raise keys["selfSigned"].error("true, or another source of the certificate")
-        name = keys["host"].text(*host, default="localhost")
-        if len(name) > COMMON_NAME:
-            raise keys["host"].error(
-                f"a DNS name of up to {COMMON_NAME} characters beside selfSigned, as openssl takes"
-            )
-        return SelfSigned(host=name)
-    manager = keys["certManager"].keys("issuer", "kind")
-    kind = manager["kind"].choice("Issuer", "ClusterIssuer", default="ClusterIssuer")
-    return CertManager(
-        host=keys["host"].text(*host),
-        issuer=manager["issuer"].text(OBJECT_NAME, "the name of an issuer of cert-manager's"),
-        kind="Issuer" if kind == "Issuer" else "ClusterIssuer",
-    )
 
 
 def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:

@@ -10,10 +10,13 @@ from components.traffic.traffic import Traffic
 from components.workloads import bookinfo
 from components.workloads.exposure import GATEWAY_CLASS
 from components.workloads.service_port import HTTP, ServicePort
-from program.config import pods
-from program.config import ports as port_config
+from program.config import expose as expose_config
 from program.config import traffic as traffic_config
-from program.config.shapes import NAME, labels
+from program.config.expose import Expose
+from program.config.gateways import Gateway
+from program.config.kubernetes import pods
+from program.config.kubernetes import ports as port_config
+from program.config.kubernetes.shapes import NAME, labels
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
@@ -28,8 +31,8 @@ QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 DEFAULT_VERSION = "v1"
 # The keys of a service that this stack deploys, and of one that somebody else does.
 FIRST = ("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
-DEPLOYED = (*FIRST, "kind", "ports", "imagePullSecrets", *pods.KEYS)
-EXISTING = ("name", "namespace", "kind", "versions", "port", "ports", "selector", "allowFrom", "traffic")
+DEPLOYED = (*FIRST, "expose", "kind", "ports", "imagePullSecrets", *pods.KEYS)
+EXISTING = ("name", "namespace", "kind", "versions", "port", "ports", "selector", "allowFrom", "traffic", "expose")
 PULL_SECRETS = "a list of Secrets, such as [{name: registry-credentials}]"
 
 
@@ -52,6 +55,7 @@ class Service:
         traffic: what is wanted of the traffic to it.
         selector: the labels of its pods, where they are somebody else's; empty for what its Service says.
         ports_known: whether it is known where its containers listen.
+        expose: the ways in which it is reached from outside.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Service:
     replicas: int
     traffic: Traffic
     allow_from: tuple[str, ...] = ()
+    expose: tuple[Expose, ...] = ()
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     kubernetes: Mapping[str, Any] = field(default_factory=dict)
     pull_secrets: tuple[str, ...] = ()
@@ -97,15 +102,15 @@ class Service:
         return f"{scheme}{self.name}.{self.namespace}:{self.port}"
 
 
-def read_all(value: Value, namespace: str) -> tuple[Service, ...]:
-    """The services, by default in ``namespace``.
+def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway] | None = None) -> tuple[Service, ...]:
+    """The services, by default in ``namespace``, and shown at ``gateways``.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     services: dict[str, Service] = {}
     for item in value.items("a list of services"):
-        service = _service(item, namespace)
+        service = _service(item, namespace, gateways or {})
         if service.name in services:
             raise Value(f"{item.path}.name", service.name).error("a name that no other service has")
         services[service.name] = service
@@ -125,19 +130,19 @@ def _refuse_same_objects(value: Value, services: Mapping[str, Service]) -> None:
                 )
 
 
-def _service(value: Value, namespace: str) -> Service:
+def _service(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     kind = value.below(".kind", value.mapping().get("kind")).choice("deployment", "existing", default="deployment")
-    return _existing(value, namespace) if kind == "existing" else _deployed(value, namespace)
+    return _existing(value, namespace, gateways) if kind == "existing" else _deployed(value, namespace, gateways)
 
 
-def _deployed(value: Value, namespace: str) -> Service:
+def _deployed(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     keys = value.keys(*DEPLOYED)
     ports, images, resources = port_config.read(keys), _images(keys), _resources(keys["resources"])
     named = [port.name for port in ports] if keys["ports"].is_set else []
     kubernetes = pods.read(keys, named, resources.get("requests", {}))
     replicas = keys["replicas"].integer("a whole number of pods", least=1, most=1000, default=1)
     return Service(
-        **_shared(keys, namespace, ports, tuple(images)),
+        **_shared(keys, namespace, gateways, ports, tuple(images)),
         images=images,
         replicas=kubernetes.get("autoscaling", {}).get("minReplicas", replicas),
         resources=resources,
@@ -146,11 +151,11 @@ def _deployed(value: Value, namespace: str) -> Service:
     )
 
 
-def _existing(value: Value, namespace: str) -> Service:
+def _existing(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     keys = value.keys(*EXISTING)
     versions = tuple(version.dns_label() for version in keys["versions"].items("a list of values of the label version"))
     return Service(
-        **_shared(keys, namespace, port_config.read(keys), versions),
+        **_shared(keys, namespace, gateways, port_config.read(keys), versions),
         existing=True,
         images={},
         replicas=0,
@@ -159,7 +164,11 @@ def _existing(value: Value, namespace: str) -> Service:
 
 
 def _shared(
-    keys: Mapping[str, Value], namespace: str, ports: tuple[ServicePort, ...], versions: tuple[str, ...]
+    keys: Mapping[str, Value],
+    namespace: str,
+    gateways: Mapping[str, Gateway],
+    ports: tuple[ServicePort, ...],
+    versions: tuple[str, ...],
 ) -> dict[str, Any]:
     name, first = keys["name"].service_name(), ports[0]
     if name in TAKEN:
@@ -175,6 +184,8 @@ def _shared(
         is_http=first.is_http,
         subsets=versions,
     )
+    traffic = traffic_config.read(keys["traffic"], host)
+    numbers = [port.port for port in ports]
     return {
         "name": name,
         "namespace": keys["namespace"].text(*INJECTABLE, default=namespace),
@@ -184,7 +195,8 @@ def _shared(
             account.text(rf"({DNS_LABEL}/)?{DNS_LABEL}", "a service account, as NAME or NAMESPACE/NAME")
             for account in keys["allowFrom"].items("a list of service accounts")
         ),
-        "traffic": traffic_config.read(keys["traffic"], host),
+        "traffic": traffic,
+        "expose": expose_config.read_all(keys["expose"], ports=numbers, gateways=gateways, traffic=traffic),
     }
 
 

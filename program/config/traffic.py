@@ -18,8 +18,8 @@ from components.traffic.traffic import (
 )
 from components.workloads.bookinfo import PORT, SERVICES, WORKLOADS
 from components.workloads.service_port import HTTP
+from program.config.kubernetes.shapes import PORT_NAME
 from program.config.scenarios import SCENARIOS
-from program.config.shapes import PORT_NAME
 from program.config.values import NAME_LENGTH, Value
 
 # Istio compares header names in lower case: https://istio.io/latest/docs/reference/config/networking/virtual-service/

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from components.workloads.service_port import ServicePort
-from program.config.pods import KEYS, pod_fields
+from program.config.kubernetes.pods import KEYS, pod_fields
 from program.config.services import Service, read_all
 from program.config.values import Value
 

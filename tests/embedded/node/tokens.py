@@ -1,48 +1,51 @@
-"""An issuer of JSON Web Tokens, whose key is made where it is needed and never leaves the test."""
+"""JSON Web Tokens of an issuer of the tests' own, signed by openssl."""
 
 import base64
 import json
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-HOUR = 3600
-# What `openssl genrsa` gives every key.
-EXPONENT = "AQAB"
+ISSUER, AUDIENCE = "https://accounts.example.com", "bookinfo"
 
 
-def _url_safe(content: bytes) -> str:
+def _encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def _openssl(*words: str, content: bytes = b"") -> bytes:
-    return subprocess.run(["openssl", *words], input=content, capture_output=True, check=True).stdout
-
-
+@dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """An issuer with an RSA key of its own; https://www.rfc-editor.org/rfc/rfc7515 and rfc7517."""
+    """Whoever has a key may sign; the key is a file. ``name`` is the claim iss."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self._key = folder / f"{len(list(folder.iterdir()))}.pem"
-        self._key.write_bytes(_openssl("genrsa", "2048"))
+    key: Path
+    name: str = ISSUER
+
+    @classmethod
+    def in_folder(cls, folder: Path, name: str = ISSUER) -> Self:
+        """One with a key of its own, a folder for each."""
+        key = folder / "key.pem"
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+        return cls(key=key, name=name)
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """Its public key."""
-        printed = _openssl("rsa", "-in", str(self._key), "-noout", "-modulus").decode()
+        """The key's public half, as the configuration takes it."""
+        command = ["openssl", "rsa", "-in", str(self.key), "-noout", "-modulus"]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         modulus = bytes.fromhex(printed.strip().removeprefix("Modulus="))
-        key = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.name, "n": _url_safe(modulus), "e": EXPONENT}
-        return {"keys": [key]}
+        return {"keys": [{"kty": "RSA", "alg": "RS256", "e": "AQAB", "n": _encoded(modulus)}]}
 
-    def token(self, **claims: Any) -> str:
-        """A token, good for an hour, with these claims."""
-        header = {"alg": "RS256", "typ": "JWT", "kid": self.name}
-        body = {"iss": self.name, "exp": int(time.time()) + HOUR, **claims}
-        signed = ".".join(_url_safe(json.dumps(each).encode()) for each in (header, body))
-        return f"{signed}.{_url_safe(_openssl('dgst', '-sha256', '-sign', str(self._key), content=signed.encode()))}"
+    def token(self, *, lasts: int = 3600, **claims: Any) -> str:
+        """A signed token for an hour, or one that has expired with ``lasts`` below zero."""
+        payload = {"iss": self.name, "aud": AUDIENCE, "sub": "somebody", "exp": int(time.time()) + lasts, **claims}
+        parts = (json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, payload))
+        said = ".".join(map(_encoded, parts))
+        command = ["openssl", "dgst", "-sha256", "-sign", str(self.key)]
+        signed = subprocess.run(command, input=said.encode(), check=True, capture_output=True).stdout
+        return f"{said}.{_encoded(signed)}"
 
     def bearer(self, **claims: Any) -> dict[str, str]:
-        """The header of a request that carries such a token."""
+        """The header of a request with such a token."""
         return {"Authorization": f"Bearer {self.token(**claims)}"}

@@ -5,7 +5,7 @@ from json import dumps
 from typing import Any
 
 from components.security.ingress_jwt import Jwt
-from program.config.shapes import Fields, listed, text
+from program.config.kubernetes.shapes import Fields, listed, text
 from program.config.values import Value
 
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"

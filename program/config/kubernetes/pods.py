@@ -7,7 +7,7 @@ Volume), horizontal-pod-autoscaler-v2 and pod-disruption-budget-v1.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from program.config.shapes import (
+from program.config.kubernetes.shapes import (
     NAME,
     Fields,
     Shape,

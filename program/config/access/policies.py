@@ -11,7 +11,7 @@ from ipaddress import ip_interface
 from typing import Any, Literal, cast
 
 from components.security.policy import Policy, principal
-from program.config.shapes import Fields, Shape, listed, text
+from program.config.kubernetes.shapes import Fields, Shape, listed, text
 from program.config.values import DNS_LABEL, Value
 
 Action = Literal["ALLOW", "DENY", "AUDIT", "CUSTOM"]

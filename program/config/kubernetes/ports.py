@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from components.workloads.service_port import HTTP, PROTOCOLS, Protocol, ServicePort
-from program.config.shapes import PORT_NAME
+from program.config.kubernetes.shapes import PORT_NAME
 from program.config.values import Value
 
 # Istio's, and those of Kubernetes that it reads: https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
