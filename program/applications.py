@@ -18,7 +18,7 @@ from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, S
 from program.config.kubernetes.pods import CONTAINER, pod_fields
 from program.exposed import callers, calling_namespaces
 from program.foundation import Ground
-from program.workloads import deployed, gateways, workloads
+from program.workloads import deployed, gateways, guarded, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -129,7 +129,7 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     for place, each in steered:
         if mesh.kinds(each):
             args = mesh.TrafficPolicyArgs(
-                namespace=base.namespaces.get(place, place),
+                namespace=base.place(place),
                 traffic=each,
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
@@ -152,8 +152,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             selector=service.selector,
             callers=(*service.allow_from, *calls[service.name]),
         )
-        for service in settings.services
-        if service.allow_from or (settings.security.authorization and calls[service.name])
+        for service in guarded(settings)
     ]
     if not allows and settings.security == SecurityConfig():
         return []

@@ -22,6 +22,15 @@ def places(settings: Settings) -> list[str]:
     return [*dict.fromkeys((settings.namespace, *(service.namespace for service in deployed(settings))))]
 
 
+def guarded(settings: Settings) -> list[Service]:
+    """The services whose callers are listed: where they say so, or everything that is not listed is denied.
+
+    An exposed service in a namespace of somebody else's, where nothing is denied, stays open to its other callers.
+    """
+    denied = places(settings) if settings.security.authorization else []
+    return [each for each in settings.services if each.allow_from or (each.expose and each.namespace in denied)]
+
+
 def workloads(settings: Settings) -> dict[str, Workload]:
     """The pods of every service that policies may name."""
     bookinfo = {

@@ -28,7 +28,7 @@ from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
 from program.settings import Settings
-from program.workloads import deployed, places, workloads
+from program.workloads import deployed, guarded, places, workloads
 from program.workloads import gateways as elsewhere
 
 CORE, APPS = "v1", "apps/v1"
@@ -182,11 +182,7 @@ def _security(settings: Settings) -> Iterator[Object]:
 
 def _authorization(settings: Settings, gateways: Sequence[str]) -> Iterator[Object]:
     config, place, pods = settings.security, settings.namespace, workloads(settings)
-    names = [
-        (service.namespace, authorization.allow_name(service.name))
-        for service in settings.services
-        if service.allow_from or (config.authorization and service.expose)
-    ]
+    names = [(service.namespace, authorization.allow_name(service.name)) for service in guarded(settings)]
     if config.authorization:
         opened = [gateway for gateway in gateways if not authorization.is_guarded(gateway, config.policies)]
         opened += bookinfo.SERVICES if settings.bookinfo else ()

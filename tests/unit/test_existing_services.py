@@ -117,6 +117,24 @@ def test_the_services_of_its_versions_lead_where_its_service_leads(run: Run) -> 
     assert mesh.inputs("traffic-legacy-v2")["metadata"]["namespace"] == "old"
 
 
+EXPOSED = {**LEGACY, "allowFrom": [], "traffic": {}, "expose": [{"hosts": ["legacy.example"]}]}
+
+
+def test_its_routes_are_the_stacks(run: Run) -> None:
+    mesh = run(services=json.dumps([EXPOSED]), cluster=FOUND)
+    route = mesh.inputs("legacy-exposed-route")
+    assert (route["metadata"]["namespace"], route["spec"]["hostnames"]) == ("old", ["legacy.example"])
+
+
+@pytest.mark.parametrize("authorization", [True, "dry-run"])
+def test_showing_it_to_the_outside_denies_nothing_to_its_other_callers(run: Run, authorization: Any) -> None:
+    security = json.dumps({"authorization": authorization})
+    elsewhere = run(services=json.dumps([EXPOSED]), cluster=FOUND, security=security)
+    assert not [name for name in elsewhere.names if "allow-legacy" in name]
+    here = run(services=json.dumps([{**EXPOSED, "namespace": "default"}]), cluster=FOUND, security=security)
+    assert [name for name in here.names if "allow-legacy" in name]
+
+
 def test_a_port_that_its_service_has_not_is_refused() -> None:
     message = "service legacy of kind existing has port 81, and the Service has 80, 90; accepted: ports that it has"
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}$"):

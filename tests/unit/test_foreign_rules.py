@@ -106,8 +106,9 @@ RICH: dict[str, dict[str, Any]] = {
                 "autoscaling": {"maxReplicas": 3},
                 "podDisruptionBudget": {"minAvailable": 1},
             },
-            LEGACY,
+            {**LEGACY, "expose": [{"hosts": ["legacy.example"]}]},
         ],
+        "security": {"authorization": True},
     },
     "gateways": {
         "bookinfo": False,
