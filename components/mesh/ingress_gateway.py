@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
-from ..objects import SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
+from ..objects import LEAVE_PODS_BEHIND, SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
 from .gateway_service import GatewayService, all_ports, service_spec
 from .istio_base import NAMESPACE
 
@@ -182,7 +182,9 @@ class IngressGateway(pulumi.ComponentResource):
             f"{name}-deployment",
             parent=self,
             depends_on=[*args.injectors, binding],
-            metadata=metadata(),
+            # Stacks that have it without the annotation keep it so: it is no reason to change anything.
+            ignore_changes=["metadata.annotations"],
+            metadata=metadata(annotations=LEAVE_PODS_BEHIND),
             spec={
                 "selector": {"matchLabels": labels},
                 "strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},

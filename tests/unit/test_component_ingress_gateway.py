@@ -43,12 +43,21 @@ def test_it_is_these_objects_and_no_others(mesh: Mesh) -> None:
         ("ingress-service-account", "istio-ingressgateway-service-account"),
         ("ingress-role", "istio-ingressgateway-sds"),
         ("ingress-role-binding", "istio-ingressgateway-sds"),
-        ("ingress-deployment", NAME),
         ("ingress-autoscaler", NAME),
     ],
 )
 def test_every_object_has_upstreams_name_and_labels_in_the_namespace(mesh: Mesh, resource: str, name: str) -> None:
     assert mesh.inputs(resource)["metadata"] == {"name": name, "namespace": "istio-system", "labels": LABELS}
+
+
+def test_the_deployment_is_deleted_without_a_wait_for_pods_and_older_stacks_keep_theirs(mesh: Mesh) -> None:
+    assert mesh.inputs("ingress-deployment")["metadata"] == {
+        "name": NAME,
+        "namespace": "istio-system",
+        "labels": LABELS,
+        "annotations": {"pulumi.com/deletionPropagationPolicy": "background"},
+    }
+    assert list(mesh.options("ingress-deployment").ignoreChanges) == ["metadata.annotations"]
 
 
 def test_the_service_has_istios_three_ports_and_is_not_waited_for(mesh: Mesh) -> None:
