@@ -79,7 +79,8 @@ LEGACY_ADDRESS = f"http://legacy.{NAMESPACE}:8000/details/0"
 @pytest.fixture(scope="module", autouse=True)
 def deployed(mesh: Mesh) -> Iterator[None]:
     """Both services, beside what others keep for them."""
-    mesh.up()
+    if mesh.kubectl.tried("get", "namespace", NAMESPACE).returncode:
+        mesh.up()
     settings = ["--from-literal=ENABLE_RATINGS=true", "--from-literal=RATINGS_SERVICE_PORT=9080"]
     mesh.kubectl("create", "configmap", "opinions", HERE, *settings)
     mesh.kubectl("create", "secret", "generic", "opinions", HERE, "--from-literal=color=green")
@@ -87,7 +88,6 @@ def deployed(mesh: Mesh) -> Iterator[None]:
     mesh.kubectl("rollout", "status", "deployment/legacy", HERE, f"--timeout={PATIENCE}s")
     mesh.up(services=json.dumps([OPINIONS, LEGACY]))
     yield
-    mesh.up()
     mesh.kubectl("delete", HERE, "deployment/legacy", "service/legacy", "secret/opinions", "configmap/opinions")
 
 
