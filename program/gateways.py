@@ -138,7 +138,7 @@ def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: 
         shown.route,
         mesh.ServiceRouteArgs(
             route=shown.route,
-            namespace=base.namespaces[service.namespace],
+            namespace=base.place(service.namespace),
             parents=parents,
             service=service.name,
             port=expose.port,
@@ -161,7 +161,7 @@ def _stream(base: Ground, gateway: Gateway, shown: Shown) -> None:
         shown.route,
         mesh.StreamRouteArgs(
             route=shown.route,
-            namespace=base.namespaces[service.namespace],
+            namespace=base.place(service.namespace),
             gateway_namespace=base.gateway_namespaces[gateway.namespace],
             gateway_labels=gateway.labels,
             listen=expose.listen,

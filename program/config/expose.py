@@ -9,9 +9,9 @@ from components.mesh.ingress_gateway import NAME as INGRESS
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.routes import RouteParent, RouteRule
 from components.traffic.traffic import Traffic, kinds
+from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
 from program.config.route_rules import read_rule, refuse_for
-from program.config.security import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
