@@ -111,7 +111,8 @@ def _shown(at: ExposedAt) -> Iterator[Object]:
     for host, source in at.certificates.items():
         yield from _certificate(place, gateway_certificate.secret_name(object_name(host)), source)
     for each in at.shown:
-        if not each.expose.is_stream and gateway_rules.applies(each.service.traffic):
+        steered = not each.expose.is_stream and each.expose.port == each.service.port
+        if steered and gateway_rules.applies(each.service.traffic):
             yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, each.route)
         if each.expose.is_stream:
             yield from _objects(stream_route.API_VERSION, "Gateway", place, each.route)

@@ -27,7 +27,7 @@ ORDERS: dict[str, Any] = {
 WEB: dict[str, Any] = {
     "name": "web",
     "image": "a/web:1",
-    "port": 80,
+    "ports": [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}],
     "expose": [
         {"hosts": ["shop.example"]},
         {"hosts": ["plain.example"], "tls": {"secret": "mine"}, "httpsRedirect": False, "gateway": "internal"},
@@ -92,7 +92,8 @@ def test_what_is_not_redirected_is_answered_at_both_listeners(mesh: Mesh) -> Non
 
 def test_a_gateway_of_somebody_elses_is_named_as_it_is(mesh: Mesh) -> None:
     assert parents(mesh, "web-exposed-3") == [("theirs", "infra", "")]
-    assert mesh.inputs("web-exposed-3-route")["kind"] == "GRPCRoute"
+    route = mesh.inputs("web-exposed-3-route")
+    assert (route["kind"], route["spec"]["rules"]) == ("GRPCRoute", [{"backendRefs": [{"name": "web", "port": 90}]}])
 
 
 def test_a_route_waits_for_the_services_of_its_versions(mesh: Mesh) -> None:
