@@ -118,7 +118,11 @@ RICH: dict[str, dict[str, Any]] = {
             {**ORDERS, "port": None, "ports": PORTS, "traffic": CANARY, "expose": SHOWN},
             {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
         ],
-        "gateways": {"internal": {"namespace": "gateways", "replicas": 2}, "egress": {"kind": "egress"}},
+        "gateways": {
+            "istio-ingressgateway": {"namespace": "front"},
+            "internal": {"namespace": "gateways", "replicas": 2},
+            "egress": {"kind": "egress"},
+        },
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
     "faults": {"scenario": "ratings-delay", "traffic": {"details": {"loadBalancer": "RANDOM"}}},
