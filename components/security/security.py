@@ -77,13 +77,16 @@ class SecurityConfig:
         """Whose tokens are good."""
         return (self.jwt, *self.other_issuers) if self.jwt else ()
 
-    def guards(self, *, gateway: str = "", service: str = "") -> bool:
-        """Whether policies or tokens decide which requests a Gateway or a service takes."""
+    def asks_token(self, *, gateway: str = "", service: str = "") -> bool:
+        """Whether a gateway or a service takes no request without a token."""
         looks = service in self.jwt_services if service else self.jwt_gateways is None or gateway in self.jwt_gateways
-        if self.jwt and self.jwt_required and not self.jwt_dry_run and looks:
-            return True
-        named = [policy for policy in self.policies if policy.action != "AUDIT" and not policy.dry_run]
-        return any((policy.gateway, policy.service) in ((gateway, ""), ("", service)) for policy in named)
+        return self.jwt is not None and self.jwt_required and not self.jwt_dry_run and looks
+
+    def guards(self, *, gateway: str = "", service: str = "") -> bool:
+        """Whether policies or tokens decide which requests a gateway or a service takes."""
+        enforced = [policy for policy in self.policies if policy.action != "AUDIT" and not policy.dry_run]
+        chosen = any((policy.gateway, policy.service) == (gateway, service) for policy in enforced)
+        return chosen or self.asks_token(gateway=gateway, service=service)
 
     def page_to_check(self, page: Page, gateway: str) -> Page | None:
         """How the mesh's check can reach ``page``: directly, through the Gateway, or not at all as neither is open."""

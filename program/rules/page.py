@@ -7,11 +7,11 @@ from program.settings import Settings
 def warnings(settings: Settings) -> list[str]:
     """A warning where the mesh's check would like to ask for the page and cannot."""
     config = settings.security
-    if not settings.mesh_check_http:
+    if not (settings.mesh_check_http and settings.bookinfo):
         return []
-    if config.jwt and config.jwt_required and not config.jwt_dry_run:
+    if config.asks_token(gateway=GATEWAY) or config.asks_token(service=SHOWN):
         return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
-    if settings.bookinfo and (config.guards(gateway=GATEWAY) or config.guards(service=SHOWN)):
+    if config.guards(gateway=GATEWAY) or config.guards(service=SHOWN):
         return [
             "Bookinfo's page is not asked for when the mesh is checked, as security.policies say who may ask for it"
         ]

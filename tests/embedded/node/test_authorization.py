@@ -164,11 +164,13 @@ PAGE = f"http://productpage.{NAMESPACE}:9080/productpage"
 
 def would_be_denied(mesh: Mesh) -> int:
     """How many requests to productpage a dry run would have denied, by its Envoy's own count."""
-    command = ["pilot-agent", "request", "GET", "stats?filter=istio_dry_run_allow_shadow_denied"]
+    command = ["pilot-agent", "request", "GET", "stats?filter=shadow_denied"]
     where = f"--namespace={NAMESPACE}"
     printed = mesh.kubectl("exec", where, "deployment/productpage-v1", "--container=istio-proxy", "--", *command)
     # The agent says things of its own in between.
-    return sum(int(count) for count in re.findall(r"shadow_denied: (\d+)$", printed, re.MULTILINE))
+    return sum(
+        int(count) for count in re.findall(r"istio_dry_run_allow_\.shadow_denied: (\d+)$", printed, re.MULTILINE)
+    )
 
 
 def test_a_dry_run_denies_nothing_and_counts_what_it_would_deny_until_it_is_enforced(
