@@ -1,12 +1,16 @@
 """What a stack declares, told without the Pulumi CLI: the program called as ``__main__.py`` calls it."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from operations.manifests.evaluate import Recorder, evaluate, stack_config
 from operations.manifests.stack_secrets import Config
 from operations.state.recover import RELEASE, Release
+
+if TYPE_CHECKING:
+    from program.lookup import Cluster
 
 PREFIX = "istio-minikube:"
 
@@ -19,6 +23,7 @@ def settings_of(stack: str, overrides: Mapping[str, str] | None = None) -> dict[
 def declared(
     stack: str,
     overrides: Mapping[str, str] | None = None,
+    found: "Cluster | None" = None,
     *,
     live: bool = False,
     recorder: Recorder | None = None,
@@ -29,7 +34,8 @@ def declared(
     Args:
         stack: the stack's name.
         overrides: configuration keys over the stack's own.
-        live: whether the stack's cluster is looked up; else there is nothing in it, and the stack brings everything.
+        found: what the cluster holds; nothing by default, so that the stack brings everything that it would ever bring.
+        live: whether the stack's own cluster is looked up instead.
         config: the stack's configuration with ``overrides``, where its secrets are decrypted; else they are masked.
         recorder: is told what is registered; a new one by default.
 
@@ -49,7 +55,7 @@ def declared(
         if "istioChartRepository" not in (overrides or {}):
             # Where it is there, these are other charts on purpose, and nothing is installed: the lock does not hold.
             settings = as_locked(settings, pulumi.get_stack())
-        compose(settings, look_up(settings, owner_of(settings)) if live else Cluster())
+        compose(settings, look_up(settings, owner_of(settings)) if live else found or Cluster())
 
     evaluate(recorder, stack, config or stack_config(stack, overrides), program)
     return recorder

@@ -64,7 +64,7 @@ MIXED = {
     },
     "expose": [{"hosts": ["mixed.example"]}],
 }
-GATEWAYS = {
+GATEWAYS: dict[str, Any] = {
     GATEWAY: {
         "service": {
             "annotations": {"example.com/internal": "true"},
@@ -94,6 +94,11 @@ def ask(mesh: Mesh, url: str, *options: str) -> dict[str, Any]:
     scheme = "https" if url.startswith("s/") else "http"
     path = url.removeprefix("s")
     return mesh.get(url if "://" in url else f"{scheme}://{GATEWAY}.istio-system{path}", *options, inside=False)
+
+
+def answered(mesh: Mesh, status: int, url: str, *options: str) -> None:
+    """Wait until a request has this status; 0 where there is no answer."""
+    eventually(lambda: ask(mesh, url, *options)["status"] == status, PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +177,7 @@ def test_the_gateways_service_is_as_it_was_described(mesh: Mesh) -> None:
     }
     (address,) = service["status"]["loadBalancer"]["ingress"]
     for at in (f"http://{FIXED}", "http://10.200.0.1:30080", f"http://{address['ip']}"):
-        eventually(lambda at=at: ask(mesh, f"{at}/shop/3", "-host=plain.example")["status"] == 200, PATIENCE)  # type: ignore[misc]
+        answered(mesh, 200, f"{at}/shop/3", "-host=plain.example")
 
 
 def test_a_load_balancer_of_another_class_is_left_to_it(mesh: Mesh) -> None:
@@ -188,19 +193,49 @@ def test_an_egress_gateway_runs_and_is_for_the_cluster_alone(mesh: Mesh) -> None
 
 
 def test_the_outputs_say_where_services_are(up: dict[str, Any]) -> None:
-    assert up["exposed"]["stars"] == ["http://shop.example/ratings", "http://grpc.example/"]
+    assert up["exposed"]["stars"] == ["https://shop.example/ratings", "http://grpc.example/"]
     assert up["exposed"]["web"][0] == "https://shop.example/details"
     assert up["gateways"]["internal"].endswith("--namespace gateways port-forward service/internal 8080:80 8443:443")
 
 
+@pytest.fixture(scope="module")
+def guarded(mesh: Mesh) -> dict[str, Any]:
+    """Everything that may be forbidden, a fault for one user, and a load balancer for other clients than there are."""
+    security = {"mtls": {"mode": "STRICT"}, "authorization": True, "networkPolicies": {}}
+    fault = {"fault": {"abort": 418, "headers": {"end-user": "jason"}}}
+    services = [{**WEB, "allowFrom": ["stars"]}, {**STARS, "traffic": fault}]
+    service = {**GATEWAYS[GATEWAY]["service"], "loadBalancerSourceRanges": ["203.0.113.0/24"]}
+    gateways = {**GATEWAYS, GATEWAY: {"service": service}}
+    return mesh.up(
+        bookinfo="false",
+        services=json.dumps(services),
+        gateways=json.dumps(gateways),
+        security=json.dumps(security),
+    )
+
+
+@pytest.mark.usefixtures("guarded")
 def test_what_is_shown_stays_open_where_nothing_else_is(mesh: Mesh) -> None:
     """The gateway may call what it shows, under every part of security together."""
-    security = {"mtls": {"mode": "STRICT"}, "authorization": True, "networkPolicies": {}}
-    services = json.dumps([{**WEB, "allowFrom": ["stars"]}, STARS])
-    mesh.up(bookinfo="false", services=services, gateways=json.dumps(GATEWAYS), security=json.dumps(security))
-    eventually(lambda: ask(mesh, f"http://web.{NAMESPACE}:9080/details/0")["status"] == 0, PATIENCE)
-    for url, host in (("/shop/3", "plain.example"), ("s/ratings/0", "shop.example")):
-        eventually(lambda url=url, host=host: ask(mesh, url, f"-host={host}")["status"] == 200, PATIENCE)  # type: ignore[misc]
-    eventually(lambda: ask(mesh, f"http://{GATEWAY}.istio-system:9000/details/4")["status"] == 200, PATIENCE)
-    inside = f"http://stars.{NAMESPACE}:9080/ratings/0"
-    eventually(lambda: mesh.get(inside)["status"] == 403, PATIENCE)
+    answered(mesh, 0, f"http://web.{NAMESPACE}:9080/details/0", "-timeout=2s")
+    answered(mesh, 200, "/shop/3", "-host=plain.example")
+    answered(mesh, 200, "s/ratings/0", "-host=shop.example")
+    answered(mesh, 200, f"http://{GATEWAY}.istio-system:9000/details/4")
+    eventually(lambda: mesh.get(f"http://stars.{NAMESPACE}:9080/ratings/0")["status"] == 403, PATIENCE)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_services_fault_holds_at_the_gateway_for_its_own_requests(mesh: Mesh) -> None:
+    jason = "-H=end-user=jason"
+    answered(mesh, 418, "s/ratings/0", "-host=shop.example", jason)
+    answered(mesh, 200, "s/ratings/0", "-host=shop.example")
+    answered(mesh, 200, "s/details/0", "-host=shop.example", jason)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_load_balancer_lets_its_source_ranges_in_and_nobody_else(mesh: Mesh) -> None:
+    (address,) = mesh.kubectl.json("get", "service", GATEWAY, "--namespace=istio-system")["status"]["loadBalancer"][
+        "ingress"
+    ]
+    answered(mesh, 0, f"http://{address['ip']}/shop/3", "-host=plain.example", "-timeout=2s")
+    answered(mesh, 200, f"http://{FIXED}/shop/3", "-host=plain.example")
