@@ -3,9 +3,10 @@
 import http
 from collections.abc import Mapping
 
-from operations import ahead, engine, page, pulumi_cli, stacks, status, tunnel
-from operations.bookinfo import Bookinfo
+from operations import engine, page, pulumi_cli, stacks, status, tunnel
 from operations.manifests.declared import releases_of, settings_of
+from operations.node import ahead
+from operations.node.bookinfo import Bookinfo
 from operations.pulumi_cli import Cli
 from operations.state import former, lost, recover
 from operations.state.lost import Stack

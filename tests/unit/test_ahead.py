@@ -12,7 +12,8 @@ from embedded import kinds
 from embedded.errors import EmbeddedError
 from embedded.kinds import AHEAD, RECORD, Kind
 from embedded.node.cluster import RealCluster
-from operations import ahead, deploy
+from operations import deploy
+from operations.node import ahead
 
 SETTINGS = {"clusterMode": "embedded"}
 
@@ -32,7 +33,7 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Mock:
     process.__enter__ = Mock(return_value=process)
     process.__exit__ = Mock(return_value=False)
     process.begun = Mock(return_value=process)
-    monkeypatch.setattr("operations.ahead.subprocess.Popen", process.begun)
+    monkeypatch.setattr("operations.node.ahead.subprocess.Popen", process.begun)
     return process
 
 

@@ -9,8 +9,8 @@ import pytest
 from components.workloads.bookinfo import SERVICES
 from embedded.errors import Unreachable
 from embedded.images import upstream
-from operations import bookinfo
-from operations.bookinfo import Bookinfo
+from operations.node import bookinfo
+from operations.node.bookinfo import Bookinfo
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE, Kubectl
 from tests.embedded.node.mesh import NAMESPACE, TITLE, Mesh
