@@ -21,10 +21,10 @@ from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
 from operations import actionlint, deploy, distribution, shell, stacks, status, tunnel
-from operations.bookinfo import Bookinfo
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
+from operations.node.bookinfo import Bookinfo
 
 Command = Callable[[argparse.Namespace], int | None]
 

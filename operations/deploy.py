@@ -4,8 +4,9 @@ import http
 from collections.abc import Mapping
 
 from operations import engine, page, pulumi_cli, stacks, status, tunnel
-from operations.bookinfo import Bookinfo
 from operations.manifests.declared import releases_of, settings_of
+from operations.node import ahead
+from operations.node.bookinfo import Bookinfo
 from operations.pulumi_cli import Cli
 from operations.state import former, lost, recover
 from operations.state.lost import Stack
@@ -37,7 +38,8 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False, book
         lost.forget(ready)
     else:
         lost.refuse(ready)
-    outputs = ready.cli.up(overrides)
+    with ahead.starting(None if ready.there else ahead.folder(ready.settings)):
+        outputs = ready.cli.up(overrides)
     status.show(ready.settings, outputs)
     if address := page.address(stack, outputs):
         code = page.await_answer(address)
@@ -60,6 +62,7 @@ def destroy(stack: str, overrides: Mapping[str, str]) -> None:
         former.rename_commands(ready.cli)
     else:
         lost.forget(ready)
+        ahead.abandon(ahead.folder(ready.settings))
     ready.cli.destroy()
 
 
