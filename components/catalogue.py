@@ -5,6 +5,7 @@ from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
 from .cluster.minikube import Minikube, MinikubeArgs
 from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
+from .mesh.cni import CniPlugin
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
 from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
@@ -12,6 +13,7 @@ from .mesh.injection_check import InjectionCheck, InjectionCheckArgs
 from .mesh.istio_base import IstioBase, IstioBaseArgs
 from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
 from .mesh.revision_tag import RevisionTag, RevisionTagArgs
+from .mesh.rollout import Rollout, RolloutArgs
 from .mesh.waypoint import Waypoint, WaypointArgs
 from .observability.addons import Addons, AddonsArgs
 from .observability.mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing
@@ -29,6 +31,7 @@ from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
+from .traffic.egress import Egress, EgressArgs, ExternalHost, TlsOrigination
 from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Retries, Route, Traffic, kinds
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
@@ -49,12 +52,16 @@ __all__ = [
     "CertManager",
     "ClusterGuard",
     "ClusterGuardArgs",
+    "CniPlugin",
     "ConnectionPool",
+    "Egress",
+    "EgressArgs",
     "EmbeddedCluster",
     "EmbeddedClusterArgs",
     "ExistingSecret",
     "Exposure",
     "ExposureArgs",
+    "ExternalHost",
     "Fault",
     "GatewayApiCrds",
     "GatewayApiCrdsArgs",
@@ -96,11 +103,14 @@ __all__ = [
     "Retries",
     "RevisionTag",
     "RevisionTagArgs",
+    "Rollout",
+    "RolloutArgs",
     "Route",
     "Security",
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "TlsOrigination",
     "Tracing",
     "Traffic",
     "TrafficPolicy",

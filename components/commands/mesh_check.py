@@ -1,6 +1,7 @@
 """Checks that the mesh works, for a pulumi-command `local.Command`: python -m commands.mesh_check < CHECK.json.
 
-CHECK.json, every key needed and no other allowed but "waypoint", the Gateway of a namespace in ambient mode:
+CHECK.json, every key needed and no other allowed but "waypoint", the Gateway of a namespace in ambient mode, and
+"revision", the revision of Istio that every sidecar must be of:
 
     {"kubeconfig": "~/.kube/config", "context": "minikube", "namespace": "default", "istioVersion": "1.23.0",
      "deployments": ["details-v1"], "timeoutSeconds": 120, "pages": [{"service": "productpage",
@@ -22,7 +23,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
 
-from . import UserError, run, say
+from . import UserError, run, say, table
 from .ambient import Ambient
 from .mesh_causes import hopeless
 from .mesh_pods import SIDECAR, Problem, State, containers, current_pods, image_version, problems
@@ -57,13 +58,6 @@ def page_problem(page: Page, status: int, body: str) -> Problem | None:
     if page.title not in title:
         return Problem(page.service, "-", f"{page.path}: its title is {title!r}, not {page.title!r}", remedy)
     return None
-
-
-def table(*rows: tuple[str, ...]) -> str:
-    """Lay rows out in columns; the first row is the header."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
 
 
 class Cluster:
@@ -148,11 +142,21 @@ def check_mesh(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Look until all is right, then print the result; raise a UserError with the table when time is over."""
-    began = told = now()
     say(f"Checking {len(check.deployments)} Deployments in {check.namespace}, for up to {check.timeout_seconds} s ...")
     if check.pages and cluster.simulated():
         say("The nodes simulate their pods, so that no page answers: none is asked for")
         check = replace(check, pages=())
+    report(check, settle(check, cluster, now, sleep))
+
+
+def settle(
+    check: Check,
+    cluster: Cluster,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> State:
+    """Look until all is right, and return what was seen; raise a UserError with the table when time is over."""
+    began = told = now()
     state, found = _look(cluster, check)
     doomed_since: float | None = None
     while found and (left := began + check.timeout_seconds - now()) > 0:
@@ -173,7 +177,7 @@ def check_mesh(
     if found:
         rows = table(HEADER, *found)
         raise UserError(f"The mesh is not right after {now() - began:.0f} s:\n{rows}")
-    report(check, state)
+    return state
 
 
 def report(check: Check, state: State) -> None:

@@ -9,6 +9,7 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.ingress_jwt import Jwt
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
+from program.config.node_agents import uses_cni
 from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
@@ -19,13 +20,14 @@ COMMON_NAME = 64
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
 
 
-def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> SecurityConfig:
+def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any], cni: bool = False) -> SecurityConfig:
     """What is wanted.
 
     Args:
         value: the object ``security``.
         bookinfo: whether there is Bookinfo, whose Gateway ``jwt`` and ``tls`` are for.
-        istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used.
+        istio_values: values of the istiod chart, which say whether somebody else's CNI plugin is used.
+        cni: whether the stack installs it.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
@@ -39,7 +41,7 @@ def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> Se
         authorization=keys["authorization"].boolean(default=False),
         jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
         tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
-        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
+        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=cni or uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
 
@@ -128,18 +130,12 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     if enforced != "privileged" and not cni:
         raise keys["enforce"].error(
             "privileged, as each pod's istio-init needs NET_ADMIN, which the other levels refuse (warn and audit take "
-            "them all); or install Istio's CNI plugin and say so by istioValues {pilot: {cni: {enabled: true}}}"
+            "them all); or set cni to true, which installs Istio's CNI plugin (where somebody else has: istioValues "
+            "{pilot: {cni: {enabled: true}}})"
         )
     if enforced == "restricted" and bookinfo:
         raise keys["enforce"].error("privileged or baseline while bookinfo is true, as its containers may run as root")
     return levels
-
-
-def uses_cni(istio_values: Mapping[str, Any]) -> bool:
-    """Whether istiod leaves a pod's network to the CNI plugin, so that the pod needs no privilege of its own."""
-    pilot = istio_values.get("pilot")
-    cni = pilot.get("cni") if isinstance(pilot, Mapping) else None
-    return isinstance(cni, Mapping) and cni.get("enabled") is True
 
 
 def _network_policies(value: Value) -> NetworkPolicies:

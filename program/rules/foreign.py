@@ -15,7 +15,7 @@ from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import mesh_telemetry
 from components.ownership import LABEL
 from components.security import authorization, gateway_certificate, ingress_jwt, network_isolation, peer_authentications
-from components.traffic import gateway_rules, traffic_policy
+from components.traffic import egress, gateway_rules, traffic_policy
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.settings import Settings
@@ -53,6 +53,9 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     found = [*_ingress(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
+    for host in settings.egress:
+        for kind in egress.kinds(host):
+            found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
     for place, traffic in steered:
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":

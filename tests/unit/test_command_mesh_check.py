@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.commands import UserError
-from components.commands.mesh_check import Cluster, check_mesh, page_problem, table, words
+from components.commands import UserError, table
+from components.commands.mesh_check import Cluster, check_mesh, page_problem, words
 from components.commands.mesh_pods import Problem, State, current_pods, image_version, is_version, problems
 from components.commands.mesh_request import Page, parse
 
@@ -112,6 +112,17 @@ APP_ONLY = [{"name": "details", "image": "d:1"}]
 )
 def test_a_ready_pod_with_a_ready_sidecar_of_the_version_is_right(right: dict[str, Any]) -> None:
     assert problems(CHECK, state(right)) == []
+
+
+@pytest.mark.parametrize(("asked", "wrong"), [("canary", False), ("default", True), ("", False)])
+def test_a_sidecar_is_of_the_revision_where_one_is_asked_for(asked: str, wrong: bool) -> None:
+    of_canary = pod()
+    of_canary["metadata"]["annotations"] = {"sidecar.istio.io/status": '{"revision": "canary"}'}
+    check = parse(json.dumps({**DOCUMENT, **({"revision": asked} if asked else {})}))
+    told = "istio-proxy is of revision canary, not default"
+    remedy = f"older than its namespace's label: {RESTART}"
+    expected = [Problem("details-v1", "details-v1-a", told, remedy)] if wrong else []
+    assert problems(check, state(of_canary)) == expected
 
 
 @pytest.mark.parametrize(

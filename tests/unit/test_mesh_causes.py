@@ -11,6 +11,7 @@ from components.commands.injection import main
 from components.commands.mesh_causes import cannot_redirect, hopeless, unreachable
 from components.commands.mesh_check import check_mesh
 from components.commands.mesh_pods import Problem, State
+from components.commands.proxies import RUNNING
 from tests.unit.conftest import Run
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_command_mesh_check import CHECK, UNREADY, deployment, pod, state, status
@@ -157,6 +158,7 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ran(api: FakeApi) -> int:
+    api.answer(RUNNING.format(namespace=""), {"items": []})
     return main([f"--kubeconfig={api.kubeconfig}", "--context=there", "shop"])
 
 

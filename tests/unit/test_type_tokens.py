@@ -39,6 +39,8 @@ TOKENS = {
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
     "istio-minikube:components:InjectionCheck",
+    "istio-minikube:components:Egress",
+    "istio-minikube:components:Rollout",
 }
 MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {
