@@ -32,6 +32,11 @@ from .mesh_request import Check, Page, parse
 POLL_SECONDS = 0.5
 # A webhook may fail while istiod is exchanged.
 DOOMED_SECONDS = 15
+# How the API server's proxy tells of a connection that is reset, and what an AuthorizationPolicy answers.
+REFUSED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.FORBIDDEN)
+GATEWAY_NAME = "gateway.networking.k8s.io%2Fgateway-name"
+# By a Gateway's port, what the name of its Service begins with for the API server's proxy.
+SCHEMES = {80: "", 443: "https:"}
 HEADER = ("WORKLOAD", "POD", "WHAT IS WRONG", "WHAT TO DO")
 SIMULATED = "kwok://"
 """How the container runtime of a node that simulates its pods calls itself: https://kwok.sigs.k8s.io"""
@@ -95,9 +100,33 @@ class Cluster:
         return text if status == HTTPStatus.OK else ""
 
     def page(self, page: Page) -> tuple[int, str]:
-        """GET the page; return its status and body."""
+        """GET the page; return its status and body.
+
+        A policy that an update removes holds until its end, as Pulumi deletes last: a page that is refused is asked for
+        at the namespace's Gateways, too, which policies let in.
+        """
         with _told():
-            return self._kube.text(quote(page.proxy_path, safe="/:"))
+            status, body = self._kube.text(quote(page.proxy_path, safe="/:"))
+            for shown in self._at_gateways(page) if status in REFUSED else ():
+                answer = self._kube.text(quote(shown.proxy_path, safe="/:"))
+                if page_problem(shown, *answer) is None:
+                    return answer
+        return status, body
+
+    def _at_gateways(self, page: Page) -> list[Page]:
+        """The page as the Services of the namespace's Gateways may show it."""
+        from ..kube import RefusedError
+
+        try:
+            services = self._kube.objects(f"/api/v1/namespaces/{page.namespace}/services?labelSelector={GATEWAY_NAME}")
+        except RefusedError:
+            return []  # who may not look at Services may not call them either, which is told
+        return [
+            replace(page, service=f"{SCHEMES[port['port']]}{service['metadata']['name']}", port=port["port"])
+            for service in services
+            for port in service["spec"]["ports"]
+            if port["port"] in SCHEMES
+        ]
 
     def simulated(self) -> bool:
         """Tell whether every node is one of kwok's, whose pods run nothing; who may not look at nodes has real ones."""

@@ -15,6 +15,7 @@ from components.commands import UserError, table
 from components.commands.mesh_check import Cluster, check_mesh, page_problem, words
 from components.commands.mesh_pods import Problem, State, current_pods, image_version, is_version, problems
 from components.commands.mesh_request import Page, parse
+from tests.unit.fake_api import FakeApi
 
 PROJECT = Path(__file__).parents[2]
 PAGE: dict[str, Any] = {
@@ -640,3 +641,40 @@ def test_the_command_line_shows_the_input() -> None:
     command = [sys.executable, "-m", "components.commands.mesh_check", "--help"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert '"istioVersion": "1.23.0"' in done.stdout
+
+
+# Pages that policies refuse
+
+
+SERVICES = "/api/v1/namespaces/default/services"
+GATEWAYS = f"{SERVICES}?labelSelector=gateway.networking.k8s.io%2Fgateway-name"
+RESET = '{"message": "error trying to reach service: read: connection reset by peer"}'
+
+
+@pytest.mark.parametrize("status", [503, 403])
+@pytest.mark.parametrize(("port", "shown"), [(80, "shop-istio:80"), (443, "https:shop-istio:443")])
+def test_a_page_that_a_policy_refuses_is_asked_for_at_the_gateways(
+    api: FakeApi, status: int, port: int, shown: str
+) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", RESET, status)
+    ports = [{"port": 15021}, {"port": port}]
+    api.answer(GATEWAYS, {"items": [{"metadata": {"name": "shop-istio"}, "spec": {"ports": ports}}]})
+    cluster = Cluster(str(api.kubeconfig), "there")
+    page = CHECK.pages[0]
+    assert cluster.page(page)[0] == status
+    api.answer(f"{SERVICES}/{shown}/proxy/productpage", "<title>Another page</title>")
+    assert cluster.page(page) == (status, RESET)
+    api.answer(f"{SERVICES}/{shown}/proxy/productpage", HTML)
+    assert cluster.page(page) == (200, HTML)
+
+
+def test_a_page_that_answers_is_asked_for_once(api: FakeApi) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", HTML)
+    assert Cluster(str(api.kubeconfig), "there").page(CHECK.pages[0]) == (200, HTML)
+    assert len(api.requests) == 1
+
+
+def test_who_may_not_look_at_services_is_told_what_the_page_answered(api: FakeApi) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", RESET, 403)
+    api.answer(GATEWAYS, {"message": "forbidden"}, 403)
+    assert Cluster(str(api.kubeconfig), "there").page(CHECK.pages[0]) == (403, RESET)
