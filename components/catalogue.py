@@ -7,6 +7,7 @@ from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.cni import CniPlugin
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
+from .mesh.gateway_service import GatewayPort, GatewayService
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
 from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
 from .mesh.injection_check import InjectionCheck, InjectionCheckArgs
@@ -32,6 +33,10 @@ from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
 from .traffic.egress import Egress, EgressArgs, ExternalHost, TlsOrigination
+from .traffic.routes import HeaderFilter, PathMatch, Redirect, RouteParent, RouteRule, UrlRewrite, ValueMatch
+from .traffic.service_route import ServiceRoute, ServiceRouteArgs
+from .traffic.shared_gateway import SharedGateway, SharedGatewayArgs
+from .traffic.stream_route import StreamRoute, StreamRouteArgs
 from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Retries, Route, Traffic, kinds
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
@@ -67,6 +72,9 @@ __all__ = [
     "GatewayApiCrdsArgs",
     "GatewayCertificate",
     "GatewayCertificateArgs",
+    "GatewayPort",
+    "GatewayService",
+    "HeaderFilter",
     "ImageSource",
     "IngressGateway",
     "IngressGatewayArgs",
@@ -97,26 +105,38 @@ __all__ = [
     "OutlierDetection",
     "Owner",
     "Page",
+    "PathMatch",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
     "PortException",
+    "Redirect",
     "Retries",
     "RevisionTag",
     "RevisionTagArgs",
     "Rollout",
     "RolloutArgs",
     "Route",
+    "RouteParent",
+    "RouteRule",
     "Security",
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "ServiceRoute",
+    "ServiceRouteArgs",
+    "SharedGateway",
+    "SharedGatewayArgs",
+    "StreamRoute",
+    "StreamRouteArgs",
     "TlsOrigination",
     "Tracing",
     "Traffic",
     "TrafficPolicy",
     "TrafficPolicyArgs",
+    "UrlRewrite",
     "UserService",
     "UserServiceArgs",
+    "ValueMatch",
     "Waypoint",
     "WaypointArgs",
     "kinds",

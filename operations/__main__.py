@@ -20,18 +20,19 @@ from components.commands import UserError
 from components.kube import KubeError
 from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, distribution, doctor, reference, shell, stacks, status, tunnel, vendor
+from operations import actionlint, deploy, distribution, shell, stacks, status, tunnel
+from operations.bookinfo import Bookinfo
 from operations.manifests import compare, drift, policies, readme, render
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG, Recorder
-from program.supply import LOCK
 
 Command = Callable[[argparse.Namespace], int | None]
 
 
 def up(options: argparse.Namespace) -> None:
     """Bring the stack up."""
-    deploy.up(options.stack, dict(options.config), policies=options.policies)
+    bookinfo = Bookinfo(options.bookinfo) if options.bookinfo else None
+    deploy.up(options.stack, dict(options.config), policies=options.policies, bookinfo=bookinfo)
 
 
 def preview(options: argparse.Namespace) -> None:
@@ -108,6 +109,8 @@ def draw(options: argparse.Namespace) -> None:
 
 def write_reference(_: argparse.Namespace) -> None:
     """Write docs/components.md from the components' docstrings."""
+    from operations import reference  # slow: with the whole program
+
     reference.write()
 
 
@@ -135,6 +138,9 @@ def comment(options: argparse.Namespace) -> None:
 
 def fetch(options: argparse.Namespace) -> None:
     """Fetch the stack's charts and Gateway API manifest, and lock what is in them."""
+    from operations import vendor
+    from program.supply import LOCK
+
     for line in vendor.vendor(options.stack, vendor.settings_of(options.stack), update=options.update):
         print(line)
     print(f"Commit {LOCK}: stack {options.stack} is installed from these files alone from now on.")
@@ -142,6 +148,8 @@ def fetch(options: argparse.Namespace) -> None:
 
 def examine(options: argparse.Namespace) -> int:
     """Show what is installed, which cluster the stack would touch, and what is missing."""
+    from operations import doctor
+
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
@@ -210,6 +218,12 @@ def arguments() -> argparse.ArgumentParser:
         )
     for name in ("up", "preview"):
         parsers[name].add_argument("--policies", action="store_true", help="enforce the policy pack")
+    parsers["up"].add_argument(
+        "--bookinfo",
+        choices=tuple(map(str, Bookinfo)),
+        help="what an embedded cluster has as Bookinfo: small stand-ins, or upstream's own programs, built here "
+        "(default: what it has; stand-ins at first)",
+    )
     for name in ("render", "render-diff", "policy"):
         parsers[name].add_argument(
             "--stand-ins", action="store_true", help="use the embedded cluster's charts and CRDs instead of downloads"

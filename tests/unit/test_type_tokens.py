@@ -41,6 +41,9 @@ TOKENS = {
     "istio-minikube:components:InjectionCheck",
     "istio-minikube:components:Egress",
     "istio-minikube:components:Rollout",
+    "istio-minikube:components:ServiceRoute",
+    "istio-minikube:components:SharedGateway",
+    "istio-minikube:components:StreamRoute",
 }
 MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {
