@@ -11,6 +11,7 @@ from components.mesh.cni import former_urn
 from components.versions import Version
 from program.lookup import Cluster
 from program.preflight import plan
+from program.supply import istio_charts
 from tests.unit.conftest import Run
 from tests.unit.loading import loaded
 from tests.unit.recording import Mesh
@@ -64,6 +65,18 @@ def test_pods_roll_when_what_prepares_their_network_changes(mesh: Mesh) -> None:
     template = mesh.inputs("ingress-deployment")["spec"]["template"]["metadata"]
     assert template["annotations"]["istio-minikube/data-plane"] == "1.24.6"
     assert json.loads(mesh.inputs("mesh-check-command")["stdin"])["istioVersion"] == "1.24.6"
+
+
+@pytest.mark.parametrize(
+    ("config", "charts"),
+    [
+        (CNI, ["base", "istiod", "cni"]),
+        (AMBIENT, ["base", "istiod", "cni", "ztunnel"]),
+        ({"istioVersion": "1.24.6"}, ["base", "istiod"]),
+    ],
+)
+def test_its_chart_is_among_those_of_the_stack(config: dict[str, str], charts: list[str]) -> None:
+    assert [chart.name for chart in istio_charts(loaded(**config))] == charts
 
 
 def test_without_the_key_nothing_of_it_is_there(dev: Mesh) -> None:

@@ -244,6 +244,35 @@ def test_a_deployment_that_does_not_come_up_ends_the_rollout_and_no_further_one_
     assert "istio-proxy is 1.23.0, not 1.24.6" in told
 
 
+class Ending:
+    """A namespace whose pods end one look after the other."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.looks = 0
+
+    def state(self, _: str) -> State:
+        self.looks += 1
+        left, self.names = self.names, self.names[1:]
+        return State(deployments=[], replica_sets=[], pods=[{"metadata": {"name": name}} for name in left])
+
+
+def test_the_pods_of_before_have_ended_before_the_next_deployment_has_its_turn() -> None:
+    site = Ending("web-a", "web-b")
+    rollout._await_end(site, {"web-a", "web-b"}, "orders", 5)  # type: ignore[arg-type]
+    assert site.looks == 3
+    with pytest.raises(UserError, match=r"^Pods web-a have not ended within 0 s\.$"):
+        rollout._await_end(Ending("web-a", "web-a"), {"web-a"}, "orders", 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("kube")
+def test_a_restart_waits_for_the_pods_of_before(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    awaited: list[set[str]] = []
+    monkeypatch.setattr(rollout, "_await_end", lambda _, names, *__: awaited.append(names))
+    assert ran(api, Site(api, "web", "worker"), monkeypatch) == 0
+    assert awaited == [{"web-a"}, {"worker-a"}]
+
+
 @pytest.mark.usefixtures("kube")
 def test_a_paused_deployment_is_left_alone_and_told_of(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
