@@ -132,9 +132,10 @@ def egress(base: Ground) -> None:
     """Hosts outside the mesh."""
     if not base.settings.egress:
         return
+    ways_out = {gateway.namespace for gateway in base.settings.gateways.values() if gateway.kind == "egress"}
     args = mesh.EgressArgs(
         namespace=base.namespaces[base.settings.namespace],
-        namespaces=sorted(base.namespaces),
+        namespaces=sorted({*base.namespaces, *ways_out}),
         hosts=base.settings.egress,
         requires=base.requires,
     )

@@ -126,6 +126,12 @@ def test_each_host_has_its_objects_and_what_encrypts_comes_before_what_lets_out(
     assert "istio-istiod" in mesh.behind(f"egress-{API}-serviceentry")
 
 
+def test_egress_gateways_are_told_of_hosts_too(run: Run) -> None:
+    gateways = {"out": {"kind": "egress", "namespace": "ways-out"}, "in": {"namespace": "ways-in"}}
+    mesh = run(egress=json.dumps([{"host": API}]), gateways=json.dumps(gateways))
+    assert mesh.inputs(f"egress-{API}-serviceentry")["spec"]["exportTo"] == ["default", "ways-out"]
+
+
 @pytest.mark.parametrize("policy", ["REGISTRY_ONLY", "ALLOW_ANY"])
 def test_one_key_says_what_the_mesh_lets_out(run: Run, policy: str) -> None:
     mesh = run(outboundTrafficPolicy=policy, istioValues='{"meshConfig": {"accessLogFile": "/dev/stdout"}}')
