@@ -134,9 +134,16 @@ def groups() -> dict[str, Group]:
             sources=("bookinfo", "coredns", "nodekit", "pause"),
         ),
         "istio": Group(
-            what="Istio's control plane, proxy agent and Envoy",
+            what="Istio's control plane, proxy agent, CNI plugin and Envoy",
             steps=(
-                Step(packages=(f"{ISTIO}/pilot/cmd/pilot-discovery",)),
+                Step(
+                    packages=(
+                        f"{ISTIO}/pilot/cmd/pilot-discovery",
+                        # Of a module that a tool line of go.mod pins for the other programs.
+                        f"{ISTIO}/cni/cmd/install-cni",
+                        f"{ISTIO}/cni/cmd/istio-cni",
+                    )
+                ),
                 Step(packages=(f"{ISTIO}/pilot/cmd/pilot-agent",), tags=("agent", *TAGS)),
             ),
             finish=layout.add_envoy,

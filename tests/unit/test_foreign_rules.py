@@ -126,6 +126,11 @@ RICH: dict[str, dict[str, Any]] = {
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
     "faults": {"scenario": "ratings-delay", "traffic": {"details": {"loadBalancer": "RANDOM"}}},
+    "hosts outside": {
+        "egress": [{"host": "*.example.com"}, {"host": "a.example", "ports": {"80": "HTTP"}, "tls": {}}],
+        "outboundTrafficPolicy": "REGISTRY_ONLY",
+        "rollout": ["elsewhere"],
+    },
     "ambient": {**AMBIENT, "services": [ORDERS]},
     "revisions": {
         "istioVersion": "1.24.6",

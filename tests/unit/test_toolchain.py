@@ -304,8 +304,10 @@ def test_a_program_is_called_as_go_calls_it(package: str, name: str) -> None:
 def test_everything_that_is_built_is_pinned_by_a_tool_line_or_a_source_of_our_own() -> None:
     pinned = set(re.findall(r"^\t(\S+)$", (go.MODULE / "go.mod").read_text(), re.MULTILINE))
     own = {f"{groups.OWN}/{main.parent.name}" for main in go.MODULE.glob("*/main.go")}
-    built = [package for group in groups.groups().values() for step in group.steps for package in step.packages]
-    assert set(built) == pinned | own
+    built = {package for group in groups.groups().values() for step in group.steps for package in step.packages}
+    # Programs of a module that others pin: a further tool line would rename the folder of every group.
+    siblings = {f"{groups.ISTIO}/cni/cmd/{name}" for name in ("install-cni", "istio-cni")}
+    assert built == pinned | own | siblings
 
 
 def test_what_both_go_modules_share_is_at_the_same_versions_and_compiled_once() -> None:
