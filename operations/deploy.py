@@ -3,8 +3,10 @@
 import http
 from collections.abc import Mapping
 
-from operations import engine, lost, page, pulumi_cli, recover, stacks, status, tunnel
+from operations import engine, lost, pulumi_cli, recover, stacks, status
+from operations.access import page, tunnel
 from operations.lost import Stack
+from operations.manifests import inside, render
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
 
@@ -33,15 +35,19 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> N
     if address := page.address(stack, outputs):
         code = page.await_answer(address)
         print(f"Bookinfo: {address}{'' if code == http.HTTPStatus.OK else f' (HTTP {code})'}")
+    elif "productPage" in outputs and ready.settings["clusterMode"] != "embedded":
+        print("`make open` opens Bookinfo's page in the browser")
     if note := tunnel.note(ready.settings):
         print(note)
 
 
 def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
-    """Show what ``up`` would change."""
+    """Show what ``up`` would change: by Pulumi's own preview, then object by object."""
     ready = _ready(stack, overrides, policies=policies, start=False)
     lost.refuse(ready)
     ready.cli.preview(overrides)
+    if ready.there:
+        print(inside.tell(stack, overrides, ready.cli, render.find_helm()), end="", flush=True)
 
 
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:

@@ -115,17 +115,20 @@ class Cli:
         return self._call([*words, *configured], self.project, quiet=quiet, variables=variables)
 
     def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
-        done = subprocess.run(
-            [str(self.engine.binary), *words, "--stack", self.stack, "--non-interactive"],
-            cwd=folder,
-            env={**(variables or {}), **self.environment()},
-            stdout=subprocess.PIPE if quiet else None,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UserError(f"`pulumi {words[0]}` exits with {done.returncode}; what it says above tells why")
-        return done.stdout or ""
+        command = [str(self.engine.binary), *words, "--stack", self.stack, "--non-interactive"]
+        output = subprocess.PIPE if quiet else None
+        with subprocess.Popen(
+            command, cwd=folder, env={**(variables or {}), **self.environment()}, stdout=output, text=True
+        ) as cli:
+            try:
+                printed, _ = cli.communicate()
+            except KeyboardInterrupt:
+                # It has got Ctrl-C, too, and ends in order; killed, as by subprocess.run, it would leave a lock.
+                cli.wait()
+                raise
+        if cli.returncode:
+            raise UserError(f"`pulumi {words[0]}` exits with {cli.returncode}; what it says above tells why")
+        return printed or ""
 
     def environment(self) -> dict[str, str]:
         """The environment of the CLI; what is set outside wins."""

@@ -58,7 +58,7 @@ def await_answer(url: str, seconds: float = SECONDS, settled: float = SETTLED_SE
     began = time.monotonic()
     with telling(to_stderr, lambda so_far: f"Waiting for {url}: {duration(so_far)} so far"):
         while True:
-            status, wrong = _asked(url)
+            status, wrong = asked(url)
             waited = time.monotonic() - began
             if status and (status not in UNSETTLED or waited > settled):
                 return status
@@ -70,7 +70,7 @@ def await_answer(url: str, seconds: float = SECONDS, settled: float = SETTLED_SE
             time.sleep(POLL_SECONDS)
 
 
-def _asked(url: str) -> tuple[int, str]:
+def asked(url: str) -> tuple[int, str]:
     """The status of the answer; 0 and the reason where there is none."""
     # A stack's own certificate is signed by nobody else: whether to trust it is the browser's to ask.
     unverified = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323
