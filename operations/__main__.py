@@ -24,6 +24,7 @@ from operations.access import browser, k9s, shell, tunnel
 from operations.manifests import commands as manifests
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG
+from operations.tour import texts, walk
 from program.supply import LOCK
 
 Command = Callable[[argparse.Namespace], int | None]
@@ -90,6 +91,12 @@ def open_page(options: argparse.Namespace) -> None:
     browser.run(options.stack, settings_of(options.stack), status.outputs(options.stack))
 
 
+def take_tour(options: argparse.Namespace) -> None:
+    """Walk through the running stack: what is there, what it is for, and what it can do."""
+    stacks.prepare_existing(options.stack, dict(options.config))
+    walk.run(options.stack, dict(options.config), options.language, everything=options.all)
+
+
 def open_k9s(options: argparse.Namespace) -> int:
     """Open k9s on the stack's cluster; it is built once where it is not on PATH."""
     stacks.prepare_existing(options.stack)
@@ -114,6 +121,7 @@ STACK_COMMANDS: dict[str, Command] = {
     "drift": manifests.find_drift,
     "status": show_status,
     "open": open_page,
+    "tour": take_tour,
     "shell": open_shell,
     "k9s": open_k9s,
     "tunnel": open_tunnel,
@@ -146,7 +154,7 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument(
             "--stack", default="", help="the stack (default: dev where minikube is on PATH, embedded elsewhere)"
         )
-    for name in ("up", "preview", "destroy", "recover", "drift", "render", "render-diff", "policy"):
+    for name in ("up", "preview", "destroy", "recover", "drift", "tour", "render", "render-diff", "policy"):
         parsers[name].add_argument(
             "--config",
             action="append",
@@ -180,6 +188,13 @@ def arguments() -> argparse.ArgumentParser:
     parsers["comment"].add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
     parsers["comment"].add_argument("--out", required=True, type=Path, metavar="FILE")
     parsers["shell"].add_argument("words", nargs="*", metavar="COMMAND", help="run this in the shell's place")
+    parsers["tour"].add_argument(
+        "--language",
+        choices=texts.languages(),
+        default=texts.default_language(),
+        help="the language (default: that of LC_ALL, LC_MESSAGES or LANG, else en)",
+    )
+    parsers["tour"].add_argument("--all", action="store_true", help="go through without a prompt")
     parsers["k9s"].add_argument("words", nargs="*", metavar="OPTION", help="options for k9s, after --")
     return parser
 

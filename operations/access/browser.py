@@ -142,7 +142,7 @@ def _watch(address: str, ended: threading.Event, say: Say) -> None:
     """Tell when a page stops answering, and when it answers again: its way there is the cluster's own."""
     answers = True
     while not ended.wait(POLL_SECONDS):
-        status, wrong = page.asked(address)
-        if bool(status) is not answers:
-            answers = bool(status)
-            say(f"{address} answers again" if answers else f"{address} does not answer: {wrong}")
+        answer = page.asked(address)
+        if bool(answer.status) is not answers:
+            answers = bool(answer.status)
+            say(f"{address} answers again" if answers else f"{address} does not answer: {answer.wrong}")

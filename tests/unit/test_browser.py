@@ -139,8 +139,9 @@ from operations.access import browser, forward, page
 toolchain.built = lambda _: False
 page.address = lambda stack, outputs: ADDRESS
 page.await_answer = lambda _: 200
-answers = iter([(200, ""), (0, "refused"), (0, "refused")])
-page.asked = lambda _: next(answers, (200, ""))
+good, bad = page.Answer(status=200), page.Answer(status=0, wrong="refused")
+answers = iter([good, bad, bad])
+page.asked = lambda _: next(answers, good)
 browser.POLL_SECONDS = forward.POLL_SECONDS = 0.02
 browser.run("work", SETTINGS, OUTPUTS, lambda line: print(line, flush=True))
 """
