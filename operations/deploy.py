@@ -1,12 +1,14 @@
 """``up``, ``preview``, ``destroy`` and ``recover``: a stack by Pulumi's engine."""
 
 import http
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from operations import engine, lost, pulumi_cli, recover, stacks, status
 from operations.access import page, tunnel
 from operations.lost import Stack
-from operations.manifests import inside, render
+from operations.manifests import inside, render, steps
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
 
@@ -45,9 +47,13 @@ def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False)
     """Show what ``up`` would change: by Pulumi's own preview, then object by object."""
     ready = _ready(stack, overrides, policies=policies, start=False)
     lost.refuse(ready)
-    ready.cli.preview(overrides)
-    if ready.there:
-        print(inside.tell(stack, overrides, ready.cli, render.find_helm()), end="", flush=True)
+    if not ready.there:
+        ready.cli.preview(overrides)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder, "events")
+        ready.cli.preview(overrides, events=events)
+        print(inside.tell(stack, overrides, steps.read(events), render.find_helm()), end="", flush=True)
 
 
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:

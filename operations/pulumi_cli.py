@@ -54,15 +54,23 @@ class Cli:
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
-    def preview(self, overrides: Mapping[str, str] | None = None, *, quiet: bool = False) -> str:
+    def preview(
+        self, overrides: Mapping[str, str] | None = None, *, quiet: bool = False, events: Path | None = None
+    ) -> str:
         """``pulumi preview --diff``, with configuration keys over the stack's file; what it printed if ``quiet``.
+
+        ``events`` is a file that the engine's events are written into, a line of JSON each.
 
         Raises:
             UserError: the CLI failed, or a mandatory policy is broken; it has said why.
         """
         self.select(overrides)
         variables = self._upsert(overrides or {})
-        return self.run("preview", "--diff", *self._policy_words, quiet=quiet, variables=variables)
+        words = ["--diff", *self._policy_words]
+        if events:
+            # As Pulumi's own Automation API asks for them.
+            variables, words = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}, [*words, "--event-log", str(events)]
+        return self.run("preview", *words, quiet=quiet, variables=variables)
 
     def destroy(self) -> None:
         """``pulumi destroy``."""

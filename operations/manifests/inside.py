@@ -1,7 +1,7 @@
 """What an ``up`` would do to the objects of a stack that is there: those inside Helm releases and Commands, too.
 
-Pulumi's own preview shows the values of a release and the text of a Command, and neither what they come to nor what
-they entail. A release's objects so far are those that Helm itself has stored, a Command's those that are in the
+Pulumi's own preview tells which releases and Commands change, by their values and texts, and neither what these come to
+nor what it entails. A release's objects so far are those that Helm itself has stored, a Command's those that are in the
 cluster; those from then on are rendered, as for ``make drift``.
 """
 
@@ -10,7 +10,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from operations.manifests.evaluate import COMMAND, Registration, stack_config
 from operations.manifests.objects import Api
 from operations.manifests.render import LOADER, RELEASE, Rendered, chart_objects, command_objects, placed
 from operations.manifests.stack_secrets import secret_texts, without
-from operations.pulumi_cli import Cli
+from operations.manifests.steps import CREATE, DELETE, REPLACE, SAME, UNKNOWN, UPDATE, Step, Steps
 from operations.recover import Release, revisions
 
 HEAD = "Objects, inside Helm releases and Commands too; ! restarts pods, replaces an object or deletes a CRD:"
@@ -35,6 +35,8 @@ NOTHING = "Objects: none changes inside Helm releases and Commands, and no pod r
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KEEP = ("helm.sh/resource-policy", "keep")
 DEPLOYED = "deployed"
+CHANGING = frozenset({CREATE, UPDATE, REPLACE})
+REPLACED = "Pulumi deletes it and creates it anew"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,8 @@ class Preview:
 
     Attributes:
         api: the cluster.
-        state: the resources of the state, by type and logical name.
-        declared: those of the program.
+        steps: what Pulumi would do.
+        declared: the resources of the program.
         helm: the program.
         flags: what helm is told of the cluster.
         kubernetes: the cluster's version.
@@ -52,7 +54,7 @@ class Preview:
     """
 
     api: Api
-    state: Mapping[tuple[str, str], Mapping[str, Any]]
+    steps: Steps
     declared: Sequence[Registration]
     helm: Path
     flags: Sequence[str]
@@ -62,28 +64,21 @@ class Preview:
     def effects(self) -> Iterator[Effect]:
         """What becomes of every object, and of those of typed resources only what is marked."""
         for each in self.declared:
-            if each.token == RELEASE:
-                yield from self._release(each)
-            elif each.token == COMMAND:
-                yield from self._command(each)
-            elif each.token.startswith("kubernetes:") and (before := self._recorded(each)):
-                found = effect(_without(before, each.secrets), _without(each.inputs, each.secrets), each.name)
-                if found and found.marks:
-                    yield found
-        yield from self._gone_releases()
-        yield from self._gone_crds()
-
-    def _recorded(self, each: Registration) -> Mapping[str, Any] | None:
-        return self.state.get((each.token, each.name))
-
-    def _is_same(self, each: Registration) -> bool:
-        """Whether the state has the very inputs, so that Pulumi leaves the resource alone."""
-        recorded = self._recorded(each)
-        return recorded is not None and all(recorded.get(key) == value for key, value in each.inputs.items())
+            step = self.steps.get((each.token, each.name))
+            if step and step.verb in CHANGING:
+                if each.token == RELEASE:
+                    yield from self._release(each)
+                elif each.token == COMMAND and _shows(each.inputs):
+                    yield from self._command(each)
+        for step in self.steps.values():
+            if step.token == RELEASE and step.verb == DELETE:
+                yield from self._gone(Release(namespace=step.before["namespace"], name=step.before["name"]))
+            elif step.token.startswith("kubernetes:") and step.token != RELEASE:
+                yield from _typed(step)
+        if any(step.token == COMMAND and step.verb != SAME and _shows(step.before) for step in self.steps.values()):
+            yield from self._gone_crds()
 
     def _release(self, each: Registration) -> Iterator[Effect]:
-        if self._is_same(each):
-            return
         release = Release(namespace=each.inputs["namespace"], name=each.inputs["name"])
         before = stored(self.api.kube, release)
         # Helm installs what is in a chart's crds/ with the first revision, and never touches it again.
@@ -96,8 +91,6 @@ class Preview:
             yield from compared(before, after, f"Helm release {release.name}", secret=bool(each.secrets))
 
     def _command(self, each: Registration) -> Iterator[Effect]:
-        if self._is_same(each) or not _shows(each.inputs):
-            return
         wanted = command_objects(each)
         live = [self.api.find(manifest) for manifest in wanted]
         if not any(live):
@@ -110,22 +103,14 @@ class Preview:
             if told := effect(found, after, f"Command {each.name}"):
                 yield told
 
-    def _gone_releases(self) -> Iterator[Effect]:
-        still = {(each.inputs["namespace"], each.inputs["name"]) for each in self.declared if each.token == RELEASE}
-        for (token, _), inputs in self.state.items():
-            if token == RELEASE and (inputs["namespace"], inputs["name"]) not in still:
-                release = Release(namespace=inputs["namespace"], name=inputs["name"])
-                objects = [each for each in stored(self.api.kube, release) or () if not _is_kept(each)]
-                yield Effect(title=f"Helm release {release}", verb=f"is uninstalled: {len(objects)} objects")
-                crds = [each for each in objects if each["kind"] == CRD]
-                yield from compared(crds, (), f"Helm release {release.name}")
+    def _gone(self, release: Release) -> Iterator[Effect]:
+        objects = [each for each in stored(self.api.kube, release) or () if not _is_kept(each)]
+        yield Effect(title=f"Helm release {release}", verb=f"is uninstalled: {len(objects)} objects")
+        yield from compared([each for each in objects if each["kind"] == CRD], (), f"Helm release {release.name}")
 
     def _gone_crds(self) -> Iterator[Effect]:
         """CRDs of the stack's that no Command applies any more."""
         commands = [each for each in self.declared if each.token == COMMAND and _shows(each.inputs)]
-        before = {name for (token, name), inputs in self.state.items() if token == COMMAND and _shows(inputs)}
-        if before <= {each.name for each in commands if self._is_same(each)}:
-            return
         wanted = {manifest["metadata"]["name"] for each in commands for manifest in command_objects(each)}
         for metadata in self.api.kube.metadata(f"{CRDS}?labelSelector={LABEL.replace('/', '%2F')}%3D{self.stack}"):
             group = metadata["name"].partition(".")[2]
@@ -134,13 +119,13 @@ class Preview:
                 yield from compared([{"kind": CRD, **crd}], (), "unless somebody else's objects need it")
 
 
-def tell(stack: str, overrides: Mapping[str, str], cli: Cli, helm: Path | None) -> str:
+def tell(stack: str, overrides: Mapping[str, str], steps: Steps, helm: Path | None) -> str:
     """What ``make preview`` says after Pulumi's own preview, for a stack whose cluster is there.
 
     Args:
         stack: the stack's name.
         overrides: configuration keys over its own.
-        cli: the CLI, with the stack selected.
+        steps: what Pulumi's preview has told.
         helm: the program, or None where there is none.
 
     Raises:
@@ -160,26 +145,21 @@ def tell(stack: str, overrides: Mapping[str, str], cli: Cli, helm: Path | None) 
         version, flags = drift.cluster_flags(api.kube, settings, Path(folder))
         preview = Preview(
             api=api,
-            state=recorded(cli.export()),
+            steps=steps,
             declared=recorder.registrations,
             helm=helm,
             flags=flags,
             kubernetes=version,
             stack=stack,
         )
-        return without(listed(preview.effects()), secret_texts(config, known))
+        told = listed(preview.effects()).replace(UNKNOWN, "(known after the update)")
+        return without(told, secret_texts(config, known))
 
 
 def listed(effects: Iterable[Effect]) -> str:
     """All of them, those with marks first."""
     found = sorted(effects, key=lambda each: not each.marks)
     return "".join(f"{line}\n" for line in ([HEAD, *map(str, found)] if found else [NOTHING]))
-
-
-def recorded(exported: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """The inputs of a state's resources, by type and logical name."""
-    resources = exported["deployment"].get("resources") or ()
-    return {(each["type"], each["urn"].split("::", 3)[3]): each.get("inputs") or {} for each in resources}
 
 
 def stored(kube: Kube, release: Release) -> list[dict[str, Any]] | None:
@@ -204,5 +184,15 @@ def _is_kept(manifest: Mapping[str, Any]) -> bool:
     return (manifest["metadata"].get("annotations") or {}).get(name) == value
 
 
-def _without(inputs: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
-    return {key: value for key, value in inputs.items() if key not in secrets and not key.startswith("__")}
+def _typed(step: Step) -> Iterator[Effect]:
+    """What of a typed resource's change has to be thought about."""
+    if step.verb not in (UPDATE, REPLACE) or not (step.before and step.after):
+        return
+    before, after = (
+        {key: value for key, value in each.items() if key[:2] != "__"} for each in (step.before, step.after)
+    )
+    found = effect(before, after, step.name)
+    if found and step.verb == REPLACE:
+        found = replace(found, marks=(*found.marks, REPLACED))
+    if found and found.marks:
+        yield found

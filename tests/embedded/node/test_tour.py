@@ -77,7 +77,8 @@ def test_a_preview_tells_of_nothing_where_nothing_changes_and_of_pods_inside_rel
         mesh.cli.select(overrides)
         return inside.tell("embedded", overrides, mesh.cli, helm).splitlines()
 
-    assert told() == [inside.NOTHING]
+    found = told()
+    assert found == [inside.NOTHING], found
     values = json.loads(settings["istioValues"])
     annotated = json.dumps({**values, "pilot": {"podAnnotations": {"asked.by": "a test"}}})
     assert told(istioValues=annotated) == [
