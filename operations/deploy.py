@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from operations import engine, lost, pulumi_cli, recover, stacks, status
+from operations import engine, pulumi_cli, stacks, status
 from operations.access import page, tunnel
-from operations.lost import Stack
 from operations.manifests import inside, render, steps
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
+from operations.state import former, lost, recover
+from operations.state.lost import Stack
 
 
 def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> Stack:
@@ -59,7 +60,9 @@ def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False)
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:
     """Remove what ``up`` created, and nothing else."""
     ready = _ready(stack, overrides)
-    if not ready.there:
+    if ready.there:
+        former.rename_commands(ready.cli)
+    else:
         lost.forget(ready)
     ready.cli.destroy()
 

@@ -58,6 +58,8 @@ class ClusterGuard(pulumi.ComponentResource):
             update=arrive,
             delete=leave_command(args.kubeconfig, args.context),
             environment={"CLUSTER": args.identity, "CONTEXT": args.context},
+            # Standard output is for `identity` alone.
+            logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.identity = guard.stdout

@@ -37,6 +37,8 @@ def start_command(
         delete=delete,
         triggers=list(triggers),
         environment={"MISSING": missing},
+        # Standard output is for the program alone.
+        logging=local.Logging.STDERR,
         opts=pulumi.ResourceOptions(
             parent=parent,
             ignore_changes=[] if missing else ["environment"],

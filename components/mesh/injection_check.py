@@ -66,6 +66,8 @@ class InjectionCheck(pulumi.ComponentResource):
             create=command,
             update=command,
             triggers=[args.istio_versions[each] for each in names],
+            # Standard output is for `namespaces` alone.
+            logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
         self.namespaces = check.stdout.apply(lambda printed: printed.split())

@@ -116,6 +116,8 @@ class MeshCheck(pulumi.ComponentResource):
             update=COMMAND,
             stdin=pulumi.Output.json_dumps(document),
             triggers=generations.apply(lambda found: [generation for _, generation in sorted(found.items())]),
+            # Standard output is for `pods` alone.
+            logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.requires)),
         )
         self.pods = check.stdout.apply(pods_of)

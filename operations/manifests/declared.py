@@ -6,7 +6,7 @@ import pulumi
 
 from operations.manifests.evaluate import Recorder, evaluate, stack_config
 from operations.manifests.stack_secrets import Config
-from operations.recover import RELEASE, Release
+from operations.state.recover import RELEASE, Release
 from program.compose import compose, owner_of
 from program.lookup import Cluster, look_up
 from program.settings import Settings

@@ -28,7 +28,7 @@ from operations.manifests.objects import Api
 from operations.manifests.render import LOADER, RELEASE, Rendered, chart_objects, command_objects, placed
 from operations.manifests.stack_secrets import secret_texts, without
 from operations.manifests.steps import CREATE, DELETE, REPLACE, SAME, UNKNOWN, UPDATE, Step, Steps
-from operations.recover import Release, revisions
+from operations.state.recover import Release, revisions
 
 HEAD = "Objects, inside Helm releases and Commands too; ! restarts pods, replaces an object or deletes a CRD:"
 NOTHING = "Objects: none changes inside Helm releases and Commands, and no pod restarts"
@@ -119,13 +119,13 @@ class Preview:
                 yield from compared([{"kind": CRD, **crd}], (), "unless somebody else's objects need it")
 
 
-def tell(stack: str, overrides: Mapping[str, str], steps: Steps, helm: Path | None) -> str:
+def tell(stack: str, overrides: Mapping[str, str], steps: Steps | None, helm: Path | None) -> str:
     """What ``make preview`` says after Pulumi's own preview, for a stack whose cluster is there.
 
     Args:
         stack: the stack's name.
         overrides: configuration keys over its own.
-        steps: what Pulumi's preview has told.
+        steps: what Pulumi's preview has told, or None where it has told nothing.
         helm: the program, or None where there is none.
 
     Raises:
@@ -133,10 +133,9 @@ def tell(stack: str, overrides: Mapping[str, str], steps: Steps, helm: Path | No
         KubeError: the cluster cannot be read.
         pulumi.RunError: the program refuses the configuration or the cluster.
     """
-    if helm is None:
-        return (
-            "Objects inside Helm releases are not shown: helm is not on PATH, and `make drift` has not built it yet\n"
-        )
+    if steps is None or helm is None:
+        lacking = "this Pulumi CLI tells no events" if steps is None else "helm is neither built yet nor on PATH"
+        return f"Objects inside Helm releases and Commands are not shown: {lacking}\n"
     settings, config = settings_of(stack, overrides), stack_config(stack, overrides)
     known = drift.decrypted_config(stack, config)
     recorder = declared(stack, overrides, found=None, config=known)

@@ -39,8 +39,10 @@ Steps = Mapping[tuple[str, str], Step]
 """By type and logical name."""
 
 
-def read(events: Path) -> Steps:
-    """The steps of a preview."""
+def read(events: Path) -> Steps | None:
+    """The steps of a preview; None where the CLI has written no events."""
+    if not events.exists():
+        return None
     found: dict[tuple[str, str], Step] = {}
     for line in events.read_text().splitlines():
         metadata = json.loads(line).get("resourcePreEvent", {}).get("metadata")

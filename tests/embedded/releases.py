@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.kube import MERGE, Kube
-from operations.recover import Release, Revision, revisions, secrets
+from operations.state.recover import Release, Revision, revisions, secrets
 
 JSON = "application/json"
 ISTIOD = Release(namespace="istio-system", name="istiod")

@@ -11,10 +11,10 @@ from components.mesh.gateway_api_crds import POLICIES, POLICY_NAME
 from components.ownership import LABEL
 from embedded import artifacts
 from embedded.cluster import Cluster
-from operations import recover
 from operations.manifests.declared import declared, releases_of, settings_of
 from operations.manifests.evaluate import stack_config
 from operations.pulumi_cli import Cli
+from operations.state import recover
 from program.rules import foreign
 from tests.embedded.engine import for_tests
 from tests.embedded.stack import CONTEXT, as_config, settings_for, versions

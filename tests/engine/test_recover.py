@@ -14,12 +14,12 @@ from components.commands import UserError
 from components.kube import APPLY, MERGE, Kube
 from embedded import process
 from embedded.cluster import Cluster
-from operations import recover
 from operations.manifests import drift
 from operations.manifests.declared import releases_of, settings_of
 from operations.manifests.objects import wait_until
 from operations.pulumi_cli import Cli
-from operations.recover import Release, revisions
+from operations.state import recover
+from operations.state.recover import Release, revisions
 from tests.embedded import releases
 from tests.embedded.engine import for_tests
 from tests.embedded.releases import ISTIOD

@@ -12,6 +12,7 @@ from components.kube import Kube
 from embedded.cluster import Cluster
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import Cli
+from operations.state import former
 from tests.embedded.engine import for_tests
 from tests.embedded.stack import CONTEXT, as_config, settings_for
 
@@ -33,7 +34,7 @@ SECURITY = as_config({"mtls": {}, "tls": {"selfSigned": True, "host": "bookinfo.
 
 
 @pytest.fixture
-def former(tmp_path: Path) -> Iterator[Path]:
+def former_tree(tmp_path: Path) -> Iterator[Path]:
     """A work tree of the last version, with this one's virtual environment."""
     tree = tmp_path / "former"
     git = ("git", "-C", str(PROJECT), "worktree")
@@ -55,9 +56,9 @@ def settings(cluster: Cluster) -> dict[str, str]:
 
 
 @pytest.fixture
-def last(former: Path, settings: dict[str, str], tmp_path: Path) -> Cli:
+def last(former_tree: Path, settings: dict[str, str], tmp_path: Path) -> Cli:
     """The CLI on the last version's program, its stack up."""
-    cli = Cli(engine=for_tests(), stack="dev", state=tmp_path / "state", project=former)
+    cli = Cli(engine=for_tests(), stack="dev", state=tmp_path / "state", project=former_tree)
     cli.up(settings)
     return cli
 
@@ -87,3 +88,12 @@ def test_a_stack_of_the_last_version_is_updated_in_place_and_nothing_runs_again_
     assert kube.get(CERTIFICATE)["data"] == before[CERTIFICATE]["data"]
     pods = {pod["metadata"]["uid"] for pod in kube.get("/api/v1/namespaces/istio-system/pods")["items"]}
     assert pods == {pod["metadata"]["uid"] for pod in before["/api/v1/namespaces/istio-system/pods"]["items"]}
+
+
+def test_a_stack_of_the_last_version_is_destroyed_by_this_one_without_an_up_before(last: Cli, cluster: Cluster) -> None:
+    this = Cli(engine=last.engine, stack=last.stack, state=last.state)
+    assert former.rename_commands(this)
+    assert not former.rename_commands(this)
+    this.destroy()
+    assert this.export()["deployment"].get("resources", []) == []
+    assert Kube(cluster.kubeconfig, CONTEXT).find("/api/v1/namespaces/istio-system") is None

@@ -29,6 +29,7 @@ def test_the_cluster_is_recorded_on_create_and_compared_on_update_and_delete(mes
         "update": ARRIVE,
         "delete": f"{LEAVE} --kubeconfig=k --context=work",
         "environment": {"CLUSTER": "1a2b", "CONTEXT": "work"},
+        "logging": "stderr",
     }
 
 

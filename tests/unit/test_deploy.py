@@ -76,7 +76,7 @@ def test_a_profile_that_is_gone_is_told_before_anything_is_touched(pulumi: Tool,
 
 
 def test_recover_forgets_what_was_in_it(gone: FakeMinikube, pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.recover.running", lambda *_: {})
+    monkeypatch.setattr("operations.state.recover.running", lambda *_: {})
     deploy.recover_stack("dev", {})
     assert verbs(pulumi) == ["stack select", "stack export", "cancel", "stack import"]
     assert {words.split()[0] for words in gone.words} == {"profile"}
@@ -107,7 +107,7 @@ def test_after_up_a_loadbalancers_tunnel_is_offered(capsys: pytest.CaptureFixtur
 
 
 def test_recover_is_given_the_stacks_configuration(pulumi: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.recover.recover", recovered := Mock())
+    monkeypatch.setattr("operations.state.recover.recover", recovered := Mock())
     monkeypatch.setattr("operations.deploy.releases_of", lambda stack, _: {stack})
     deploy.recover_stack("prod", {})
     (cli, settings, overrides, declared), _ = recovered.call_args

@@ -13,12 +13,13 @@ import yaml
 
 from components.kube import Kube
 from components.objects import SHOWS_OBJECTS
-from operations.manifests import inside
+from operations.manifests import drift, inside
 from operations.manifests.effects import effect
 from operations.manifests.evaluate import COMMAND, Registration
-from operations.manifests.inside import HEAD, NOTHING, Preview, listed, recorded, stored
+from operations.manifests.inside import HEAD, NOTHING, Preview, listed, stored
 from operations.manifests.objects import Api
-from operations.recover import Release
+from operations.manifests.steps import CREATE, DELETE, REPLACE, SAME, UNKNOWN, UPDATE, Step, Steps, read
+from operations.state.recover import Release
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_effects import crd, deployment
 from tests.unit.test_render import RELEASE, an_object
@@ -66,7 +67,7 @@ def preview(api: FakeApi) -> Preview:
     helm_has(api)
     return Preview(
         api=Api(api.kubeconfig, "there"),
-        state={},
+        steps={},
         declared=[],
         helm=Path("helm"),
         flags=["--is-upgrade"],
@@ -79,11 +80,12 @@ def shown(preview: Preview) -> list[str]:
     return [str(each) for each in preview.effects()]
 
 
-def key(each: Registration) -> tuple[str, str]:
-    return each.token, each.name
-
-
-CHANGED = {**RELEASE.inputs, "version": "1.22.0"}
+def steps_of(*steps: tuple[Registration, str]) -> Steps:
+    """What Pulumi would do to resources."""
+    return {
+        (each.token, each.name): Step(token=each.token, name=each.name, verb=verb, before=each.inputs)
+        for each, verb in steps
+    }
 
 
 def test_helms_own_record_is_read_and_the_last_deployed_revision_counts(api: FakeApi) -> None:
@@ -97,7 +99,7 @@ def test_helms_own_record_is_read_and_the_last_deployed_revision_counts(api: Fak
 def test_a_release_that_changes_is_told_object_by_object(api: FakeApi, preview: Preview, charts: Any) -> None:
     helm_has(api, (1, "deployed", [deployment(), an_object(namespace="istio-system")]))
     charts["istiod"] = [deployment(image="pilot:2"), an_object(namespace="istio-system")]
-    changing = replace(preview, declared=[RELEASE], state={key(RELEASE): CHANGED})
+    changing = replace(preview, declared=[RELEASE], steps=steps_of((RELEASE, UPDATE)))
     assert shown(changing) == [
         "! Deployment istio-system/istiod (Helm release istiod) changes: restarts its pods\n"
         "      spec.template.spec.containers[discovery].image: 'pilot:1' -> 'pilot:2'"
@@ -109,17 +111,19 @@ def test_values_of_a_release_with_a_secret_are_masked(api: FakeApi, preview: Pre
     helm_has(api, (1, "deployed", [deployment()]))
     charts["istiod"] = [deployment(image="pilot:2")]
     secret = replace(RELEASE, secrets=frozenset({"values"}))
-    (line,) = shown(replace(preview, declared=[secret], state={key(RELEASE): CHANGED}))
+    (line,) = shown(replace(preview, declared=[secret], steps=steps_of((RELEASE, UPDATE))))
     assert line.endswith(".image: (masked)")
 
 
 def test_a_release_that_pulumi_leaves_alone_is_not_looked_at(preview: Preview) -> None:
-    assert shown(replace(preview, declared=[RELEASE], state={key(RELEASE): {**RELEASE.inputs, "compat": "true"}})) == []
+    assert shown(replace(preview, declared=[RELEASE], steps=steps_of((RELEASE, SAME)))) == []
+    assert shown(replace(preview, declared=[RELEASE])) == []
 
 
 def test_a_new_release_is_told_in_one_line(preview: Preview, charts: Any) -> None:
     charts["istiod"] = [deployment(), crd()]
-    assert shown(replace(preview, declared=[RELEASE])) == ["~ Helm release istio-system/istiod is installed: 2 objects"]
+    changing = replace(preview, declared=[RELEASE], steps=steps_of((RELEASE, CREATE)))
+    assert shown(changing) == ["~ Helm release istio-system/istiod is installed: 2 objects"]
     assert {"flag": "--include-crds=false"} not in charts["flags"]
 
 
@@ -127,7 +131,7 @@ def test_a_release_that_goes_is_told_with_the_crds_that_go_with_it(api: FakeApi,
     kept = crd("kept.example.org")
     kept["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     helm_has(api, (1, "deployed", [deployment(), crd(), kept]))
-    assert shown(replace(preview, state={key(RELEASE): RELEASE.inputs})) == [
+    assert shown(replace(preview, steps=steps_of((RELEASE, DELETE)))) == [
         "~ Helm release istio-system/istiod is uninstalled: 2 objects",
         "! CustomResourceDefinition gateways.example.org (Helm release istiod) is deleted: "
         "deletes every Gateway in the cluster",
@@ -143,7 +147,6 @@ BRINGS = Registration(
     provider="",
     dependencies=frozenset(),
 )
-BEFORE = {**BRINGS.inputs, "create": "bring v1.1"}
 
 
 def brought(name: str = BROUGHT, owner: str = "dev", scope: str = "Namespaced") -> dict[str, Any]:
@@ -167,7 +170,7 @@ def test_a_commands_objects_are_compared_with_what_the_api_server_would_make_of_
     charts["gateway-api-crds"] = [brought(scope="Cluster")]
     dry_run = f"{inside.CRDS}/{BROUGHT}?fieldManager=istio-minikube-drift&force=true&dryRun=All"
     api.answer(dry_run, brought(scope="Cluster"), method="PATCH")
-    changing = replace(preview, declared=[BRINGS], state={key(BRINGS): BEFORE})
+    changing = replace(preview, declared=[BRINGS], steps=steps_of((BRINGS, UPDATE)))
     assert shown(changing) == [
         f"! CustomResourceDefinition {BROUGHT} (Command gateway-api-crds) changes: spec.scope cannot be changed in "
         "place: Pulumi replaces it, Helm and kubectl are refused\n      spec.scope: 'Namespaced' -> 'Cluster'"
@@ -177,7 +180,7 @@ def test_a_commands_objects_are_compared_with_what_the_api_server_would_make_of_
 def test_somebody_elses_crd_stays_as_it_is(api: FakeApi, preview: Preview, charts: Any) -> None:
     cluster_has(api, brought(owner="other"))
     charts["gateway-api-crds"] = [brought(scope="Cluster"), brought("httproutes.gateway.networking.k8s.io")]
-    changing = replace(preview, declared=[BRINGS], state={key(BRINGS): BEFORE})
+    changing = replace(preview, declared=[BRINGS], steps=steps_of((BRINGS, UPDATE)))
     assert shown(changing) == [
         "+ CustomResourceDefinition httproutes.gateway.networking.k8s.io (Command gateway-api-crds) is created"
     ]
@@ -186,14 +189,18 @@ def test_somebody_elses_crd_stays_as_it_is(api: FakeApi, preview: Preview, chart
 def test_a_command_that_brings_everything_anew_is_one_line(api: FakeApi, preview: Preview, charts: Any) -> None:
     cluster_has(api)
     charts["gateway-api-crds"] = [brought(), brought("httproutes.gateway.networking.k8s.io")]
-    assert shown(replace(preview, declared=[BRINGS])) == [
+    assert shown(replace(preview, declared=[BRINGS], steps=steps_of((BRINGS, CREATE)))) == [
         "~ Command gateway-api-crds applies 2 objects, all of them new"
     ]
 
 
-@pytest.mark.parametrize("declared", [[], [BRINGS]], ids=["the Command goes", "the Command brings others"])
+@pytest.mark.parametrize(
+    ("declared", "verb"),
+    [([], DELETE), ([BRINGS], UPDATE)],
+    ids=["the Command goes", "the Command brings others"],
+)
 def test_a_crd_that_no_command_applies_any_more_is_told(
-    api: FakeApi, preview: Preview, charts: Any, declared: list[Registration]
+    api: FakeApi, preview: Preview, charts: Any, declared: list[Registration], verb: str
 ) -> None:
     other = brought("backends.gateway.networking.k8s.io")
     cluster_has(api, other, brought())
@@ -203,31 +210,72 @@ def test_a_crd_that_no_command_applies_any_more_is_told(
     api.answer(OWNED, {"items": [{"metadata": each} for each in owned]})
     dry_run = f"{inside.CRDS}/{BROUGHT}?fieldManager=istio-minikube-drift&force=true&dryRun=All"
     api.answer(dry_run, brought(), method="PATCH")
-    assert shown(replace(preview, declared=declared, state={key(BRINGS): BEFORE})) == [
+    assert shown(replace(preview, declared=declared, steps=steps_of((BRINGS, verb)))) == [
         "! CustomResourceDefinition backends.gateway.networking.k8s.io (unless somebody else's objects need it) is "
         "deleted: deletes every Gateway in the cluster"
     ]
 
 
 def test_a_command_that_stays_is_not_looked_at(preview: Preview, api: FakeApi) -> None:
-    assert shown(replace(preview, declared=[BRINGS], state={key(BRINGS): BRINGS.inputs})) == []
+    assert shown(replace(preview, declared=[BRINGS], steps=steps_of((BRINGS, SAME)))) == []
     assert api.requests == []
 
 
-def test_of_typed_resources_only_what_is_marked_is_told(preview: Preview) -> None:
-    typed = [
-        replace(RELEASE, token="kubernetes:apps/v1:Deployment", name=name, inputs=deployment(**after))  # noqa: S106
-        for name, after in (("scaled", {"replicas": 2}), ("rolled", {"image": "pilot:2"}))
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+
+def typed(verb: str, after: dict[str, Any], before: dict[str, Any] | None = None) -> Steps:
+    step = Step(token=DEPLOYMENT, name="web", verb=verb, before=before or deployment(), after=after)
+    return {(DEPLOYMENT, "web"): step}
+
+
+@pytest.mark.parametrize(
+    ("verb", "after", "marks"),
+    [
+        (UPDATE, deployment(image="pilot:2"), ["restarts its pods"]),
+        (UPDATE, {**deployment(replicas=2), "__inputs": 1}, None),
+        (REPLACE, deployment(replicas=2), ["Pulumi deletes it and creates it anew"]),
+        (DELETE, {}, None),
+        (CREATE, deployment(), None),
+    ],
+)
+def test_of_typed_resources_only_what_is_marked_is_told(
+    preview: Preview, verb: str, after: dict[str, Any], marks: list[str] | None
+) -> None:
+    told = [line.splitlines()[0] for line in shown(replace(preview, steps=typed(verb, after)))]
+    assert told == [f"! Deployment istio-system/istiod (web) changes: {'; '.join(marks)}"] if marks else told == []
+
+
+A, B = {"inputs": {"a": 1}}, {"inputs": {"a": 2}}
+EVENTS: tuple[tuple[str, str, Any, Any], ...] = (
+    ("same", "a$t::one", A, A),
+    ("create-replacement", "t::two", A, B),
+    ("delete-replaced", "t::two", A, None),
+    ("delete", "t::three", A, A),
+    ("create", "t::four", None, {}),
+)
+
+
+def test_what_the_engine_would_do_is_read_from_its_events(tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    assert read(events) is None
+    told = [
+        {
+            "resourcePreEvent": {
+                "metadata": {"op": op, "urn": f"urn:pulumi:dev::p::{end}", "type": "t", "old": old, "new": new}
+            }
+        }
+        for op, end, old, new in EVENTS
     ]
-    state = {key(each): {**deployment(), "__inputs": 1} for each in typed}
-    (line,) = shown(replace(preview, declared=typed, state=state))
-    assert line.startswith("! Deployment istio-system/istiod (rolled) changes: restarts its pods\n")
-
-
-def test_secret_inputs_are_no_changes(preview: Preview) -> None:
-    before, after = ({**an_object("Secret"), "type": "Opaque", "data": data} for data in ({"4dabf": "x"}, {"a": "b"}))
-    secret = replace(RELEASE, token="kubernetes:core/v1:Secret", inputs=after, secrets=frozenset({"data"}))  # noqa: S106
-    assert shown(replace(preview, declared=[secret], state={key(secret): before})) == []
+    events.write_text("".join(f"{json.dumps(each)}\n" for each in [{"preludeEvent": {}}, *told]))
+    found = read(events)
+    assert found is not None
+    assert {name: (step.verb, step.before, step.after) for (_, name), step in found.items()} == {
+        "one": (SAME, {"a": 1}, {"a": 1}),
+        "two": (REPLACE, {"a": 1}, {"a": 2}),
+        "three": (DELETE, {"a": 1}, {}),
+        "four": (CREATE, {}, {}),
+    }
 
 
 def test_what_is_marked_comes_first_and_nothing_is_said_to_be_nothing() -> None:
@@ -236,18 +284,25 @@ def test_what_is_marked_comes_first_and_nothing_is_said_to_be_nothing() -> None:
     assert [line[0] for line in listed(effects).splitlines()] == [HEAD[0], "!", "+"]
 
 
-def test_a_state_is_read_by_type_and_logical_name() -> None:
-    urn = "urn:pulumi:dev::istio-minikube::a$kubernetes:helm.sh/v3:Release::istio-istiod"
-    resources = [
-        {"type": RELEASE.token, "urn": urn, "inputs": {"name": "istiod"}},
-        {"type": "t", "urn": "urn:a::b::c::d"},
-    ]
-    assert recorded({"deployment": {"resources": resources}}) == {
-        key(RELEASE): {"name": "istiod"},
-        ("t", "d"): {},
-    }
-    assert recorded({"deployment": {}}) == {}
+@pytest.fixture
+def quiet_stack(api: FakeApi, preview: Preview, monkeypatch: pytest.MonkeyPatch) -> Preview:
+    """A stack whose configuration and cluster are those of ``preview``."""
+    settings = {"kubeconfig": str(api.kubeconfig), "context": "there"}
+    monkeypatch.setattr(inside, "settings_of", lambda *_: settings)
+    monkeypatch.setattr(inside, "declared", lambda *_, **__: Mock(registrations=[]))
+    monkeypatch.setattr(drift, "cluster_flags", lambda *_: ("v1.30.0", ()))
+    return preview
 
 
-def test_without_helm_what_is_not_shown_is_said() -> None:
-    assert "helm is not on PATH" in inside.tell("dev", {}, Mock(), None)
+@pytest.mark.usefixtures("quiet_stack")
+def test_what_the_update_alone_will_tell_is_said_so() -> None:
+    told = inside.tell("dev", {}, typed(UPDATE, deployment(image=UNKNOWN)), Path("helm"))
+    assert told.splitlines()[-1].endswith("'pilot:1' -> '(known after the update)'")
+
+
+@pytest.mark.parametrize(
+    ("steps", "helm", "told"),
+    [({}, None, "helm is neither built yet nor on PATH"), (None, Path("helm"), "this Pulumi CLI tells no events")],
+)
+def test_what_cannot_be_shown_is_said(steps: Steps | None, helm: Path | None, told: str) -> None:
+    assert inside.tell("dev", {}, steps, helm) == (f"Objects inside Helm releases and Commands are not shown: {told}\n")

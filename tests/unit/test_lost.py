@@ -6,10 +6,10 @@ import pytest
 
 from components.commands import UserError
 from components.kube import KUBE_SYSTEM, KubeError
-from operations import lost
 from operations.engine import Engine
-from operations.lost import Stack
 from operations.pulumi_cli import Cli
+from operations.state import lost
+from operations.state.lost import Stack
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_tools import Tool
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from components.commands import UserError
-from operations import recover
 from operations.engine import Engine
 from operations.pulumi_cli import Cli
-from operations.recover import Release, Revision, State, is_cli, is_plugin, running, stale
+from operations.state import recover
+from operations.state.recover import Release, Revision, State, is_cli, is_plugin, running, stale
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_tools import Tool
 

@@ -15,8 +15,8 @@ import pytest
 from components.commands import UserError
 from components.kube import Kube
 from components.workloads.bookinfo import WORKLOADS
-from operations.tour import world
 from operations.tour import walk as walking
+from operations.tour import world
 from operations.tour.steps import STEPS, answers, containers
 from operations.tour.texts import Texts, default_language, languages
 from operations.tour.walk import refuse, refuse_changed, run, walk

@@ -12,7 +12,7 @@ from components.kube import Kube
 from embedded import toolchain
 from operations.access import page, shell
 from operations.access.browser import reached
-from operations.manifests import inside
+from operations.manifests import inside, steps
 from operations.manifests.declared import settings_of
 from operations.tour.steps import STEPS
 from operations.tour.texts import Texts
@@ -68,17 +68,16 @@ def test_an_open_page_answers_again_after_its_pod_is_gone_and_one_line_says_so(
 
 
 def test_a_preview_tells_of_nothing_where_nothing_changes_and_of_pods_inside_releases(
-    mesh: Mesh, settings: dict[str, str]
+    mesh: Mesh, settings: dict[str, str], tmp_path: Path
 ) -> None:
     helm = toolchain.ensure("cluster").cluster / "helm"
 
     def told(**config: str) -> list[str]:
         overrides = mesh._config(config)
-        mesh.cli.select(overrides)
-        return inside.tell("embedded", overrides, mesh.cli, helm).splitlines()
+        mesh.cli.preview(overrides, quiet=True, events=tmp_path / "events")
+        return inside.tell("embedded", overrides, steps.read(tmp_path / "events"), helm).splitlines()
 
-    found = told()
-    assert found == [inside.NOTHING], found
+    assert told() == [inside.NOTHING]
     values = json.loads(settings["istioValues"])
     annotated = json.dumps({**values, "pilot": {"podAnnotations": {"asked.by": "a test"}}})
     assert told(istioValues=annotated) == [

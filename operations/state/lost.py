@@ -8,7 +8,7 @@ from components.commands import UserError
 from components.commands.cluster import must_be_known
 from components.kube import KUBE_SYSTEM, Kube
 from operations.pulumi_cli import Cli
-from operations.recover import State, end_plugins, refuse_running
+from operations.state.recover import State, end_plugins, refuse_running
 
 ROOT = "pulumi:pulumi:Stack"
 
