@@ -110,10 +110,12 @@ class World:
         """Go on where requests are answered.
 
         Raises:
-            NotHereError: they are not, as pods are simulated.
+            NotHereError: they are not, as pods are simulated, or only to who has a token.
         """
         if not self.page:
             raise NotHereError(self.texts.phrase("simulated"))
+        if "jwt" in json.loads(self.settings["security"]):
+            raise NotHereError(self.texts.phrase("token"))
 
     def ask(self, query: str = "") -> Answer:
         """One request to the page through the gateway."""

@@ -428,6 +428,13 @@ def test_where_pods_are_simulated_no_request_is_sent(toured: Toured, step: str) 
         STEPS[step](toured.world)
 
 
+@pytest.mark.parametrize("step", ["page", "traffic", "security", "observability"])
+def test_where_a_token_is_asked_for_no_request_is_sent(toured: Toured, step: str) -> None:
+    toured.set(security='{"jwt": {"issuer": "me"}}')
+    with pytest.raises(NotHereError, match="the stack asks for a token"):
+        STEPS[step](toured.world)
+
+
 # Stacks that it refuses
 
 
