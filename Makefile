@@ -30,7 +30,7 @@ $(READY): requirements.txt requirements-dev.txt
 	@touch $@
 
 up: $(READY) $(if $(POLICIES),policy-pack) ## Bring the stack up: STACK, else dev with minikube on PATH, embedded without
-	@$(OPERATIONS) up $(OF_STACK) $(if $(POLICIES),--policies)
+	@$(OPERATIONS) up $(OF_STACK) $(if $(POLICIES),--policies) $(if $(BOOKINFO),--bookinfo=$(BOOKINFO))
 
 preview: $(READY) $(if $(POLICIES),policy-pack) ## Show what up would change
 	@$(OPERATIONS) preview $(OF_STACK) $(if $(POLICIES),--policies)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -11,10 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import evaluation, preview, scale, start, up
+from benchmarks import evaluation, idle, life, load, preview, scale
 from benchmarks.measure import Result
 
-BENCHMARKS = {"up": up, "preview": preview, "evaluation": evaluation, "scale": scale, "start": start}
+BENCHMARKS = {
+    "life": life,
+    "preview": preview,
+    "idle": idle,
+    "load": load,
+    "evaluation": evaluation,
+    "scale": scale,
+}
 WIDTH = 150
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -31,7 +39,7 @@ def main() -> int:
     if options.runs < 1:
         parser.error(f"--runs is {options.runs}; accepted: 1 or more")
     found: list[Result] = []
-    began = time.monotonic()
+    began, before = time.monotonic(), os.getloadavg()
     for name in options.names or BENCHMARKS:
         for result in BENCHMARKS[name].results(options.runs):
             found.append(result)
@@ -39,6 +47,7 @@ def main() -> int:
     # Where it goes to a file, no column is broken.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(table(found))
+    print(f"Load of the machine, 1, 5 and 15 minutes: before {_load(before)}; at the end {_load(os.getloadavg())}")
     options.out.write_text(json.dumps([result.entry() for result in found], indent=2) + "\n")
     missed = [result.name for result in found if not result.met]
     if missed:
@@ -48,11 +57,16 @@ def main() -> int:
 
 def table(found: list[Result]) -> Table:
     """A row a comparison: medians, the spread between the fastest and the slowest run, ratio and target."""
-    shown = Table("comparison", "ours", "reference", "ratio", "target", "runs", "")
+    shown = Table("comparison", "unit", "ours", "reference", "ratio", "target", "runs", "")
     for result in found:
-        columns = (_spread(result.ours), _spread(result.reference), f"{result.ratio:.2f}", f"{result.target}")
-        shown.add_row(result.name, *columns, str(len(result.ours)), "met" if result.met else "MISSED")
+        columns = (result.unit, _spread(result.ours), _spread(result.reference), f"{result.ratio:.2f}")
+        verdict = ("none", "") if result.target is None else (f"{result.target}", "met" if result.met else "MISSED")
+        shown.add_row(result.name, *columns, verdict[0], str(len(result.ours)), verdict[1])
     return shown
+
+
+def _load(averages: Sequence[float]) -> str:
+    return " ".join(f"{each:.1f}" for each in averages)
 
 
 def _spread(values: Sequence[float]) -> str:

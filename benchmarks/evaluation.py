@@ -10,7 +10,7 @@ COPIES = (1, 10, 100, 500)
 FEW = 100
 TARGET = 1.2
 # The program's modules, and the packages that it cannot do without, with the kinds of resources that it is made of.
-OURS = "import compose, lookup, preflight, settings, supply"
+OURS = "from program import compose, lookup, preflight, settings, supply"
 PACKAGES = (
     "import pulumi, pulumi_command.local, kubernetes, yaml; from pulumi_kubernetes import apps, core, helm; "
     "apps.v1.Deployment, core.v1.Namespace, helm.v3.Release"
@@ -33,9 +33,10 @@ def _against_a_bare_loop(copies: int, runs: int) -> Iterator[Result]:
     runs *= 3 if copies < FEW else 1
     made, bare = alternate(lambda: _evaluate(copies), lambda: _evaluate(copies, bare=True), runs)
     name = f"evaluation of {copies} Bookinfos, {{}}, against a bare loop"
-    cpu, memory = name.format("processor seconds"), name.format("peak MiB")
+    cpu, memory = name.format("processor time"), name.format("peak memory")
     yield Result(name=cpu, ours=[cost.cpu for cost in made], reference=[cost.cpu for cost in bare], target=TARGET)
-    yield Result(name=memory, ours=[cost.mib for cost in made], reference=[cost.mib for cost in bare], target=TARGET)
+    ours, reference = [cost.mib for cost in made], [cost.mib for cost in bare]
+    yield Result(name=memory, ours=ours, reference=reference, target=TARGET, unit="MiB")
 
 
 def _evaluate(copies: int, *, bare: bool = False) -> Cost:

@@ -16,15 +16,17 @@ class Result:
 
     Attributes:
         name: what was compared with what.
-        ours: what each run of ours took, in seconds; of a comparison that is named so, in MiB.
+        ours: what each run of ours measured.
         reference: the same of what it is compared with, run by run.
-        target: the ratio of ours to the reference that is not to be passed.
+        target: the ratio of ours to the reference that must not be exceeded; None where the ratio is only told.
+        unit: of what was measured.
     """
 
     name: str
     ours: Sequence[float]
     reference: Sequence[float]
-    target: float
+    target: float | None = None
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -33,15 +35,16 @@ class Result:
 
     @property
     def met(self) -> bool:
-        """Whether the ratio is within the target."""
-        return self.ratio <= self.target
+        """Whether the ratio is within the target; always where there is none."""
+        return self.target is None or self.ratio <= self.target
 
     def entry(self) -> dict[str, object]:
-        """The result as benchmarks/results.json has it; seconds are medians."""
+        """The result as benchmarks/results.json has it; values are medians."""
         return {
             "name": self.name,
-            "ours_s": round(statistics.median(self.ours), 3),
-            "reference_s": round(statistics.median(self.reference), 3),
+            "unit": self.unit,
+            "ours": round(statistics.median(self.ours), 3),
+            "reference": round(statistics.median(self.reference), 3),
             "ratio": round(self.ratio, 3),
             "target": self.target,
             "runs": len(self.ours),

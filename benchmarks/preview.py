@@ -1,22 +1,20 @@
-"""A preview that finds nothing to do: the program against a program with one Namespace, on the same engine."""
+"""A preview that finds nothing to do: the program against a program with one Namespace, on the same engine and node."""
 
 from collections.abc import Iterator
 
 from benchmarks.measure import Result, alternate, timed
-from benchmarks.setting import PROGRAMS, cli, fresh_cluster, settings
+from benchmarks.setting import PROGRAMS, cli, mesh
 from operations.pulumi_cli import Cli
 
 
 def results(runs: int) -> Iterator[Result]:
     """One comparison."""
-    with fresh_cluster() as cluster:
-        mesh = cli(cluster, "embedded")
-        mesh.up(settings(cluster), quiet=True)
-        least = cli(cluster, "bench", PROGRAMS / "namespace")
+    with mesh() as (cluster, stack):
+        least = cli(cluster.root, "bench", PROGRAMS / "namespace")
         least.up({"kubeconfig": str(cluster.kubeconfig)}, quiet=True)
-        ours, reference = alternate(lambda: _preview(mesh), lambda: _preview(least), runs)
-    yield Result(name="no-op preview, against one Namespace's", ours=ours, reference=reference, target=1.5)
+        ours, reference = alternate(lambda: _preview(stack), lambda: _preview(least), runs)
+    yield Result(name="preview without changes, against one Namespace's", ours=ours, reference=reference, target=1.5)
 
 
-def _preview(mesh: Cli) -> float:
-    return timed(lambda: mesh.run("preview", "--expect-no-changes", quiet=True))
+def _preview(stack: Cli) -> float:
+    return timed(lambda: stack.run("preview", "--expect-no-changes", quiet=True))

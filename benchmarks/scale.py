@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from benchmarks.measure import Result, timed
-from benchmarks.setting import PROGRAMS, cli, fresh_cluster
+from benchmarks.setting import PROGRAMS, cli, simulated_cluster
 from components.kube import APPLY, Kube
 from embedded.access import CONTEXT
 from embedded.cluster import Cluster
@@ -22,7 +22,7 @@ def results(runs: int) -> Iterator[Result]:
 
     Not of one alone going down: a namespace takes half a second or, if Kubernetes looks too early, five more.
     """
-    with fresh_cluster() as cluster:
+    with simulated_cluster() as cluster:
         _add_nodes(cluster)
         _life(cluster, 1)  # the first ever on a cluster also meets its cold caches
         took = [{copies: _life(cluster, copies) for copies in COPIES} for _ in range(runs)]
@@ -38,7 +38,7 @@ def results(runs: int) -> Iterator[Result]:
 
 def _life(cluster: Cluster, copies: int) -> list[float]:
     """Seconds of each step."""
-    many = cli(cluster, "bench", PROGRAMS / "many")
+    many = cli(cluster.root, "bench", PROGRAMS / "many")
     overrides = {"kubeconfig": str(cluster.kubeconfig), "copies": str(copies)}
     return [
         timed(lambda: many.up(overrides, quiet=True)),

@@ -4,20 +4,26 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from embedded import artifacts
+from embedded import kinds
 from embedded.cluster import Cluster
-from operations import engine
+from embedded.kinds import Kind
+from embedded.node.cluster import RealCluster
+from operations import engine, stacks
+from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import Cli
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
-ISTIO = "1.23.0"
-GATEWAY_API = "v1.1.0"
+STACK = "embedded"
+PAGE_SECONDS = 300
+POLL_SECONDS = 0.1
 
 
 class Cost(NamedTuple):
@@ -53,11 +59,10 @@ def child(project: Path, stack: str, *config: str) -> Cost:
 
 
 @contextmanager
-def fresh_cluster() -> Iterator[Cluster]:
-    """An embedded cluster with nothing on it, and stand-in charts and CRDs in its folder; deleted afterwards."""
+def simulated_cluster() -> Iterator[Cluster]:
+    """An embedded cluster with simulated pods and nothing on it; deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder) / "cluster", say=lambda _: None)
-        artifacts.prepare(cluster.root, ISTIO)
+        cluster = Cluster(Path(folder) / "cluster", say=silent)
         cluster.start()
         try:
             yield cluster
@@ -65,15 +70,71 @@ def fresh_cluster() -> Iterator[Cluster]:
             cluster.delete()
 
 
-def cli(cluster: Cluster, stack: str, project: Path = PROJECT) -> Cli:
-    """The Pulumi CLI on a stack whose state is in the cluster's folder."""
-    return Cli(engine=engine.find(), stack=stack, state=cluster.root / project.name, project=project)
+@contextmanager
+def real_cluster() -> Iterator[RealCluster]:
+    """An embedded cluster with a real node and nothing on it, and Istio's charts in its folder; deleted afterwards.
+
+    Raises:
+        EmbeddedError: this machine cannot run one; `python -m embedded probe` says why.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "cluster"
+        kinds.choose(root, Kind.REAL)
+        stacks.write_artifacts(root, settings_of(STACK, settings(root)))
+        cluster = RealCluster(root, say=silent)
+        cluster.publish(stacks.GATEWAYS)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.delete()
 
 
-def settings(cluster: Cluster) -> dict[str, str]:
-    """Configuration keys that point stack ``embedded`` at a cluster."""
+@contextmanager
+def mesh() -> Iterator[tuple[RealCluster, Cli]]:
+    """A real node on which ``up`` has brought the mesh up; the CLI of its stack."""
+    with real_cluster() as cluster:
+        stack = cli(cluster.root, STACK)
+        stack.up(settings(cluster.root), quiet=True)
+        wait_for_page(cluster)
+        yield cluster, stack
+
+
+def cli(root: Path, stack: str, project: Path = PROJECT) -> Cli:
+    """The Pulumi CLI on a stack whose state is in a cluster's folder."""
+    return Cli(engine=engine.find(), stack=stack, state=root / project.name, project=project)
+
+
+def settings(root: Path) -> dict[str, str]:
+    """Configuration keys that point stack ``embedded`` at the cluster in a folder, which is there already."""
+    gateway_api = settings_of(STACK)["gatewayApiVersion"]
     return {
-        "kubeconfig": str(cluster.kubeconfig),
-        "istioChartRepository": str(cluster.root / "charts"),
-        "gatewayApiManifest": str(cluster.root / "gateway-api" / GATEWAY_API / "standard"),
+        "clusterMode": "existing",
+        "kubeconfig": str(root / "kubeconfig"),
+        "istioChartRepository": str(root / "charts"),
+        "gatewayApiManifest": str(root / "gateway-api" / gateway_api / "standard"),
     }
+
+
+def wait_for_page(cluster: RealCluster) -> None:
+    """Wait until the page answers on the host's loopback, with the book and its reviews.
+
+    Raises:
+        TimeoutError: it did not; says what answered last.
+    """
+    deadline, address = time.monotonic() + PAGE_SECONDS, f"http://{cluster.address('http')}/productpage"
+    answer = ""
+    while not ("<title>Simple Bookstore App" in answer and "Error fetching" not in answer):
+        if time.monotonic() > deadline:
+            message = f"{address} did not answer with the whole page within {PAGE_SECONDS} s: {answer[:300]}"
+            raise TimeoutError(message)
+        time.sleep(POLL_SECONDS)
+        try:
+            with urllib.request.urlopen(address, timeout=10) as page:  # noqa: S310 the host's own loopback
+                answer = page.read().decode()
+        except OSError as error:
+            answer = str(error)
+
+
+def silent(_: str) -> None:
+    """Takes a line of progress, and says nothing."""

@@ -6,6 +6,7 @@ from .cluster.minikube import Minikube, MinikubeArgs
 from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
+from .mesh.gateway_service import GatewayPort, GatewayService
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
 from .mesh.injected_namespace import InjectedNamespace, InjectedNamespaceArgs
 from .mesh.injection_check import InjectionCheck, InjectionCheckArgs
@@ -29,6 +30,10 @@ from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
+from .traffic.routes import HeaderFilter, PathMatch, Redirect, RouteParent, RouteRule, UrlRewrite, ValueMatch
+from .traffic.service_route import ServiceRoute, ServiceRouteArgs
+from .traffic.shared_gateway import SharedGateway, SharedGatewayArgs
+from .traffic.stream_route import StreamRoute, StreamRouteArgs
 from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Retries, Route, Traffic, kinds
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
@@ -60,6 +65,9 @@ __all__ = [
     "GatewayApiCrdsArgs",
     "GatewayCertificate",
     "GatewayCertificateArgs",
+    "GatewayPort",
+    "GatewayService",
+    "HeaderFilter",
     "ImageSource",
     "IngressGateway",
     "IngressGatewayArgs",
@@ -90,23 +98,35 @@ __all__ = [
     "OutlierDetection",
     "Owner",
     "Page",
+    "PathMatch",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
     "PortException",
+    "Redirect",
     "Retries",
     "RevisionTag",
     "RevisionTagArgs",
     "Route",
+    "RouteParent",
+    "RouteRule",
     "Security",
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "ServiceRoute",
+    "ServiceRouteArgs",
+    "SharedGateway",
+    "SharedGatewayArgs",
+    "StreamRoute",
+    "StreamRouteArgs",
     "Tracing",
     "Traffic",
     "TrafficPolicy",
     "TrafficPolicyArgs",
+    "UrlRewrite",
     "UserService",
     "UserServiceArgs",
+    "ValueMatch",
     "Waypoint",
     "WaypointArgs",
     "kinds",

@@ -3,6 +3,8 @@
 The official client does the connection and the credentials. Its models, slow to import, are not used.
 """
 
+import contextlib
+import http.client
 import json
 import os
 import time
@@ -172,6 +174,37 @@ class Kube:
         """GET a path that need not be JSON, such as a page behind the service proxy; its status and body."""
         status, body = self._send("GET", path, None, {})
         return status, body.decode(errors="replace")
+
+    def forwarded(self, pod: str, port: int, path: str) -> tuple[int, str]:
+        """GET a path from a port on a pod's own loopback, as ``kubectl port-forward`` reaches it; status and body.
+
+        Args:
+            pod: the pod's own path, such as /api/v1/namespaces/istio-system/pods/istiod-0.
+            port: 1 to 65535; speaks HTTP.
+            path: what to ask there, from /.
+
+        Raises:
+            UnreachableError: this account may not forward ports, or nothing answers HTTP there.
+        """
+        import websocket  # slow to import: hardly anything needs it
+        from kubernetes.stream.ws_client import portforward_call
+
+        websocket.setdefaulttimeout(TIMEOUT_SECONDS)
+        _, url, headers, *_ = self._client.param_serialize("GET", f"{pod}/portforward", auth_settings=["BearerToken"])
+        try:
+            forward = portforward_call(
+                self._client.configuration, "GET", url, query_params=[("ports", str(port))], headers=headers
+            )
+            with contextlib.closing(forward):
+                connection = http.client.HTTPConnection("localhost", port)
+                connection.sock = forward.socket(port)
+                connection.sock.settimeout(TIMEOUT_SECONDS)
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                return answer.status, answer.read().decode(errors="replace")
+        except (client.ApiException, http.client.HTTPException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UnreachableError(f"{self.where} forwards no port {port} of {pod}: {reason}") from error
 
     def request(
         self, method: str, path: str, body: Any = None, *, content_type: str = "", accept: str = "application/json"

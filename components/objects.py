@@ -3,7 +3,7 @@
 Manifests are pure data that can be laid beside upstream's YAML; Pulumi's typed arguments spell every key otherwise.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pulumi
@@ -13,6 +13,8 @@ R = TypeVar("R", bound=pulumi.CustomResource)
 # The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
+# Deleted without waiting for its pods, which a gateway's Envoy keeps for 5 s to let connections end.
+LEAVE_PODS_BEHIND = {"pulumi.com/deletionPropagationPolicy": "background"}
 
 # In the environment of a Command that applies objects: the shell command that prints them as YAML, for whoever renders
 # the program or compares it with the cluster.
@@ -26,10 +28,16 @@ def typed(
     parent: pulumi.Resource,
     depends_on: Any = None,
     retain_on_delete: bool = False,
+    ignore_changes: Sequence[str] = (),
     **manifest: Any,
 ) -> R:
     """A resource of class ``kind`` under ``parent``; ``manifest`` is what its object has beside apiVersion and kind."""
-    opts = pulumi.ResourceOptions(parent=parent, depends_on=depends_on, retain_on_delete=retain_on_delete or None)
+    opts = pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=depends_on,
+        retain_on_delete=retain_on_delete or None,
+        ignore_changes=list(ignore_changes) or None,
+    )
     return kind(name, opts=opts, **manifest)
 
 

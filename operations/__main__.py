@@ -19,20 +19,21 @@ from rich.logging import RichHandler
 from components.commands import UserError
 from components.kube import KubeError
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, distribution, doctor, reference, stacks, status, vendor
-from operations.access import browser, k9s, shell, tunnel
+from operations import actionlint, deploy, distribution, stacks, status
+from operations.access import k9s, shell, tunnel
+from operations.bookinfo import Bookinfo
 from operations.manifests import commands as manifests
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import LOG
-from operations.tour import texts, walk
-from program.supply import LOCK
+from operations.tour import texts
 
 Command = Callable[[argparse.Namespace], int | None]
 
 
 def up(options: argparse.Namespace) -> None:
     """Bring the stack up."""
-    deploy.up(options.stack, dict(options.config), policies=options.policies)
+    bookinfo = Bookinfo(options.bookinfo) if options.bookinfo else None
+    deploy.up(options.stack, dict(options.config), policies=options.policies, bookinfo=bookinfo)
 
 
 def preview(options: argparse.Namespace) -> None:
@@ -58,6 +59,8 @@ def show_status(options: argparse.Namespace) -> None:
 
 def write_reference(_: argparse.Namespace) -> None:
     """Write docs/components.md from the components' docstrings."""
+    from operations import reference  # slow: with the whole program
+
     reference.write()
 
 
@@ -69,6 +72,9 @@ def distribute(_: argparse.Namespace) -> None:
 
 def fetch(options: argparse.Namespace) -> None:
     """Fetch the stack's charts and Gateway API manifest, and lock what is in them."""
+    from operations import vendor
+    from program.supply import LOCK
+
     for line in vendor.vendor(options.stack, vendor.settings_of(options.stack), update=options.update):
         print(line)
     print(f"Commit {LOCK}: stack {options.stack} is installed from these files alone from now on.")
@@ -76,6 +82,8 @@ def fetch(options: argparse.Namespace) -> None:
 
 def examine(options: argparse.Namespace) -> int:
     """Show what is installed, which cluster the stack would touch, and what is missing."""
+    from operations import doctor
+
     return doctor.report(options.stack, as_json=options.output == "json", online=options.online)
 
 
@@ -87,12 +95,16 @@ def open_tunnel(options: argparse.Namespace) -> None:
 
 def open_page(options: argparse.Namespace) -> None:
     """Open the stack's page in the browser, and keep what leads to it open until Ctrl-C."""
+    from operations.access import browser  # slow: with components
+
     stacks.prepare_existing(options.stack)
     browser.run(options.stack, settings_of(options.stack), status.outputs(options.stack))
 
 
 def take_tour(options: argparse.Namespace) -> None:
     """Walk through the running stack: what is there, what it is for, and what it can do."""
+    from operations.tour import walk  # slow: with components
+
     stacks.prepare_existing(options.stack, dict(options.config))
     walk.run(options.stack, dict(options.config), options.language, everything=options.all)
 
@@ -165,6 +177,12 @@ def arguments() -> argparse.ArgumentParser:
         )
     for name in ("up", "preview"):
         parsers[name].add_argument("--policies", action="store_true", help="enforce the policy pack")
+    parsers["up"].add_argument(
+        "--bookinfo",
+        choices=tuple(map(str, Bookinfo)),
+        help="what an embedded cluster has as Bookinfo: small stand-ins, or upstream's own programs, built here "
+        "(default: what it has; stand-ins at first)",
+    )
     for name in ("render", "render-diff", "policy"):
         parsers[name].add_argument(
             "--stand-ins", action="store_true", help="use the embedded cluster's charts and CRDs instead of downloads"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from operations import engine, pulumi_cli, stacks, status
 from operations.access import page, tunnel
+from operations.bookinfo import Bookinfo
 from operations.manifests import inside, render, steps
 from operations.manifests.declared import releases_of, settings_of
 from operations.pulumi_cli import Cli
@@ -14,9 +15,16 @@ from operations.state import former, lost, recover
 from operations.state.lost import Stack
 
 
-def _ready(stack: str, overrides: Mapping[str, str], *, policies: bool = False, start: bool = True) -> Stack:
+def _ready(
+    stack: str,
+    overrides: Mapping[str, str],
+    *,
+    policies: bool = False,
+    start: bool = True,
+    bookinfo: Bookinfo | None = None,
+) -> Stack:
     """The stack, with its cluster and charts prepared."""
-    there = stacks.prepare(stack, overrides, start=start)
+    there = stacks.prepare(stack, overrides, start=start, bookinfo=bookinfo)
     cli = Cli(engine=engine.find(), stack=stack, state=pulumi_cli.STATE, policies=policies)
     return Stack(cli=cli, settings=settings_of(stack, overrides), overrides=overrides, there=there)
 
@@ -26,9 +34,9 @@ def cli_for(stack: str, overrides: Mapping[str, str] | None = None) -> Cli:
     return _ready(stack, overrides or {}).cli
 
 
-def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
+def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False, bookinfo: Bookinfo | None = None) -> None:
     """Bring the stack up, then show its pods and outputs."""
-    ready = _ready(stack, overrides, policies=policies)
+    ready = _ready(stack, overrides, policies=policies, bookinfo=bookinfo)
     if ready.there:
         lost.forget(ready)
     else:

@@ -10,6 +10,7 @@ from embedded.kinds import Kind
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
 from operations import minikube
+from operations.bookinfo import Bookinfo, provide, refuse_elsewhere
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 
@@ -38,7 +39,13 @@ def chosen(stack: str) -> str:
     return stack
 
 
-def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bool = True) -> bool:
+def prepare(
+    stack: str,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    start: bool = True,
+    bookinfo: Bookinfo | None = None,
+) -> bool:
     """Build the programs and write the charts of the stack's cluster; start its own cluster if it was stopped.
 
     A stack on somebody else's cluster needs nothing here.
@@ -47,15 +54,18 @@ def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bo
         stack: the stack's name.
         overrides: configuration keys over the stack's own.
         start: whether a minikube that was stopped is started.
+        bookinfo: which Bookinfo an embedded cluster has; None leaves it as it is, which at first are stand-ins.
 
     Returns:
         Whether there is a cluster: before the first ``up``, or when it was deleted, a stack's own is not there.
 
     Raises:
-        UserError: the stack needs minikube, which is not on PATH, or has a profile that does not fit.
+        UserError: the stack needs minikube, which is not on PATH, or has a profile that does not fit; or ``bookinfo``
+            is given for a cluster that cannot have it.
         EmbeddedError: something cannot be built, downloaded or written; says why.
     """
     settings = settings_of(stack, overrides)
+    refuse_elsewhere(stack, settings["clusterMode"], bookinfo)
     if settings["clusterMode"] == "minikube" and shutil.which("minikube") is None:
         raise UserError(f"stack {stack} starts minikube, which is not on PATH; install it, or use STACK={EMBEDDED}")
     if settings["clusterMode"] == "minikube":
@@ -72,6 +82,8 @@ def prepare(stack: str, overrides: Mapping[str, str] | None = None, *, start: bo
         cluster.start()
     if isinstance(cluster, RealCluster):
         cluster.publish(GATEWAYS)
+    if bookinfo:
+        provide(cluster, bookinfo)
     return there
 
 

@@ -15,6 +15,7 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
+from program.exposed import callers, calling_namespaces
 from program.foundation import Ground
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
@@ -109,8 +110,9 @@ def services(base: Ground) -> dict[str, Deployments]:
     return deployments
 
 
-def traffic(base: Ground) -> None:
-    """How requests go between services."""
+def traffic(base: Ground) -> dict[str, pulumi.Resource]:
+    """How requests go between services; what says it, by service."""
+    found: dict[str, pulumi.Resource] = {}
     steered = [(base.settings.namespace, each) for each in base.settings.traffic]
     steered += [(service.namespace, service.traffic) for service in base.settings.services]
     for place, each in steered:
@@ -121,16 +123,19 @@ def traffic(base: Ground) -> None:
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
             )
-            base.made.append(mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts))
+            found[each.service] = mesh.TrafficPolicy(f"traffic-{each.service}", args, base.opts)
+    base.made.extend(found.values())
+    return found
 
 
 def security(base: Ground) -> list[pulumi.Resource]:
     """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
+    calls = {service.name: callers(service, settings.gateways) for service in settings.services}
     allows = [
-        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=s.allow_from)
+        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=(*s.allow_from, *calls[s.name]))
         for s in settings.services
-        if s.allow_from
+        if s.allow_from or (settings.security.authorization and calls[s.name])
     ]
     if not allows and settings.security == SecurityConfig():
         return []
@@ -142,6 +147,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
+            gateway_callers=calling_namespaces(settings.services, settings.gateways),
             requires=base.control_planes,
             dns=base.dns,
         ),

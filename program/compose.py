@@ -11,7 +11,7 @@ import components as mesh
 from components.kubeconfig import provider_arguments
 from components.ownership import Owner
 from components.python import INTERPRETER
-from program import applications
+from program import applications, gateways
 from program.foundation import ground
 from program.lookup import Cluster
 from program.preflight import plan
@@ -41,7 +41,7 @@ def compose(settings: Settings, found: Cluster) -> None:
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}
     for place, created in applications.services(base).items():
         deployments[place] = deployments.get(place, {}) | created
-    applications.traffic(base)
+    gateways.show(base, applications.traffic(base))
     applications.observability(base)
     applications.checks(base, deployments, after=applications.security(base))
     leave(guard, base.made)

@@ -11,9 +11,11 @@ from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
 from components.mesh.ambient_data_plane import RELEASES as AMBIENT_RELEASES
+from components.mesh.ingress_gateway import NAME as INGRESS
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.ownership import Owner
+from program.exposed import exposed_at
 from program.preflight import Plan
 from program.settings import Settings
 
@@ -28,6 +30,8 @@ class Ground:
         data_planes: the same of namespaces with sidecars, ``ambient`` of others.
         control_planes: what must be there before a pod that is to be in the mesh.
         namespaces: every injected namespace, by name; as an output once it is labelled.
+        gateways: the gateways by name.
+        gateway_namespaces: their namespaces, by name; as outputs once they are there.
         waypoints: in ambient mode, the proxies of namespaces.
         requires: what custom resources of Istio and of the Gateway API wait for.
         dns: addresses of the cluster's DNS.
@@ -42,6 +46,8 @@ class Ground:
     data_planes: dict[str, pulumi.Output[str]]
     control_planes: Sequence[pulumi.Resource]
     namespaces: dict[str, pulumi.Output[str]]
+    gateways: dict[str, mesh.IngressGateway]
+    gateway_namespaces: dict[str, pulumi.Output[str]]
     requires: Sequence[pulumi.Resource]
     waypoints: Sequence[pulumi.Resource]
     dns: Sequence[str] = ()
@@ -92,7 +98,8 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         shared,
     )
     places = {settings.namespace: planned.namespace_exists, **planned.service_namespaces}
-    versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *places)}
+    gateway_places = planned.gateway_namespaces
+    versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *gateway_places, *places)}
     istiods = list(istio.istiods.values())
     tags = [
         mesh.RevisionTag(
@@ -143,19 +150,32 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             requires=[*istiods, *tags],
         )
         injection.append(mesh.InjectionCheck("injection-check", checked))
-    ingress = mesh.IngressGateway(
-        "ingress",
-        mesh.IngressGatewayArgs(
-            namespace=istio.namespace,
-            injectors=[*istiods, *tags, *injection],
-            istio_version=versions[ISTIO_NAMESPACE],
-            service_type=settings.ingress_service_type,
-            revision=planes.label(ISTIO_NAMESPACE),
-            replicas=settings.replicas,
-            image_source=settings.image_source,
-        ),
-        shared,
-    )
+    of_gateways = {ISTIO_NAMESPACE: istio.namespace} | {
+        name: mesh.InjectedNamespace(
+            f"namespace-{name}",
+            mesh.InjectedNamespaceArgs(namespace=name, exists=exists, labels=owner.labels, revision=planes.label(name)),
+            shared,
+        ).namespace
+        for name, exists in gateway_places.items()
+    }
+    gateways = {
+        gateway.name: mesh.IngressGateway(
+            "ingress" if gateway.name == INGRESS else f"gateway-{gateway.name}",
+            mesh.IngressGatewayArgs(
+                gateway=gateway.name,
+                namespace=of_gateways[gateway.namespace],
+                injectors=[*istiods, *tags, *injection],
+                istio_version=versions[gateway.namespace],
+                service_type=gateway.service_type,
+                service=exposed_at(gateway, settings.services).service,
+                revision=planes.label(gateway.namespace),
+                replicas=gateway.replicas,
+                image_source=settings.image_source,
+            ),
+            shared,
+        )
+        for gateway in settings.gateways.values()
+    }
     waypoints = [
         mesh.Waypoint(
             "waypoint" if name == settings.namespace else f"waypoint-{name}",
@@ -175,8 +195,10 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
         control_planes=[*istiods, *tags, *data_plane, *injection],
         namespaces=namespaces,
+        gateways=gateways,
+        gateway_namespaces=of_gateways,
         requires=[gateway_api, *istiods],
         waypoints=waypoints,
         dns=planned.dns,
-        made=[gateway_api, istio, *tags, *data_plane, *injected.values(), *injection, ingress, *waypoints],
+        made=[gateway_api, istio, *tags, *data_plane, *injected.values(), *injection, *gateways.values(), *waypoints],
     )

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +69,7 @@ class Cluster:
         container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
+        vanilla_proxies: whether the proxies are upstream's Envoy, without Istio's own filters.
         foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
             the stack is to take them over.
     """
@@ -92,6 +93,7 @@ class Cluster:
     cert_manager: bool = False
     jobs: tuple[str, ...] = ()
     container_runtimes: frozenset[str] = frozenset()
+    vanilla_proxies: bool = False
     foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
@@ -104,15 +106,16 @@ def look_up(settings: Settings, owner: Owner) -> Cluster:
         pulumi.RunError: the cluster should be there and cannot be read; says which file, context or address.
     """
     try:
-        return _read(Kube(settings.kubeconfig, settings.context), settings, owner)
+        there = _read(Kube(settings.kubeconfig, settings.context), settings, owner)
     except (MissingContextError, UnreachableError) as error:
         if settings.cluster_mode == "minikube":
             _refuse_profile(settings, error)
         elif settings.cluster_mode == "existing" or isinstance(error, UnreachableError):
             raise pulumi.RunError(f"{error}. {_advice(settings, error)}") from error
-        return Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+        there = Cluster(missing=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     except KubeError as error:
         raise pulumi.RunError(f"{error}; check kubeconfig and the credentials of context {settings.context}") from error
+    return replace(there, vanilla_proxies=surroundings.vanilla_proxies(settings))
 
 
 def _advice(settings: Settings, error: KubeError) -> str:

@@ -16,7 +16,6 @@ from components.gateway_api import CRD
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.istio_base import istiod_release
 from components.observability.addons import REQUESTS
-from components.security.gateway_certificate import CertManager
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import supply
@@ -24,6 +23,7 @@ from program.config.charts import unknown_mesh_fields
 from program.config.values import MASK
 from program.lookup import Cluster
 from program.rules import ambient as ambient_rules
+from program.rules import certificates as certificate_rules
 from program.rules import foreign as foreign_rules
 from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
@@ -31,6 +31,7 @@ from program.rules import namespaces as namespace_rules
 from program.rules import revisions as revision_rules
 from program.rules import sidecars as sidecar_rules
 from program.rules import traffic as traffic_rules
+from program.rules import vanilla as vanilla_rules
 from program.settings import Settings
 
 MIB = 2**20
@@ -53,6 +54,7 @@ class Plan:
         own_gateway_api: the names of those that this stack brought.
         namespace_exists: the injected namespace is somebody else's.
         service_namespaces: the other namespaces that services of the user run in, and whether each is somebody else's.
+        gateway_namespaces: the same of gateways.
         istio_namespace_exists: istio-system is somebody else's.
         foreign_istio_crds: the names of Istio CRDs that are somebody else's.
         adopted_releases: the Helm releases in istio-system, by name, that are somebody else's and are to be adopted.
@@ -66,6 +68,7 @@ class Plan:
     own_gateway_api: frozenset[str]
     namespace_exists: bool
     service_namespaces: Mapping[str, bool]
+    gateway_namespaces: Mapping[str, bool]
     istio_namespace_exists: bool
     foreign_istio_crds: frozenset[str]
     adopted_releases: tuple[str, ...]
@@ -99,6 +102,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     """
     ambient_rules.refuse_misfits(settings)
     ambient_rules.refuse_other_nodes(settings, cluster)
+    vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
@@ -106,7 +110,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
-    _refuse_missing_cert_manager(settings, cluster)
+    certificate_rules.refuse_missing_cert_manager(settings, cluster)
     _refuse_unadopted(settings, cluster)
     foreign_rules.refuse(settings, cluster.foreign)
     mesh_rules.refuse_others(settings, cluster)
@@ -121,6 +125,11 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
             service.namespace: _exists(service.namespace, cluster)
             for service in settings.services
             if service.namespace != settings.namespace
+        },
+        gateway_namespaces={
+            gateway.namespace: _exists(gateway.namespace, cluster)
+            for gateway in settings.gateways.values()
+            if gateway.namespace != ISTIO_NAMESPACE
         },
         istio_namespace_exists=cluster.namespaces.get(ISTIO_NAMESPACE) is False,
         foreign_istio_crds=frozenset(
@@ -202,15 +211,6 @@ def _refuse_missing_charts(settings: Settings) -> None:
             )
 
 
-def _refuse_missing_cert_manager(settings: Settings, cluster: Cluster) -> None:
-    if isinstance(settings.security.tls, CertManager) and cluster.identity and not cluster.cert_manager:
-        raise pulumi.RunError(
-            "security.tls.certManager is set, and the cluster has no CRD certificates.cert-manager.io: install "
-            "cert-manager (https://cert-manager.io/docs/installation/) with its Gateway API support, or set "
-            "security.tls.selfSigned or security.tls.secret"
-        )
-
-
 def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
     """An istiod of the name that this stack's would have, and which no Helm release made."""
     release = f"{ISTIO_NAMESPACE}/{istiod_release(settings.revision)}"
@@ -258,7 +258,8 @@ def _capacity(settings: Settings) -> list[str]:
         service.replicas * len(service.images) for service in settings.services
     )
     waypoints = len({settings.namespace, *(service.namespace for service in settings.services)})
-    proxies = settings.replicas + settings.bookinfo + (waypoints if ambient else sidecars)
+    gateways = sum(gateway.replicas for gateway in settings.gateways.values())
+    proxies = gateways + settings.bookinfo + (waypoints if ambient else sidecars)
     if ambient:
         cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
     addons = [REQUESTS[addon] for addon in settings.observability.addons]

@@ -9,27 +9,27 @@ from pulumi.runtime import config as runtime_config
 
 from components.images import ImageSource
 from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
+from components.mesh.gateway_service import ServiceType
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from components.workloads.bookinfo import SHOWN
-from program import control_planes
+from program import control_planes, exposed
 from program.config import charts as charts_config
 from program.config import images as images_config
 from program.config import observability as observability_config
 from program.config import paths
 from program.config import security as security_config
-from program.config import services as services_config
 from program.config import traffic as traffic_config
 from program.config.addresses import retired_addresses
+from program.config.gateways import Gateway
 from program.config.services import Service
 from program.config.values import INJECTABLE, RELEASE, Value
 from program.control_planes import DEFAULT, ControlPlanes
 
 ClusterMode = Literal["minikube", "embedded", "existing"]
-ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 DataPlane = Literal["sidecar", "ambient"]
@@ -82,6 +82,7 @@ class Settings:
     scenario: str
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
+    gateways: Mapping[str, Gateway]
     security: SecurityConfig
     observability: ObservabilityConfig
     image_registry: str
@@ -103,7 +104,11 @@ class Settings:
         namespace = keys["namespace"].text(*INJECTABLE)
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
-        services = services_config.read_all(keys["services"], namespace)
+        service_type = cast(ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP"))
+        replicas = keys["replicas"].integer("a whole number of pods", least=1)
+        gateways, services = exposed.read(
+            keys["gateways"], keys["services"], namespace=namespace, service_type=service_type, replicas=replicas
+        )
         istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
         revisions = control_planes.read_revisions(keys["revisions"])
         tags = control_planes.read_tags(keys["tags"], revisions)
@@ -143,10 +148,8 @@ class Settings:
             istio_values=istio_values,
             cni_values=charts_config.read_agent(keys["cniValues"], "cni", ambient=data_plane == "ambient"),
             ztunnel_values=charts_config.read_agent(keys["ztunnelValues"], "ztunnel", ambient=data_plane == "ambient"),
-            ingress_service_type=cast(
-                ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP")
-            ),
-            replicas=keys["replicas"].integer("a whole number of pods", least=1),
+            ingress_service_type=service_type,
+            replicas=replicas,
             gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
             gateway_api_channel=cast(Channel, keys["gatewayApiChannel"].choice("standard", "experimental")),
             gateway_api_manifest=keys["gatewayApiManifest"].text(r".*", "the path of a file or folder, or empty"),
@@ -158,7 +161,7 @@ class Settings:
                 keys["namespaceRevisions"],
                 revisions,
                 tags,
-                frozenset({ISTIO_NAMESPACE, namespace, *(service.namespace for service in services)}),
+                frozenset({ISTIO_NAMESPACE, namespace, *exposed.namespaces(services, gateways)}),
             ),
             data_plane=data_plane,
             bookinfo=bookinfo,
@@ -170,6 +173,7 @@ class Settings:
                 keys["traffic"], scenario, bookinfo=bookinfo, elsewhere=[service.name for service in services]
             ),
             services=services,
+            gateways=gateways,
             security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,

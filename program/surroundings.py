@@ -1,6 +1,7 @@
 """What else there is in a cluster that decides how a stack's objects must be: read for ``lookup`` alone."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from components.gateway_api import GROUPS
@@ -27,6 +28,15 @@ def container_runtimes(kube: Kube, settings: Settings) -> frozenset[str]:
     """The nodes' container runtimes, without their versions."""
     nodes = kube.objects("/api/v1/nodes") if settings.data_plane == "ambient" else []
     return frozenset(node["status"]["nodeInfo"]["containerRuntimeVersion"].partition(":")[0] for node in nodes)
+
+
+def vanilla_proxies(settings: Settings) -> bool:
+    """Whether the proxies are upstream's Envoy: those of an embedded cluster's real node, started or to be started."""
+    if settings.cluster_mode != "embedded":
+        return False
+    from embedded import kinds  # slow to import: other clusters do without
+
+    return kinds.recorded(Path(settings.kubeconfig).parent) is kinds.Kind.REAL
 
 
 def dns(kube: Kube) -> tuple[str, ...]:

@@ -56,7 +56,9 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
         _remove_leftovers(kube, istiod)
     marked = [item for item in kube.metadata(CRDS) if item.get("labels", {}).get(OWNER) == stack]
     labels = {item["name"]: item for item in marked}
-    found = {name: _custom_resources(kube, name) for name in sorted(_of_group(marked, group))}
+    names = sorted(_of_group(marked, group))
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(names, pool.map(lambda name: _custom_resources(kube, name), names), strict=True))
     for name, users in found.items():
         if users and _goes_with_helm(labels[name]):
             raise UserError(
@@ -70,8 +72,8 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
             more = f" and {len(users) - 1} more" if len(users) > 1 else ""
             say(f"kept: CRD {name}, as {users[0]}{more} is not this stack's and needs it")
             _patch(kube, name, {"metadata": {"labels": {OWNER: None}}})
-        else:
-            kube.delete(f"{CRDS}/{name}")
+    with ThreadPoolExecutor() as pool:
+        for name, _ in zip(gone, pool.map(lambda name: kube.delete(f"{CRDS}/{name}"), gone), strict=True):
             say(f"removed: CRD {name}")
     # A CRD on its way out would pass for one that is there in an `up` that follows at once.
     deadline = time.monotonic() + CRD_GONE_SECONDS

@@ -6,8 +6,10 @@ CHECK.json, every key needed and no other allowed but "waypoint", the Gateway of
      "deployments": ["details-v1"], "timeoutSeconds": 120, "pages": [{"service": "productpage",
      "namespace": "default", "port": 9080, "path": "/productpage", "title": "Simple Bookstore App"}]}
 
-Looks again until all is right or timeoutSeconds are over. Right: stdout {"pods": [{"namespace", "name", "containers":
-[{"name", "image"}]}], "pages": [{"service", "status"}]}. Wrong: exit code 1 and a table of what to do on stderr.
+Looks again until all is right or timeoutSeconds are over. Where this account may forward a port of istiod's pods,
+istiod is asked too: every proxy of the namespace and of istio-system must have taken its configuration. Right: stdout
+{"pods": [{"namespace", "name", "containers": [{"name", "image"}]}], "pages": [{"service", "status"}]}. Wrong: exit code
+1 and a table of what to do on stderr.
 """
 
 import argparse
@@ -22,13 +24,16 @@ from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
 
-from . import UserError, run, say
-from .ambient import Ambient
+from . import UserError, mesh_sync, run, say
+from .ambient import Ambient, condition
 from .mesh_causes import hopeless
 from .mesh_pods import SIDECAR, Problem, State, containers, current_pods, image_version, problems
 from .mesh_request import Check, Page, parse
+from .mesh_sync import Pending
 
 POLL_SECONDS = 0.5
+# A proxy on a busy machine is given so long to acknowledge what istiod has sent it.
+ACKNOWLEDGE_SECONDS = 1.0
 # A webhook may fail while istiod is exchanged.
 DOOMED_SECONDS = 15
 HEADER = ("WORKLOAD", "POD", "WHAT IS WRONG", "WHAT TO DO")
@@ -74,6 +79,7 @@ class Cluster:
 
         with _told():
             self._kube = Kube(kubeconfig, context)
+        self._mute = False  # whether it has been said that istiod cannot be asked
 
     def state(self, namespace: str, waypoint: str = "") -> State:
         """Read the namespace's Deployments, ReplicaSets and pods, and with a waypoint what ambient mode needs."""
@@ -99,6 +105,30 @@ class Cluster:
         with _told():
             status, text = self._kube.text(path)
         return text if status == HTTPStatus.OK else ""
+
+    def pending(self) -> list[Pending] | None:
+        """What istiods wait for from their proxies; None where they cannot be asked, which is said once."""
+        from ..kube import KubeError
+
+        try:
+            pods = self._kube.objects(mesh_sync.PODS)
+            istiods = [pod["metadata"]["name"] for pod in pods if mesh_sync.is_istiod(pod) and condition(pod, "Ready")]
+            found = [each for name in istiods for each in self._pending(name)]
+        except (KubeError, ValueError) as error:
+            if not self._mute and not self.simulated():
+                say(f"istiod is not asked whether proxies took their configuration: {error}")
+            self._mute = True
+            return None
+        there = mesh_sync.proxies(pods)
+        return [each for each in found if each.namespace != mesh_sync.NAMESPACE or each.proxy in there]
+
+    def _pending(self, istiod: str) -> list[Pending]:
+        pod = f"{mesh_sync.PODS}/{istiod}"
+        status, body = self._kube.forwarded(pod, mesh_sync.PORT, mesh_sync.SYNCZ)
+        if status != HTTPStatus.OK:
+            raise ValueError(f"{istiod} answers {status} to {mesh_sync.SYNCZ}")
+        log = f"{pod}/log?container={mesh_sync.CONTAINER}&tailLines=2000"
+        return mesh_sync.pending(mesh_sync.parse(body), lambda: self._kube.text(log)[1])
 
     def page(self, page: Page) -> tuple[int, str]:
         """GET the page; return its status and body."""
@@ -132,13 +162,28 @@ def _told() -> Iterator[None]:
         raise UserError(f"{error}.") from error
 
 
-def _look(cluster: Cluster, check: Check) -> tuple[State, list[Problem]]:
+def _look(cluster: Cluster, check: Check, sleep: Callable[[float], None]) -> tuple[State, list[Problem]]:
     state = cluster.state(check.namespace, check.waypoint)
     found = problems(check, state)
     if not found:  # a page of pods that are not right would only repeat what is wrong
         judged = [page_problem(page, *cluster.page(page)) for page in check.pages]
-        found = [problem for problem in judged if problem is not None]
+        found = [problem for problem in judged if problem is not None] + _unsynced(cluster, state, sleep)
     return state, found
+
+
+def _unsynced(cluster: Cluster, state: State, sleep: Callable[[float], None]) -> list[Problem]:
+    """The proxies of the namespace, and of Istio's own, that have not taken their configuration.
+
+    Those of pods that are gone are left out: istiod keeps one whose node was lost until its connection times out.
+    """
+    found = cluster.pending()
+    if found:
+        sleep(ACKNOWLEDGE_SECONDS)
+        found = mesh_sync.stuck(found, cluster.pending() or ())
+    there = mesh_sync.proxies(state.pods)
+    return [
+        mesh_sync.problem(each) for each in found or () if each.namespace == mesh_sync.NAMESPACE or each.proxy in there
+    ]
 
 
 def check_mesh(
@@ -153,7 +198,7 @@ def check_mesh(
     if check.pages and cluster.simulated():
         say("The nodes simulate their pods, so that no page answers: none is asked for")
         check = replace(check, pages=())
-    state, found = _look(cluster, check)
+    state, found = _look(cluster, check, sleep)
     doomed_since: float | None = None
     while found and (left := began + check.timeout_seconds - now()) > 0:
         if now() - told >= 5:
@@ -167,7 +212,7 @@ def check_mesh(
             raise UserError(f"The mesh will not be right, however long one waits:\n{rows}")
         sleep(min(POLL_SECONDS, left))
         try:
-            state, found = _look(cluster, check)
+            state, found = _look(cluster, check, sleep)
         except UserError as error:  # it answered before: a small cluster under load drops a request now and then
             found = [Problem("API server", "-", str(error), "kubectl get nodes")]
     if found:

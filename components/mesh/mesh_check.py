@@ -85,6 +85,9 @@ def pods_of(printed: str) -> list[Any]:
 class MeshCheck(pulumi.ComponentResource):
     """Fails the update, with a table of what is wrong, unless every pod is in the mesh and every page answers.
 
+    Where its account may forward a port of istiod's pods, it asks istiod too: a proxy of the namespace, or of
+    istio-system, that refuses its configuration fails the update, with what the proxy said.
+
     It runs again when the version, the pages or any Deployment's specification changes, and only then.
 
     Attributes:

@@ -64,7 +64,7 @@ class GatewayCertificateArgs:
 
     Attributes:
         namespace: the Gateway's namespace, which must hold the Secret.
-        gateway: the Gateway's name; a Secret that is made here is called GATEWAY-tls.
+        gateway: the Gateway's name, or a host; a Secret that is made here is called GATEWAY-tls.
         source: where it comes from.
         kubeconfig: path of the kubeconfig file; for cert-manager's, which is waited for.
         context: its context.

@@ -83,6 +83,7 @@ class SecurityArgs:
         namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
         gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
         allows: calls that user services allow.
+        gateway_callers: by a namespace, others whose gateways call its services, and whose packets may come in.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
         dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
@@ -92,6 +93,7 @@ class SecurityArgs:
     namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     gateway: str = ""
     allows: Sequence[Allow] = ()
+    gateway_callers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requires: Sequence[pulumi.Resource] = ()
     dns: Sequence[str] = ()
 
@@ -166,7 +168,9 @@ class Security(pulumi.ComponentResource):
                     namespace=output,
                     gateway=args.gateway if main else "",
                     gateway_ports=sorted({HTTP_PORT, config.gateway_port}),
-                    caller_namespaces=caller_namespaces(place, allows),
+                    caller_namespaces=sorted(
+                        {*caller_namespaces(place, allows), *args.gateway_callers.get(place, ())} - {place}
+                    ),
                     called_namespaces=called_namespaces(place, allows),
                     dns=args.dns,
                     egress=config.network_policies.egress if config.network_policies else (),

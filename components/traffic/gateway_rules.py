@@ -6,7 +6,10 @@ VirtualService's rules is merged into the Gateway's routes here.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pulumi
 
 from .traffic import Fault, Traffic
 
@@ -36,11 +39,20 @@ def gateway_filter(traffic: Traffic, gateway: str) -> dict[str, Any]:
     Source: https://istio.io/latest/docs/reference/config/networking/envoy-filter/ and
     https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto
     """
-    match = {"context": "GATEWAY", "routeConfiguration": {"vhost": {"route": {"action": "ROUTE"}}}}
+    return _filter(traffic, {GATEWAY_NAME: gateway}, [{"action": "ROUTE"}])
+
+
+def route_filter(traffic: Traffic, labels: Mapping[str, str], routes: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    """The same on a gateway's pods with ``labels``, for those of Envoy's ``routes`` alone that lead to the service."""
+    return _filter(traffic, labels, [{"name": name} for name in routes])
+
+
+def _filter(traffic: Traffic, labels: Mapping[str, str], routes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     patch = {"operation": "MERGE", "value": _route(traffic)}
+    matches = [{"context": "GATEWAY", "routeConfiguration": {"vhost": {"route": dict(route)}}} for route in routes]
     return {
-        "workloadSelector": {"labels": {GATEWAY_NAME: gateway}},
-        "configPatches": [{"applyTo": "HTTP_ROUTE", "match": match, "patch": patch}],
+        "workloadSelector": {"labels": dict(labels)},
+        "configPatches": [{"applyTo": "HTTP_ROUTE", "match": match, "patch": patch} for match in matches],
     }
 
 

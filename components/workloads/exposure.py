@@ -107,10 +107,17 @@ def redirect_name(route: str) -> str:
     return f"{route}-redirect"
 
 
-def redirect_spec(gateway: str) -> dict[str, Any]:
-    """Requests over HTTP are sent to HTTPS, but those of routes with a path: of cert-manager's challenges, say."""
+def redirect_spec(gateway: str, hostnames: Sequence[str] = ()) -> dict[str, Any]:
+    """Requests over HTTP are sent to HTTPS, but those of routes with a path: of cert-manager's challenges, say.
+
+    ``hostnames`` are the hosts for which that is so; none for any.
+    """
     redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": MOVED}}
-    return {"parentRefs": [{"name": gateway, "sectionName": HTTP}], "rules": [{"filters": [redirect]}]}
+    return {
+        "parentRefs": [{"name": gateway, "sectionName": HTTP}],
+        **({"hostnames": list(hostnames)} if hostnames else {}),
+        "rules": [{"filters": [redirect]}],
+    }
 
 
 class Exposure(pulumi.ComponentResource):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
-from embedded.images.oci import Folder, Image, Layout
+from embedded.images.oci import Content, Image, Layout
 
 RECIPE = "made-of.json"
 
@@ -63,7 +63,7 @@ def link(source: Path, target: Path) -> bool:
         for file in sorted(path for path in source.rglob("*") if path.is_file()):
             seen = draft / file.relative_to(source)
             seen.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(file, seen)
+            link_or_copy(file, seen)
     except OSError:
         shutil.rmtree(draft)
         raise
@@ -84,14 +84,15 @@ def recipe_of(images: Sequence[Image]) -> str:
     return json.dumps({"machine": platform.machine(), "images": described}, indent=1)
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make a file that has what another one has: another name for it, on one file system."""
     try:
         target.hardlink_to(source)
     except OSError:  # another file system
         shutil.copy2(source, target)
 
 
-def _fingerprint(content: bytes | Path | Folder) -> str:
+def _fingerprint(content: Content) -> str:
     if isinstance(content, Path):
         facts = content.stat()
         return f"{content} {facts.st_size} {facts.st_mtime_ns}"

@@ -59,6 +59,11 @@ def images(sources: Sources) -> list[Image]:
     return [*_cluster(sources.parts.node), *_istio(sources), *_bookinfo(sources.parts.node)]
 
 
+def workload_names(workload: str) -> list[str]:
+    """The names of the image of one of Bookinfo's workloads, such as reviews-v1."""
+    return [f"{hub}/examples-bookinfo-{workload}:{tag}" for hub, tag in BOOKINFO_NAMES]
+
+
 def _cluster(node: Path) -> Iterable[Image]:
     yield Image(
         names=[PAUSE], layers=[{"/pause": node / "pause"}], config={"Entrypoint": ["/pause"], "User": "65535:65535"}
@@ -96,7 +101,7 @@ def _bookinfo(node: Path) -> Iterable[Image]:
         service, _, version = workload.partition("-")
         variables = {"SERVICE_VERSION": version, **BOOKINFO_ENVIRONMENT.get(workload, {})}
         yield Image(
-            names=[f"{hub}/examples-bookinfo-{workload}:{tag}" for hub, tag in BOOKINFO_NAMES],
+            names=workload_names(workload),
             layers=[BASE, program],
             config={
                 "Entrypoint": ["bookinfo", service],

@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from embedded.errors import EmbeddedError
 from embedded.files import write
+from embedded.images.build import link_or_copy
 from embedded.images.oci import ARCHITECTURES, CONFIG, COPY_SIZE, INDEX, LAYER, MANIFEST, NAME
 
 REFERENCE = "org.opencontainers.image.ref.name"
+DESCRIPTOR = ("mediaType", "digest", "size")
 _INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 
 
@@ -54,6 +57,51 @@ def load_archive(archive: Path, layout: Path) -> list[str]:
         raise EmbeddedError(message) from error
 
 
+def adopt(source: Path, layout: Path) -> list[str]:
+    """Add every image of a layout to another one, as further names of the same files.
+
+    Returns the names of images that are others than it had.
+
+    Args:
+        source: The folder of the one.
+        layout: The folder of the other; created where it is missing.
+    """
+    before = _images(layout)
+    changed = {name: described for name, described in _images(source).items() if before.get(name) != described}
+    if not changed:
+        return []
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    for blob in (source / "blobs" / "sha256").iterdir():
+        if not (blobs / blob.name).exists():
+            link_or_copy(blob, blobs / blob.name)
+    _write_index(layout, {**before, **changed})
+    return sorted(changed)
+
+
+def discard(names: Collection[str], layout: Path) -> list[str]:
+    """Remove images from a layout by their names; the names of those that it had. Files stay: others may need them."""
+    before = _images(layout)
+    kept = {name: described for name, described in before.items() if name not in names}
+    if len(kept) == len(before):
+        return []
+    _write_index(layout, kept)
+    return sorted(set(before) - set(kept))
+
+
+def _images(layout: Path) -> dict[str, dict[str, Any]]:
+    """By name, the manifests of a layout's images."""
+    index = layout / "index.json"
+    entries = json.loads(index.read_text())["manifests"] if index.exists() else []
+    return {each["annotations"][NAME]: {key: each[key] for key in DESCRIPTOR} for each in entries}
+
+
+def _write_index(layout: Path, images: Mapping[str, Mapping[str, Any]]) -> None:
+    entries = [{**described, "annotations": {NAME: name}} for name, described in images.items()]
+    write(layout / "index.json", json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, indent=1))
+    write(layout / "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}))
+
+
 class _Loading:
     def __init__(self, archive: Path, tar: tarfile.TarFile, layout: Path) -> None:
         self.archive, self.tar, self.layout = archive, tar, layout
@@ -67,12 +115,7 @@ class _Loading:
         if not found:
             message = f"{self.archive} holds no image with a name: save it by its name, not by its id."
             raise EmbeddedError(message)
-        index = self.layout / "index.json"
-        before = json.loads(index.read_text())["manifests"] if index.exists() else []
-        kept = [each for each in before if each["annotations"][NAME] not in found]
-        added = [{**described, "annotations": {NAME: name}} for name, described in found.items()]
-        write(index, json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*kept, *added]}, indent=1))
-        write(self.layout / "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}))
+        _write_index(self.layout, {**_images(self.layout), **found})
         return sorted(found)
 
     def _of_layout(self) -> dict[str, dict[str, Any]]:
@@ -118,7 +161,7 @@ class _Loading:
             if copied["digest"] != part["digest"]:
                 message = f"{self.archive} is damaged: {part['digest']} is {copied['digest']}."
                 raise EmbeddedError(message)
-        return {name: described[name] for name in ("mediaType", "digest", "size")}
+        return {key: described[key] for key in DESCRIPTOR}
 
     def _copy(self, path: str) -> dict[str, Any]:
         digest = hashlib.sha256()

@@ -32,8 +32,15 @@ class Folder:
     mode: int = 0o755
 
 
-Content = bytes | Path | Folder
-"""What is in an image at some path: these bytes, a copy of a file of this machine's (executable), an empty folder."""
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A symbolic link in an image, to a path there, relative or not."""
+
+    target: str
+
+
+Content = bytes | Path | Folder | Link
+"""What is in an image at some path: bytes, a copy of a file of this machine's (executable), an empty folder, a link."""
 
 Layer = Mapping[str, Content]
 """Content by absolute path in the image."""
@@ -135,6 +142,9 @@ def _pack(layer: Layer, sink: IO[bytes]) -> str:
             entry = tarfile.TarInfo(name.lstrip("/"))
             if isinstance(content, Folder):
                 entry.type, entry.mode = tarfile.DIRTYPE, content.mode
+                tar.addfile(entry)
+            elif isinstance(content, Link):
+                entry.type, entry.mode, entry.linkname = tarfile.SYMTYPE, 0o777, content.target
                 tar.addfile(entry)
             elif isinstance(content, bytes):
                 entry.size, entry.mode = len(content), 0o644

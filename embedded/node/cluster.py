@@ -3,10 +3,9 @@
 import json
 import secrets
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from embedded import loopback, process
@@ -14,10 +13,10 @@ from embedded.access import DEFAULT_ROOT, kubeconfig
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, tail, write
 from embedded.images import build
-from embedded.images.load import load
+from embedded.images.load import adopt, discard, load
 from embedded.loopback import Api
-from embedded.node import certificates, cgroups, obtain, programs, relays
-from embedded.node.addresses import CONTAINERD, NODE
+from embedded.node import certificates, cgroups, containerd, obtain, programs, relays
+from embedded.node.addresses import NODE
 from embedded.node.namespaces import UNSHARE
 from embedded.node.parts import Parts
 from embedded.node.settings import Places, Settings
@@ -149,25 +148,28 @@ class RealCluster:
         if not self.running():
             message = f"The embedded cluster in {self.root} does not run: start it before loading images."
             raise EmbeddedError(message)
-        names = load(image, self._places.loaded)
-        for name in names:
-            # A pod that pulls only what is missing is to get this one, and not another of the same name.
-            self._ctr("images", "remove", name)
-        return names
+        return self._pulled_again(load(image, self._places.loaded))
 
-    def _ctr(self, *words: str) -> None:
-        """Run containerd's own client against the node's containerd."""
+    def use(self, layout: Path) -> list[str]:
+        """Add the images of an OCI image layout to those that pods can use, whether the cluster runs or not.
+
+        Returns the names of those that are others than it had under these names; pods that run keep what they have.
+        """
+        return self._pulled_again(adopt(layout, self._places.loaded))
+
+    def unload(self, names: Collection[str]) -> list[str]:
+        """Remove images that `load` or `use` have added; the names of those that it had."""
+        return self._pulled_again(discard(names, self._places.loaded))
+
+    def _pulled_again(self, names: list[str]) -> list[str]:
+        """Have a pod that pulls only what is missing get these, and not others of the same names."""
         starter = process.recorded(self._process)
-        settings = Settings.read(self._settings_file)
-        if starter is None:
-            return
-        (first,) = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
-        seen_from_here = f"/proc/{first}/root{CONTAINERD}"
-        command = [str(settings.parts.node / "ctr"), f"--address={seen_from_here}", "--namespace=k8s.io", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            message = f"containerd does not carry out {' '.join(words)}: {done.stderr.strip()}"
-            raise EmbeddedError(message)
+        if starter and process.alive(starter):
+            for name in names:
+                containerd.remove_image(name, starter.pid, Settings.read(self._settings_file).parts.node)
+        elif names and (self.root / "containerd").exists():
+            shutil.rmtree(self.root / "containerd")
+        return names
 
     def identity(self) -> str:
         """The UID of its namespace kube-system, which no other cluster has.

@@ -1,8 +1,10 @@
 """How containerd is set up: everything it writes is the cluster's, and every pull is answered on the node."""
 
 import json
+import subprocess
 from pathlib import Path
 
+from embedded.errors import EmbeddedError
 from embedded.node.addresses import CONTAINERD, POD_RANGE, REGISTRY
 from embedded.node.settings import Settings
 
@@ -83,3 +85,23 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
     bin_dirs = [{cni}]
     conf_dir = {conf}
 """
+
+
+def remove_image(name: str, starter: int, programs: Path) -> None:
+    """Have the node's containerd forget an image, whether it has it or not.
+
+    Args:
+        name: With registry and tag.
+        starter: Id of the process that holds the node's namespaces.
+        programs: The folder with containerd's own client.
+
+    Raises:
+        EmbeddedError: containerd does not.
+    """
+    (first,) = Path(f"/proc/{starter}/task/{starter}/children").read_text().split()
+    where = (f"--address=/proc/{first}/root{CONTAINERD}", "--namespace=k8s.io")
+    command = [str(programs / "ctr"), *where, "images", "remove", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        message = f"containerd does not remove the image {name}: {done.stderr.strip()}"
+        raise EmbeddedError(message)

@@ -1,4 +1,4 @@
-"""What a failure of go, pip or apt-get means to the person who runs them."""
+"""What a failure of go, pip, apt-get, npm or mvn means to the person who runs them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,11 +28,18 @@ _NETWORK_FAILURES = (
     "name or service not known",
     "could not find a version that satisfies",
     "max retries exceeded",
+    "econnrefused",
+    "econnreset",
+    "enotfound",
+    "etimedout",
+    "eai_again",
+    "unknown host",
+    "connect timed out",
 )
 
 
 def is_network_failure(output: str) -> bool:
-    """Whether what go, pip or apt-get printed says that a registry could not be reached."""
+    """Whether what go, pip, apt-get, npm or mvn printed says that a registry could not be reached."""
     lowered = output.lower()
     return any(sign in lowered for sign in _NETWORK_FAILURES)
 

@@ -9,8 +9,6 @@ from typing import Any
 from components.commands import UserError
 from components.commands.profiles import environment
 from components.kube import Kube, KubeError
-from components.workloads.bookinfo import GATEWAY, PAGE_PATHS
-from components.workloads.exposure import GATEWAY_CLASS, HTTPS_PORT
 
 SERVICES = "/api/v1/services"
 LOAD_BALANCER = "LoadBalancer"
@@ -80,6 +78,10 @@ def addresses(kube: Kube, settings: Mapping[str, str]) -> list[str]:
 
 
 def _lines(service: Mapping[str, Any], address: str, settings: Mapping[str, str]) -> list[str]:
+    # Slow to import, and not needed by who only asks for a note.
+    from components.workloads.bookinfo import GATEWAY, PAGE_PATHS
+    from components.workloads.exposure import GATEWAY_CLASS, HTTPS_PORT
+
     metadata, spec = service["metadata"], service["spec"]
     ports = [port["port"] for port in spec["ports"]]
     lines = [f"{metadata['namespace']}/{metadata['name']}: {address}, ports {', '.join(map(str, ports))}"]

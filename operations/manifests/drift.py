@@ -26,6 +26,9 @@ from operations.pulumi_cli import STATE, Cli
 
 WORKERS = 8
 HIDDEN = ("data", "stringData")
+FOR_PULUMI = "pulumi.com/"
+"""Begins annotations that tell the provider how to wait and to delete; in the cluster nothing reads them."""
+
 # istiod fills in its certificate, and makes its validators strict once it answers:
 # https://github.com/istio/istio/blob/1.23.0/pkg/webhooks/validation/controller/controller.go
 ISTIODS = frozenset({"caBundle", "failurePolicy"})
@@ -68,7 +71,7 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     settings = settings_of(stack, overrides)
     config = stack_config(stack, overrides)
     known = decrypted_config(stack, config)
-    recorder = declared(stack, overrides, found=None, config=known)
+    recorder = declared(stack, overrides, live=True, config=known)
     secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
@@ -133,6 +136,9 @@ def ours(item: Rendered, autoscaled: Collection[Autoscaled]) -> dict[str, Any]:
     manifest = {key: value for key, value in item.manifest.items() if key not in ("status", *item.resource.secrets)}
     kind, metadata = manifest["kind"], manifest["metadata"]
     manifest["metadata"] = {key: value for key, value in metadata.items() if key != "creationTimestamp"}
+    if annotations := metadata.get("annotations"):
+        told = {key: value for key, value in annotations.items() if not key.startswith(FOR_PULUMI)}
+        manifest["metadata"]["annotations"] = told
     if kind == "Secret":
         manifest = {key: value for key, value in manifest.items() if key not in HIDDEN}
     if (kind, metadata.get("namespace", ""), metadata["name"]) in autoscaled:

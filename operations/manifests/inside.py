@@ -138,7 +138,7 @@ def tell(stack: str, overrides: Mapping[str, str], steps: Steps | None, helm: Pa
         return f"Objects inside Helm releases and Commands are not shown: {lacking}\n"
     settings, config = settings_of(stack, overrides), stack_config(stack, overrides)
     known = drift.decrypted_config(stack, config)
-    recorder = declared(stack, overrides, found=None, config=known)
+    recorder = declared(stack, overrides, live=True, config=known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     with tempfile.TemporaryDirectory() as folder:
         version, flags = drift.cluster_flags(api.kube, settings, Path(folder))

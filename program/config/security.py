@@ -38,7 +38,7 @@ def read(value: Value, *, bookinfo: bool, istio_values: Mapping[str, Any]) -> Se
         mutual_tls=_mutual_tls(keys["mtls"]) if keys["mtls"].is_set else None,
         authorization=keys["authorization"].boolean(default=False),
         jwt=_jwt(keys["jwt"]) if keys["jwt"].is_set else None,
-        tls=_tls(keys["tls"]) if keys["tls"].is_set else None,
+        tls=read_certificate(keys["tls"]) if keys["tls"].is_set else None,
         pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
@@ -93,8 +93,18 @@ def _jwt(value: Value) -> Jwt:
     )
 
 
-def _tls(value: Value) -> CertificateSource:
-    keys = value.keys("selfSigned", "secret", "certManager", "host")
+def read_certificate(value: Value, host: str = "") -> CertificateSource:
+    """Where a certificate comes from.
+
+    Args:
+        value: an object with one of the sources as its key.
+        host: the DNS name in it; empty where the object says it.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    keys = value.keys("selfSigned", "secret", "certManager", *([] if host else ["host"]))
+    keys = {"host": value.below(".host", None), **keys}
     sources = [key for key in ("selfSigned", "secret", "certManager") if keys[key].is_set]
     if len(sources) != 1:
         raise value.error("one of selfSigned: true, secret: NAME or certManager: {issuer: NAME}")
@@ -102,11 +112,11 @@ def _tls(value: Value) -> CertificateSource:
         if keys["host"].is_set:
             raise keys["host"].error("nothing beside secret, whose certificate says for which host it is")
         return ExistingSecret(name=keys["secret"].text(OBJECT_NAME, "the name of a Secret such as bookinfo-tls"))
-    host = (DNS_NAME, "a DNS name such as bookinfo.example.com")
+    accepted = (DNS_NAME, "a DNS name such as bookinfo.example.com")
     if keys["selfSigned"].is_set:
         if not keys["selfSigned"].boolean():
             raise keys["selfSigned"].error("true, or another source of the certificate")
-        name = keys["host"].text(*host, default="localhost")
+        name = host or keys["host"].text(*accepted, default="localhost")
         if len(name) > COMMON_NAME:
             raise keys["host"].error(
                 f"a DNS name of up to {COMMON_NAME} characters beside selfSigned, as openssl takes"
@@ -115,7 +125,7 @@ def _tls(value: Value) -> CertificateSource:
     manager = keys["certManager"].keys("issuer", "kind")
     kind = manager["kind"].choice("Issuer", "ClusterIssuer", default="ClusterIssuer")
     return CertManager(
-        host=keys["host"].text(*host),
+        host=host or keys["host"].text(*accepted),
         issuer=manager["issuer"].text(OBJECT_NAME, "the name of an issuer of cert-manager's"),
         kind="Issuer" if kind == "Issuer" else "ClusterIssuer",
     )

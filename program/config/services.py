@@ -7,7 +7,10 @@ from components.mesh.waypoint import NAME as WAYPOINT
 from components.traffic.traffic import Traffic
 from components.workloads import bookinfo
 from components.workloads.exposure import GATEWAY_CLASS
+from program.config import expose as expose_config
 from program.config import traffic as traffic_config
+from program.config.expose import Expose
+from program.config.gateways import Gateway
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
@@ -35,6 +38,7 @@ class Service:
         resources: requests and limits of its container.
         allow_from: the service accounts that may call it; empty leaves that to the rest of the mesh's policy.
         traffic: what is wanted of the traffic to it.
+        expose: the ways in which it is reached from outside.
     """
 
     name: str
@@ -44,18 +48,19 @@ class Service:
     replicas: int
     traffic: Traffic
     allow_from: tuple[str, ...] = ()
+    expose: tuple[Expose, ...] = ()
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def read_all(value: Value, namespace: str) -> tuple[Service, ...]:
-    """The services, by default in ``namespace``.
+def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway] | None = None) -> tuple[Service, ...]:
+    """The services, by default in ``namespace``, and shown at ``gateways``.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     services: dict[str, Service] = {}
     for item in value.items("a list of services"):
-        service = _service(item, namespace)
+        service = _service(item, namespace, gateways or {})
         if service.name in services:
             raise Value(f"{item.path}.name", service.name).error("a name that no other service has")
         services[service.name] = service
@@ -75,14 +80,17 @@ def _refuse_same_objects(value: Value, services: Mapping[str, Service]) -> None:
                 )
 
 
-def _service(value: Value, namespace: str) -> Service:
-    keys = value.keys("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
+def _service(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
+    keys = value.keys(
+        "name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic", "expose"
+    )
     name, port = keys["name"].service_name(), keys["port"].port()
     if name in TAKEN:
         raise keys["name"].error(f"a name other than Bookinfo's: {', '.join(TAKEN)}")
     if name in OTHERS:
         raise keys["name"].error(f"a name other than {' and '.join(OTHERS)}, which Kubernetes and Istio use")
     images = _images(keys)
+    traffic = traffic_config.read(keys["traffic"], traffic_config.Host(service=name, port=port, subsets=tuple(images)))
     return Service(
         name=name,
         namespace=keys["namespace"].text(*INJECTABLE, default=namespace),
@@ -94,9 +102,8 @@ def _service(value: Value, namespace: str) -> Service:
             account.text(rf"({DNS_LABEL}/)?{DNS_LABEL}", "a service account, as NAME or NAMESPACE/NAME")
             for account in keys["allowFrom"].items("a list of service accounts")
         ),
-        traffic=traffic_config.read(
-            keys["traffic"], traffic_config.Host(service=name, port=port, subsets=tuple(images))
-        ),
+        traffic=traffic,
+        expose=expose_config.read_all(keys["expose"], ports=[port], gateways=gateways, traffic=traffic),
     )
 
 

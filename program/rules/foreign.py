@@ -15,9 +15,11 @@ from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import mesh_telemetry
 from components.ownership import LABEL
 from components.security import authorization, gateway_certificate, ingress_jwt, network_isolation, peer_authentications
-from components.traffic import gateway_rules, traffic_policy
+from components.security.gateway_certificate import CertificateSource
+from components.traffic import gateway_rules, stream_route, traffic_policy
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
+from program.exposed import ExposedAt, exposed, exposed_at, object_name
 from program.settings import Settings
 
 CORE, APPS = "v1", "apps/v1"
@@ -50,7 +52,7 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     places = {settings.namespace, *(service.namespace for service in settings.services)}
     steered = [(settings.namespace, each) for each in settings.traffic]
     steered += [(service.namespace, service.traffic) for service in settings.services]
-    found = [*_ingress(settings), *_services(settings), *_security(settings), *_observability(settings)]
+    found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
     for place, traffic in steered:
@@ -71,17 +73,48 @@ def _objects(api_version: str, kind: str, namespace: str, *names: str) -> Iterat
         yield Object(api_version=api_version, kind=kind, namespace=namespace, name=name)
 
 
-def _ingress(settings: Settings) -> Iterator[Object]:
-    yield from _objects(CORE, "ServiceAccount", ISTIO_NAMESPACE, ingress_gateway.SERVICE_ACCOUNT)
-    for kind in ("Role", "RoleBinding"):
-        yield from _objects(RBAC, kind, ISTIO_NAMESPACE, ingress_gateway.ROLE)
-    for api_version, kind in (
-        (APPS, "Deployment"),
-        ("autoscaling/v2", "HorizontalPodAutoscaler"),
-        *((("policy/v1", "PodDisruptionBudget"),) if settings.replicas > 1 else ()),
-        (CORE, "Service"),
-    ):
-        yield from _objects(api_version, kind, ISTIO_NAMESPACE, ingress_gateway.NAME)
+def _gateways(settings: Settings) -> Iterator[Object]:
+    for gateway in settings.gateways.values():
+        name, place = gateway.name, gateway.namespace
+        yield from _objects(CORE, "ServiceAccount", place, ingress_gateway.service_account(name))
+        for kind in ("Role", "RoleBinding"):
+            yield from _objects(RBAC, kind, place, ingress_gateway.role_name(name))
+        for api_version, kind in (
+            (APPS, "Deployment"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            *((("policy/v1", "PodDisruptionBudget"),) if gateway.replicas > 1 else ()),
+            (CORE, "Service"),
+        ):
+            yield from _objects(api_version, kind, place, name)
+        yield from _shown(exposed_at(gateway, settings.services))
+    for each in exposed(settings.services):
+        if not each.expose.is_stream:
+            kind = "GRPCRoute" if each.expose.protocol == "GRPC" else "HTTPRoute"
+            yield from _objects(exposure.API_VERSION, kind, each.service.namespace, each.route)
+
+
+def _shown(at: ExposedAt) -> Iterator[Object]:
+    """What is created in a gateway's namespace for what is shown there, and for its streams."""
+    name, place = at.gateway.name, at.gateway.namespace
+    if at.routed:
+        yield from _objects(exposure.API_VERSION, "Gateway", place, name)
+    if at.redirected:
+        yield from _objects(exposure.API_VERSION, "HTTPRoute", place, exposure.redirect_name(name))
+    for host, source in at.certificates.items():
+        yield from _certificate(place, gateway_certificate.secret_name(object_name(host)), source)
+    for each in at.shown:
+        if not each.expose.is_stream and gateway_rules.applies(each.service.traffic):
+            yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, each.route)
+        if each.expose.is_stream:
+            yield from _objects(stream_route.API_VERSION, "Gateway", place, each.route)
+            yield from _objects(stream_route.API_VERSION, "VirtualService", each.service.namespace, each.route)
+
+
+def _certificate(place: str, secret: str, source: CertificateSource | None) -> Iterator[Object]:
+    if isinstance(source, gateway_certificate.SelfSigned):
+        yield from _objects(CORE, "Secret", place, secret)
+    elif isinstance(source, gateway_certificate.CertManager):
+        yield from _objects(gateway_certificate.CERT_MANAGER_API_VERSION, "Certificate", place, secret)
 
 
 def _bookinfo(settings: Settings) -> Iterator[Object]:
@@ -98,11 +131,7 @@ def _bookinfo(settings: Settings) -> Iterator[Object]:
         if traffic.service == bookinfo.SHOWN and gateway_rules.applies(traffic):
             name = gateway_rules.filter_name(traffic.service, bookinfo.GATEWAY)
             yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, name)
-    secret = gateway_certificate.secret_name(bookinfo.GATEWAY)
-    if isinstance(source, gateway_certificate.SelfSigned):
-        yield from _objects(CORE, "Secret", place, secret)
-    elif isinstance(source, gateway_certificate.CertManager):
-        yield from _objects(gateway_certificate.CERT_MANAGER_API_VERSION, "Certificate", place, secret)
+    yield from _certificate(place, gateway_certificate.secret_name(bookinfo.GATEWAY), source)
 
 
 def _services(settings: Settings) -> Iterator[Object]:
@@ -132,7 +161,7 @@ def _security(settings: Settings) -> Iterator[Object]:
         yield from _objects(api_version, kind, place, *(exception.name for exception in mtls.exceptions))
     api_version, kind = authorization.API_VERSION, "AuthorizationPolicy"
     for service in settings.services:
-        if service.allow_from:
+        if service.allow_from or (config.authorization and service.expose):
             yield from _objects(api_version, kind, service.namespace, authorization.allow_name(service.name))
     if config.authorization:
         opened = map(authorization.allow_name, [*(bookinfo.SERVICES if gateway else ()), *gateway])

@@ -20,7 +20,7 @@ def refuse_terminating(settings: Settings, cluster: Cluster) -> None:
     Raises:
         pulumi.RunError: names each object and how to wait for its end.
     """
-    used = {f"namespace/{name}" for name in (ISTIO_NAMESPACE, *_places(settings))}
+    used = {f"namespace/{name}" for name in (*_gateway_places(settings), *_places(settings))}
     found = sorted(name for name in cluster.terminating if name in used or name.startswith("customresourcedefinition/"))
     if found:
         raise pulumi.RunError(
@@ -35,9 +35,10 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
     Raises:
         pulumi.RunError: names the namespace, the label and the command that removes it.
     """
-    for namespace in (ISTIO_NAMESPACE, *_places(settings)):
+    gateway_places = _gateway_places(settings)
+    for namespace in (*gateway_places, *_places(settings)):
         labels = cluster.foreign_labels.get(namespace, {})
-        rules = _gateways if namespace == ISTIO_NAMESPACE else _pods
+        rules = _gateways if namespace in gateway_places else _pods
         for key, why in rules(settings, namespace, labels):
             raise pulumi.RunError(
                 f"namespace {namespace} has the label {key}={labels[key]}, which is not this stack's: {why}. Remove it "
@@ -47,6 +48,10 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
 
 def _places(settings: Settings) -> list[str]:
     return [*dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services)))]
+
+
+def _gateway_places(settings: Settings) -> list[str]:
+    return [*dict.fromkeys((ISTIO_NAMESPACE, *(gateway.namespace for gateway in settings.gateways.values())))]
 
 
 def _gateways(settings: Settings, namespace: str, labels: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -94,7 +94,7 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster, *secrets:
     configured.secrets |= {f"{PROJECT_NAME}:{key}" for key in secrets}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        declared(stack, config, cluster, mesh, configured)
+        declared(stack, config, cluster, recorder=mesh, config=configured)
     return mesh
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -6,8 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from benchmarks import __main__ as benchmarks
+from benchmarks import idle
 from benchmarks.child import evaluated
 from benchmarks.measure import Result, alternate
 from benchmarks.setting import PROGRAMS, child
@@ -31,12 +34,23 @@ def test_a_target_is_met_by_what_does_not_pass_it(ours: float, met: bool) -> Non
     assert result(ours).met is met
 
 
+def test_a_ratio_without_a_target_is_only_told(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Result(name="latency", ours=[9.0], reference=[1.0], unit="ms")
+    assert (told.met, told.entry()["target"]) == (True, None)
+    Console(width=benchmarks.WIDTH).print(benchmarks.table([told]))
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "latency" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        *("latency", "ms", "9.0 (9.0 to 9.0)", "1.0 (1.0 to 1.0)", "9.00", "none", "1", ""),
+    ]
+
+
 def test_an_entry_holds_medians_and_the_number_of_runs() -> None:
-    measured = Result(name="up", ours=[1, 2.00049, 9], reference=[4, 4, 5], target=0.8)
+    measured = Result(name="up", ours=[1, 2.00049, 9], reference=[4, 4, 5], target=0.8, unit="MiB")
     assert measured.entry() == {
         "name": "up",
-        "ours_s": 2.0,
-        "reference_s": 4,
+        "unit": "MiB",
+        "ours": 2.0,
+        "reference": 4,
         "ratio": 0.5,
         "target": 0.8,
         "runs": 3,
@@ -83,6 +97,9 @@ def test_a_missed_target_is_shown_written_and_an_error(
     assert [entry["ratio"] for entry in written] == [0.2, 0.9]
     shown, complaint = capsys.readouterr()
     assert ("met" in shown, "MISSED" in shown) == (True, True)
+    assert re.search(
+        r"Load of the machine, 1, 5 and 15 minutes: before [\d.]+ [\d.]+ [\d.]+; at the end [\d.]+ ", shown
+    )
     assert complaint == "error: 1 of 2 targets missed: up\n"
     assert measures == [3, 3]
 
@@ -129,6 +146,26 @@ def test_the_bare_loop_registers_what_the_components_do_and_waits_for_the_same()
     components, bare = registered("false"), registered("true")
     assert len(bare) == 2 * (1 + 4 + 4 + 6) + 1
     assert {name: components[name] for name in bare} == bare
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "counted"),
+    [("0::/embedded-ab/system\n", True), ("3:pids:/embedded-ab/kubepods/pod1\n0::/\n", True), ("0::/user\n", False)],
+)
+def test_a_process_is_the_clusters_by_its_cgroup(tmp_path: Path, cgroup: str, counted: bool) -> None:
+    (tmp_path / "cgroup").write_text(cgroup)
+    (tmp_path / "stat").write_text(f"7 (a (b) c) S {' '.join(map(str, range(4, 20)))}")
+    found = idle.stat(tmp_path, "embedded-ab")
+    assert (found is not None) is counted
+    if found:
+        name, fields = found
+        assert name == "a (b) c"
+        # utime, stime, cutime and cstime are fields 14 to 17 of /proc/PID/stat.
+        assert fields[11:15] == ["14", "15", "16", "17"]
+
+
+def test_a_process_that_has_ended_is_not_counted(tmp_path: Path) -> None:
+    assert idle.stat(tmp_path, "embedded-ab") is None
 
 
 def test_a_child_tells_what_a_program_took() -> None:

@@ -46,3 +46,25 @@ def test_a_crd_whose_kind_is_never_served_is_not_removed(
     assert removed(cluster) == 1
     assert f"answers 404 to GET {LISTED}" in capsys.readouterr().err
     assert [request.method for request in cluster.requests if request.method == "DELETE"] == []
+
+
+def test_crds_that_nobody_needs_are_removed_and_told_in_order(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{plural}.networking.istio.io" for plural in ("gateways", "sidecars", "virtualservices")]
+    api.answer(CRDS, {"items": [{"metadata": {"name": name, "labels": {OWNER: "dev"}}} for name in reversed(names)]})
+    for name in names:
+        plural = name.partition(".")[0]
+        spec = {
+            "group": "networking.istio.io",
+            "names": {"plural": plural, "kind": plural.title()},
+            "versions": [{"name": "v1", "served": True}],
+        }
+        api.answer(f"{CRDS}/{name}", {"spec": spec})
+        api.answer(f"/apis/networking.istio.io/v1/{plural}", {"items": []})
+        api.answer(f"{CRDS}/{name}", {"kind": "Status"}, method="DELETE")
+    monkeypatch.setattr("time.sleep", lambda _: [api.answers.pop(("GET", f"{CRDS}/{name}")) for name in names])
+    assert removed(api) == 0
+    assert capsys.readouterr().err.splitlines() == [f"removed: CRD {name}" for name in names]
+    deleted = {request.path for request in api.requests if request.method == "DELETE"}
+    assert deleted == {f"{CRDS}/{name}" for name in names}

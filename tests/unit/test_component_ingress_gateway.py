@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
-from components import IngressGateway, IngressGatewayArgs
+from components import GatewayPort, GatewayService, IngressGateway, IngressGatewayArgs
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
@@ -42,12 +43,21 @@ def test_it_is_these_objects_and_no_others(mesh: Mesh) -> None:
         ("ingress-service-account", "istio-ingressgateway-service-account"),
         ("ingress-role", "istio-ingressgateway-sds"),
         ("ingress-role-binding", "istio-ingressgateway-sds"),
-        ("ingress-deployment", NAME),
         ("ingress-autoscaler", NAME),
     ],
 )
 def test_every_object_has_upstreams_name_and_labels_in_the_namespace(mesh: Mesh, resource: str, name: str) -> None:
     assert mesh.inputs(resource)["metadata"] == {"name": name, "namespace": "istio-system", "labels": LABELS}
+
+
+def test_the_deployment_is_deleted_without_a_wait_for_pods_and_older_stacks_keep_theirs(mesh: Mesh) -> None:
+    assert mesh.inputs("ingress-deployment")["metadata"] == {
+        "name": NAME,
+        "namespace": "istio-system",
+        "labels": LABELS,
+        "annotations": {"pulumi.com/deletionPropagationPolicy": "background"},
+    }
+    assert list(mesh.options("ingress-deployment").ignoreChanges) == ["metadata.annotations"]
 
 
 def test_the_service_has_istios_three_ports_and_is_not_waited_for(mesh: Mesh) -> None:
@@ -188,3 +198,79 @@ def test_an_object_waits_for_what_it_needs(mesh: Mesh, resource: str, dependenci
 
 def test_its_output_is_the_services_name(mesh: Mesh) -> None:
     assert mesh.registered["ingress"] == {"service": NAME}
+
+
+@pytest.fixture(scope="module")
+def internal(compose: Compose) -> Mesh:
+    service = GatewayService(
+        annotations={"example.com/scheme": "internal"},
+        external_traffic_policy="Local",
+        load_balancer_class="example.com/nlb",
+        load_balancer_ip="10.0.0.5",
+        load_balancer_source_ranges=["10.0.0.0/8"],
+        cluster_ip="10.96.0.7",
+        node_ports={"https": 30443, "tcp-low": 30022},
+        health_check_node_port=30100,
+        ip_family_policy="PreferDualStack",
+        ip_families=["IPv6", "IPv4"],
+        ports=[
+            GatewayPort(name="tcp-low", port=22),
+            GatewayPort(name="tcp-high", port=5432),
+            GatewayPort(name="http-alt", port=8080),
+            GatewayPort(name="tcp-own", port=9999, target_port=2000),
+        ],
+    )
+    return compose(lambda: declared(gateway="istio-internal", service=service, replicas=2))
+
+
+def test_another_gateway_has_names_and_labels_of_its_own(internal: Mesh) -> None:
+    labels = {"app": "istio-internal", "istio": "internal"}
+    names = {"istio-internal", "istio-internal-sds", "istio-internal-service-account"}
+    objects = [each for each in internal.registrations if each.parent == "ingress"]
+    assert {each.inputs["metadata"]["name"] for each in objects} == names
+    assert all(each.inputs["metadata"]["labels"] == labels for each in objects)
+    spec = internal.inputs("ingress-deployment")["spec"]
+    assert spec["selector"] == {"matchLabels": labels}
+    assert spec["template"]["spec"]["serviceAccountName"] == "istio-internal-service-account"
+    assert internal.inputs("ingress-autoscaler")["spec"]["scaleTargetRef"]["name"] == "istio-internal"
+    assert internal.inputs("ingress-disruption-budget")["spec"]["selector"] == {"matchLabels": labels}
+    assert internal.inputs("ingress-role-binding")["roleRef"]["name"] == "istio-internal-sds"
+
+
+def test_the_service_is_as_it_was_described(internal: Mesh) -> None:
+    service = internal.inputs("ingress-service")
+    annotations = {"example.com/scheme": "internal", "pulumi.com/skipAwait": "true"}
+    assert service["metadata"]["annotations"] == annotations
+    assert service["spec"] == {
+        "type": "LoadBalancer",
+        "selector": {"app": "istio-internal", "istio": "internal"},
+        "externalTrafficPolicy": "Local",
+        "loadBalancerClass": "example.com/nlb",
+        "loadBalancerIP": "10.0.0.5",
+        "loadBalancerSourceRanges": ["10.0.0.0/8"],
+        "clusterIP": "10.96.0.7",
+        "healthCheckNodePort": 30100,
+        "ipFamilyPolicy": "PreferDualStack",
+        "ipFamilies": ["IPv6", "IPv4"],
+        "ports": [
+            {"name": "status-port", "port": 15021, "targetPort": 15021, "protocol": "TCP"},
+            {"name": "http2", "port": 80, "targetPort": 8080, "protocol": "TCP"},
+            {"name": "https", "port": 443, "targetPort": 8443, "protocol": "TCP", "nodePort": 30443},
+            {"name": "tcp-low", "port": 22, "targetPort": 8022, "protocol": "TCP", "nodePort": 30022},
+            {"name": "tcp-high", "port": 5432, "targetPort": 5432, "protocol": "TCP"},
+            {"name": "http-alt", "port": 8080, "targetPort": 18080, "protocol": "TCP"},
+            {"name": "tcp-own", "port": 9999, "targetPort": 2000, "protocol": "TCP"},
+        ],
+    }
+
+
+def test_the_pods_listen_for_every_port_of_the_service(internal: Mesh) -> None:
+    (container,) = internal.inputs("ingress-deployment")["spec"]["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [15021, 8080, 8443, 8022, 5432, 18080, 2000, 15090]
+
+
+def test_what_kubernetes_would_ignore_is_refused_by_its_field() -> None:
+    with pytest.raises(pulumi.RunError, match=r"^service\.load_balancer_ip is '10\.0\.0\.5'; accepted: nothing while"):
+        IngressGatewayArgs(
+            istio_version="1.23.0", service_type="NodePort", service=GatewayService(load_balancer_ip="10.0.0.5")
+        )

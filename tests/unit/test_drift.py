@@ -71,6 +71,15 @@ def test_secrets_are_neither_compared_nor_shown() -> None:
     assert set(ours(typed({**an_object(), "spec": {"token": "t"}}, "spec"), ())) == {"apiVersion", "kind", "metadata"}
 
 
+def test_what_only_the_provider_reads_is_not_compared() -> None:
+    annotations = {"pulumi.com/deletionPropagationPolicy": "background", "prometheus.io/scrape": "true"}
+    manifest = {"kind": "Deployment", "metadata": {"name": "page", "annotations": annotations}}
+    assert ours(rendered(manifest), ())["metadata"] == {
+        "name": "page",
+        "annotations": {"prometheus.io/scrape": "true"},
+    }
+
+
 def test_a_status_and_a_time_of_creation_are_nobodys_wish() -> None:
     manifest = {**an_object(creationTimestamp="null"), "status": {}}
     assert ours(rendered(manifest), ()) == an_object()

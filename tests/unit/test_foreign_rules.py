@@ -31,6 +31,20 @@ EXCEPTION = {"selector": {"app": "ratings"}, "ports": {"9080": "DISABLE"}}
 JWT = {"issuer": "https://issuer.example", "jwksUri": "https://issuer.example/keys"}
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "gatewayApiVersion": "v1.2.1"}
 
+SHOWN: list[dict[str, Any]] = [
+    {"hosts": ["shop.example", "*.shop.example"], "tls": {"selfSigned": True}, "paths": ["/orders"]},
+    {
+        "hosts": ["manager.example"],
+        "tls": {
+            "certManager": {"issuer": "ca"},
+        },
+        "protocol": "GRPC",
+    },
+    {"protocol": "TCP", "listen": 5432},
+    {"protocol": "TLS", "hosts": ["pass.example"], "gateway": "internal"},
+    {"gateway": {"name": "theirs", "namespace": "elsewhere"}, "hosts": ["theirs.example"]},
+]
+
 # What brings objects that no stack's file asks for.
 RICH: dict[str, dict[str, Any]] = {
     "everything forbidden": {
@@ -54,6 +68,15 @@ RICH: dict[str, dict[str, Any]] = {
         "security": {"authorization": True, "networkPolicies": {}},
         "services": [ORDERS],
         "traffic": {"elsewhere": {"port": 80, "timeout": "1s"}},
+    },
+    "gateways": {
+        "bookinfo": False,
+        "security": {"authorization": True},
+        "services": [
+            {**ORDERS, "traffic": CANARY, "expose": SHOWN},
+            {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
+        ],
+        "gateways": {"internal": {"namespace": "gateways", "replicas": 2}, "egress": {"kind": "egress"}},
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
     "faults": {"scenario": "ratings-delay", "traffic": {"details": {"loadBalancer": "RANDOM"}}},

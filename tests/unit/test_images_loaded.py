@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from embedded.errors import EmbeddedError
-from embedded.images.load import full_name, load
+from embedded.images.load import adopt, discard, full_name, load
 from embedded.images.oci import INDEX, MANIFEST, NAME, Image, Layout
 
 
@@ -146,3 +146,37 @@ def test_without_docker_a_name_is_no_image(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_names_are_as_the_node_asks_for_them(name: str, full: str) -> None:
     assert full_name(name) == full
+
+
+def layout_with(folder: Path, **images: bytes) -> Path:
+    """A layout of images a/NAME:1 with this content."""
+    layout = Layout(folder, "x86_64")
+    for name, content in images.items():
+        layout.add(Image(names=[f"a/{name}:1"], layers=[{"/content": content}], config={}))
+    layout.finish()
+    return folder
+
+
+def test_the_images_of_a_layout_are_adopted_as_the_same_files_and_told_once(tmp_path: Path) -> None:
+    source = layout_with(tmp_path / "source", page=b"real", shop=b"shop")
+    target = layout_with(tmp_path / "target", page=b"stand-in", other=b"other")
+    assert adopt(source, target) == ["a/page:1", "a/shop:1"]
+    found = names(target)
+    assert set(found) == {"a/page:1", "a/shop:1", "a/other:1"}
+    assert b"real" in layer_of(target, found["a/page:1"])
+    blob = Path("blobs", found["a/page:1"].replace(":", "/"))
+    assert (target / blob).samefile(source / blob)
+    assert adopt(source, target) == []
+
+
+def test_images_are_adopted_into_a_layout_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert adopt(layout_with(tmp_path / "source", page=b"real"), tmp_path / "target") == ["a/page:1"]
+    assert json.loads((tmp_path / "target" / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
+
+
+def test_discarded_images_are_no_longer_found_and_others_are(tmp_path: Path) -> None:
+    layout = layout_with(tmp_path, page=b"real", other=b"other")
+    assert discard(["a/page:1", "a/never:1"], layout) == ["a/page:1"]
+    assert set(names(layout)) == {"a/other:1"}
+    assert discard(["a/page:1"], layout) == []
+    assert discard(["a/page:1"], tmp_path / "missing") == []

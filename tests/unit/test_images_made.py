@@ -12,7 +12,7 @@ import pytest
 from components.workloads import bookinfo
 from embedded.errors import EmbeddedError
 from embedded.images import build, contents, libraries
-from embedded.images.oci import NAME, Folder, Image, Layer, Layout
+from embedded.images.oci import NAME, Folder, Image, Layer, Layout, Link
 from embedded.node.parts import Parts
 
 PROGRAM_FILES = ("pause", "coredns", "bookinfo", "pilot-discovery", "pilot-agent", "envoy", "nft")
@@ -68,6 +68,14 @@ def test_an_image_holds_what_it_is_given(tmp_path: Path, program: Path) -> None:
     assert config["architecture"] == "amd64"
     # Uncompressed, so a layer's digest is that of its content.
     assert config["rootfs"]["diff_ids"] == [manifest["layers"][0]["digest"]]
+
+
+def test_a_link_in_an_image_leads_where_it_is_told(tmp_path: Path) -> None:
+    layer: Layer = {"/usr/bin/ruby": Link(target="ruby3.1")}
+    layout = write(tmp_path / "layout", Image(names=["a:1"], layers=[layer], config={}))
+    (described,) = read(layout)["a:1"]["layers"]
+    with tarfile.open(layout / "blobs" / described["digest"].replace(":", "/")) as tar:
+        assert [(each.name, each.issym(), each.linkname) for each in tar] == [("usr/bin/ruby", True, "ruby3.1")]
 
 
 def test_the_same_files_make_the_same_bytes_whenever(tmp_path: Path, program: Path) -> None:

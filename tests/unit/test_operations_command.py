@@ -60,6 +60,14 @@ def test_linux_and_macos_are_supported(platform: str) -> None:
     systems.require(platform)
 
 
+def test_a_command_does_not_wait_for_the_sdks_that_only_the_program_needs() -> None:
+    listing = "import sys, operations.__main__; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", listing], cwd=PROJECT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in modules.stdout.split()}
+    assert "operations" in loaded
+    assert loaded & {"pulumi_kubernetes", "pulumi_command"} == set()
+
+
 def test_ctrl_c_says_how_to_go_on(work: Mock, capsys: pytest.CaptureFixture[str]) -> None:
     work.side_effect = KeyboardInterrupt
     assert command.main(["up"]) == 130

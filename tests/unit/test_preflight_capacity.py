@@ -22,6 +22,9 @@ def warning(total: str, cpus: int, memory: int) -> str:
     )
 
 
+TWO_OF_EACH = {name: replace(gateway, replicas=2) for name, gateway in SETTINGS.gateways.items()}
+
+
 @pytest.mark.parametrize(
     ("changes", "warned"),
     [
@@ -31,7 +34,10 @@ def warning(total: str, cpus: int, memory: int) -> str:
         ({"minikube_cpus": 2, "bookinfo": False}, []),
         ({"istio_values": requests(cpu="2500m")}, [warning("4.05 processors and 3242 MiB", 4, 5500)]),
         ({"istio_values": requests(memory="5Gi")}, [warning("2.05 processors and 6314 MiB", 4, 5500)]),
-        ({"replicas": 2, "minikube_memory": 5000}, [warning("2.65 processors and 5418 MiB", 4, 5000)]),
+        (
+            {"replicas": 2, "gateways": TWO_OF_EACH, "minikube_memory": 5000},
+            [warning("2.65 processors and 5418 MiB", 4, 5000)],
+        ),
         ({"minikube_memory": 2000, "istio_values": requests(memory="512Mi")}, []),
         ({"minikube_memory": 1800, "cluster_mode": "existing"}, []),
         ({"istio_values": {"pilot": "not an object"}}, []),

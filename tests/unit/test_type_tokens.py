@@ -39,6 +39,9 @@ TOKENS = {
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
     "istio-minikube:components:InjectionCheck",
+    "istio-minikube:components:ServiceRoute",
+    "istio-minikube:components:SharedGateway",
+    "istio-minikube:components:StreamRoute",
 }
 MODULES = [importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")]
 CLASSES = {

@@ -1,5 +1,6 @@
 // k9s, which `make k9s` alone builds. It needs a release of olekukonko/tablewriter that Pulumi, in ../go.mod, does not
-// compile with. Everything else that both have is at the versions there, so that it is compiled once.
+// compile with, and an opencontainers/runtime-spec that containerd there does not. Nearly everything else that both have
+// is at the versions there, so that it is compiled once.
 module istio-minikube/embedded/go/k9s
 
 go 1.26.6

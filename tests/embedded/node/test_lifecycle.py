@@ -199,7 +199,11 @@ def starter(cluster: RealCluster, images: Path, parts: Parts) -> "subprocess.Pop
     return subprocess.Popen([sys.executable, "-c", STARTER, *words])
 
 
-@pytest.mark.parametrize("moment", ["settings.json", "process", "logs/etcd.log", "logs/kubelet.log"])
+MOMENTS = ("settings.json", "process", "kubeconfig", "status.json", "logs/etcd.log", "logs/kubelet.log", "logs/pods")
+"""What is there from some moment of a start on; the last comes when the first pod does."""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_starter_that_is_killed_half_way_is_not_in_the_next_ones_way(
     own_node: RealCluster, images: Path, parts: Parts, moment: str
 ) -> None:

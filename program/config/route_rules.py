@@ -1,0 +1,150 @@
+"""Reads one rule of a route: which requests, and what is done with them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from components.traffic.routes import HeaderFilter, PathMatch, Redirect, RouteRule, UrlRewrite, ValueMatch
+from program.config.security import DNS_NAME
+from program.config.values import Value
+
+# https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch
+PATH = r"/(?!/)((?!//|/\.{1,2}(/|$)|%2[fF])([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2}))*"
+A_PATH = "a path from / on such as /orders, without //, . or .. in it"
+HEADER = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}"
+HEADER_VALUE = r"\S(.*\S)?"
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+# https://gateway-api.sigs.k8s.io/reference/spec/#grpcmethodmatch
+GRPC_METHOD = r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*(/[A-Za-z_][A-Za-z_0-9]*)?"
+HTTP_ALONE = ("paths", "queryParams", "urlRewrite", "redirect")
+
+
+def refuse_for(protocol: str, keys: Mapping[str, Value]) -> None:
+    """Refuse what means nothing in a rule of the protocol.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    for key in HTTP_ALONE if protocol == "GRPC" else ():
+        if keys[key].is_set:
+            raise keys[key].error("nothing with protocol GRPC")
+
+
+def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
+    """A rule by its keys.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    rule = RouteRule(
+        paths=tuple(map(_path, keys["paths"].items("a list of paths, such as [/orders]"))),
+        methods=tuple(_method(item, protocol) for item in keys["methods"].items("a list of methods")),
+        headers=_values(keys["headers"], "header"),
+        query_params=_values(keys["queryParams"], "parameter"),
+        request_headers=_header_filter(keys["requestHeaders"]),
+        response_headers=_header_filter(keys["responseHeaders"]),
+        url_rewrite=_rewrite(keys["urlRewrite"]),
+        redirect=_redirect(keys["redirect"]),
+    )
+    if rule.redirect and rule.url_rewrite:
+        raise keys["urlRewrite"].error("urlRewrite or redirect, not both: what is redirected reaches no service")
+    if rule.replaces_prefix and (not rule.paths or any(path.type != "PathPrefix" for path in rule.paths)):
+        raise keys["paths"].error("prefixes beside replacePrefixMatch, such as [/orders]")
+    return rule
+
+
+def _path(value: Value) -> PathMatch:
+    """A prefix as text, or type and value."""
+    if isinstance(value.seen, str) and not value.seen.lstrip().startswith("{"):
+        return PathMatch(value=value.text(PATH, A_PATH))
+    keys = value.keys("type", "value")
+    kind = keys["type"].choice("Exact", "PathPrefix", "RegularExpression", default="PathPrefix")
+    text = (r"\S+", "a regular expression for the whole path") if kind == "RegularExpression" else (PATH, A_PATH)
+    return PathMatch(type=cast(Any, kind), value=keys["value"].text(*text))
+
+
+def _method(value: Value, protocol: str) -> str:
+    if protocol == "GRPC":
+        return value.text(GRPC_METHOD, "SERVICE or SERVICE/METHOD, such as shop.Orders/Get")
+    return value.choice(*METHODS)
+
+
+def _values(value: Value, what: str) -> dict[str, ValueMatch]:
+    """Exact values as text, or type and value."""
+
+    def match(entry: Value) -> ValueMatch:
+        if isinstance(entry.seen, str) and not entry.seen.lstrip().startswith("{"):
+            return ValueMatch(value=entry.text(HEADER_VALUE, f"the exact value of the {what}"))
+        keys = entry.keys("type", "value")
+        kind = keys["type"].choice("Exact", "RegularExpression", default="Exact")
+        return ValueMatch(type=cast(Any, kind), value=keys["value"].text(HEADER_VALUE, f"the value of the {what}"))
+
+    return _named(value, what, match)
+
+
+def _named(value: Value, what: str, read: Callable[[Value], Any]) -> dict[str, Any]:
+    found = {}
+    for name, entry in value.entries(f"an object of {what}s by name").items():
+        found[Value(entry.path, name).text(HEADER, f"the name of a {what}")] = read(entry)
+    return found
+
+
+def _header_filter(value: Value) -> HeaderFilter | None:
+    if not value.is_set:
+        return None
+    keys = value.keys("set", "add", "remove")
+    found = HeaderFilter(
+        set=_named(keys["set"], "header", _header_value),
+        add=_named(keys["add"], "header", _header_value),
+        remove=tuple(item.text(HEADER, "the name of a header") for item in keys["remove"].items("a list of headers")),
+    )
+    if found == HeaderFilter():
+        raise value.error("one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]")
+    return found
+
+
+def _header_value(value: Value) -> str:
+    return value.text(HEADER_VALUE, "the header's value, in quotes where it is a number")
+
+
+def _rewrite(value: Value) -> UrlRewrite | None:
+    if not value.is_set:
+        return None
+    keys = value.keys("hostname", "replacePrefixMatch", "replaceFullPath")
+    _refuse_two_paths(keys)
+    found = UrlRewrite(
+        hostname=_hostname(keys["hostname"]),
+        replace_prefix_match=keys["replacePrefixMatch"].text(PATH, A_PATH, default=""),
+        replace_full_path=keys["replaceFullPath"].text(PATH, A_PATH, default=""),
+    )
+    if found == UrlRewrite():
+        raise value.error("one of hostname, replacePrefixMatch and replaceFullPath")
+    return found
+
+
+def _redirect(value: Value) -> Redirect | None:
+    if not value.is_set:
+        return None
+    keys = value.keys("scheme", "hostname", "port", "statusCode", "replacePrefixMatch", "replaceFullPath")
+    _refuse_two_paths(keys)
+    found = Redirect(
+        scheme=cast(Any, keys["scheme"].choice("http", "https", default="")),
+        hostname=_hostname(keys["hostname"]),
+        port=keys["port"].port(default=0),
+        # The two that every release of the Gateway API knows.
+        status_code=keys["statusCode"].integer("an HTTP status", least=301, most=302, default=302),
+        replace_prefix_match=keys["replacePrefixMatch"].text(PATH, A_PATH, default=""),
+        replace_full_path=keys["replaceFullPath"].text(PATH, A_PATH, default=""),
+    )
+    if replace(found, status_code=302) == Redirect():
+        raise value.error("one of scheme, hostname, port, replacePrefixMatch and replaceFullPath")
+    return found
+
+
+def _refuse_two_paths(keys: Mapping[str, Value]) -> None:
+    if keys["replacePrefixMatch"].is_set and keys["replaceFullPath"].is_set:
+        raise keys["replaceFullPath"].error("replacePrefixMatch or replaceFullPath, not both")
+
+
+def _hostname(value: Value) -> str:
+    return value.text(DNS_NAME.removeprefix(r"(\*\.)?"), "a DNS name such as orders.internal", default="")

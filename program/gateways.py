@@ -1,0 +1,176 @@
+"""Composes what is shown at the gateways: listeners, certificates and routes."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+import components as mesh
+from components.kubeconfig import kubectl
+from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
+from components.traffic.routes import RouteParent
+from components.traffic.shared_gateway import listener_name
+from components.workloads.exposure import HTTP, HTTP_LOCAL_PORT, HTTP_PORT, HTTPS_LOCAL_PORT, HTTPS_PORT
+from program.config.gateways import Gateway
+from program.exposed import ExposedAt, Shown, exposed, exposed_at, object_name
+from program.foundation import Ground
+
+
+def show(base: Ground, steered: Mapping[str, pulumi.Resource]) -> None:
+    """The services that are shown to the outside, each at its gateway.
+
+    Args:
+        base: what stands on the cluster.
+        steered: what shares out the traffic of a service, by its name: a route leads to Services that it creates.
+    """
+    ways = exposed(base.settings.services)
+    if not ways:
+        return
+    for gateway in base.settings.gateways.values():
+        at = exposed_at(gateway, base.settings.services)
+        if at.routed:
+            _listen(base, at)
+        for each in at.shown:
+            if each.expose.is_stream:
+                _stream(base, gateway, each)
+            else:
+                _route(base, each, parents(each, at), steered)
+    for each in ways:
+        if each.expose.parent:
+            _route(base, each, [each.expose.parent], steered)
+    urls: dict[str, list[str]] = {}
+    for each in ways:
+        urls.setdefault(each.service.name, []).extend(addresses(each, _of(base, each)))
+    pulumi.export("exposed", urls)
+    used = dict.fromkeys(each.expose.gateway for each in ways if each.expose.gateway)
+    call = kubectl(base.settings.kubeconfig, base.settings.context)
+    ports = f"{HTTP_LOCAL_PORT}:{HTTP_PORT} {HTTPS_LOCAL_PORT}:{HTTPS_PORT}"
+    pulumi.export(
+        "gateways",
+        {
+            name: f"{call} --namespace {base.settings.gateways[name].namespace} port-forward service/{name} {ports}"
+            for name in used
+        },
+    )
+
+
+def _of(base: Ground, shown: Shown) -> ExposedAt | None:
+    """Everything at the gateway where something is shown; None at a Gateway of somebody else's."""
+    gateway = base.settings.gateways.get(shown.expose.gateway)
+    return exposed_at(gateway, base.settings.services) if gateway else None
+
+
+def parents(shown: Shown, at: ExposedAt) -> list[RouteParent]:
+    """The listeners that a route is attached to: HTTPS's of hosts with a certificate, HTTP's of others."""
+    hosts = shown.expose.hosts
+    secure = [host for host in hosts if host in at.certificates]
+    place = at.gateway.namespace
+    found = [RouteParent(name=at.gateway.name, namespace=place, section_name=listener_name(host)) for host in secure]
+    if not hosts or set(hosts) - set(at.redirected):
+        found.insert(0, RouteParent(name=at.gateway.name, namespace=place, section_name=HTTP))
+    return found
+
+
+def addresses(shown: Shown, at: ExposedAt | None) -> list[str]:
+    """Where a service is found, as far as its configuration says it; ``at`` is None at a Gateway of somebody else's."""
+    expose = shown.expose
+    here = f"{at.gateway.name}.{at.gateway.namespace}" if at else "*"
+    hosts = expose.hosts or (here,)
+    if expose.is_stream:
+        return [f"{expose.protocol.lower()}://{host}:{expose.listen}" for host in hosts]
+    secure = at.certificates if at else {}
+    paths = [path.value for rule in expose.rules for path in rule.paths if path.type != "RegularExpression"]
+    return [
+        f"{'https' if host in secure else 'http'}://{host}{path}"
+        for host in hosts
+        for path in dict.fromkeys(paths or ["/"])
+    ]
+
+
+def _listen(base: Ground, at: ExposedAt) -> None:
+    """The Gateway; cert-manager's certificates come after it, as it answers their challenges, any other before."""
+    gateway, certificates = at.gateway, at.certificates
+    early = {
+        host: _certificate(base, gateway, host, source, []).secret
+        for host, source in certificates.items()
+        if not isinstance(source, CertManager)
+    }
+    shared = mesh.SharedGateway(
+        f"shared-{gateway.name}",
+        mesh.SharedGatewayArgs(
+            gateway=gateway.name,
+            namespace=base.gateway_namespaces[gateway.namespace],
+            service=base.gateways[gateway.name].service,
+            service_type=gateway.service_type,
+            certificates={host: early.get(host, secret_name(object_name(host))) for host in certificates},
+            redirected=at.redirected,
+            route_namespaces=at.namespaces,
+            revision=base.settings.control_planes.label(gateway.namespace),
+            requires=base.requires,
+        ),
+        base.opts,
+    )
+    base.made.append(shared)
+    for host, source in certificates.items():
+        if isinstance(source, CertManager):
+            base.certificates.append(_certificate(base, gateway, host, source, [shared]))
+
+
+def _certificate(
+    base: Ground, gateway: Gateway, host: str, source: CertificateSource, requires: Sequence[pulumi.Resource]
+) -> mesh.GatewayCertificate:
+    args = mesh.GatewayCertificateArgs(
+        namespace=base.gateway_namespaces[gateway.namespace],
+        gateway=object_name(host),
+        source=source,
+        kubeconfig=base.settings.kubeconfig,
+        context=base.settings.context,
+        requires=requires,
+    )
+    certificate = mesh.GatewayCertificate(f"certificate-{gateway.name}-{object_name(host)}", args, base.opts)
+    base.made.append(certificate)
+    return certificate
+
+
+def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: Mapping[str, pulumi.Resource]) -> None:
+    service, expose = shown.service, shown.expose
+    gateway = base.settings.gateways.get(expose.gateway)
+    route = mesh.ServiceRoute(
+        shown.route,
+        mesh.ServiceRouteArgs(
+            route=shown.route,
+            namespace=base.namespaces[service.namespace],
+            parents=parents,
+            service=service.name,
+            port=expose.port,
+            kind="GRPCRoute" if expose.protocol == "GRPC" else "HTTPRoute",
+            hostnames=expose.hosts,
+            rules=expose.rules,
+            traffic=service.traffic,
+            gateway_namespace=base.gateway_namespaces[gateway.namespace] if gateway else "",
+            gateway_labels=gateway.labels if gateway else {},
+            requires=[*base.requires, *([steered[service.name]] if service.name in steered else [])],
+        ),
+        base.opts,
+    )
+    base.made.append(route)
+
+
+def _stream(base: Ground, gateway: Gateway, shown: Shown) -> None:
+    service, expose = shown.service, shown.expose
+    route = mesh.StreamRoute(
+        shown.route,
+        mesh.StreamRouteArgs(
+            route=shown.route,
+            namespace=base.namespaces[service.namespace],
+            gateway_namespace=base.gateway_namespaces[gateway.namespace],
+            gateway_labels=gateway.labels,
+            listen=expose.listen,
+            service=service.name,
+            port=expose.port,
+            protocol="TLS" if expose.protocol == "TLS" else "TCP",
+            hosts=expose.hosts,
+            requires=base.requires,
+        ),
+        base.opts,
+    )
+    base.made.append(route)

@@ -1,0 +1,132 @@
+"""Under a constant load: changes that lose no request, and what is killed heals, with the seconds that it takes."""
+
+import json
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from components.workloads.bookinfo import WORKLOADS
+from embedded.node import cgroups
+from tests.embedded.kube import eventually
+from tests.embedded.node.kubectl import PATIENCE
+from tests.embedded.node.mesh import NAMESPACE, Mesh
+from tests.embedded.node.test_lifecycle import processes
+from tests.embedded.node.visits import load, settle, visits
+
+ISTIO = "istio-system"
+STARS = ("none", "black", "red")
+HEALS = 60
+"""Seconds, of which a busy machine may need some; docs/embedded.md says what an idle one takes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(mesh: Mesh) -> None:
+    mesh.up()
+    settle(mesh, *STARS)
+
+
+def canary(mesh: Mesh, percent: int) -> None:
+    mesh.up(traffic=json.dumps({"reviews": {"canary": {"from": "v1", "to": "v2", "percent": percent}}}))
+
+
+def process_of(mesh: Mesh, program: str, pod: str) -> int:
+    """The host's number of the process of a program in a pod whose name begins so."""
+    found = []
+    for pid in cgroups.members(cgroups.name_for(mesh.node.root)):
+        try:
+            command, environment = (Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+        except OSError:
+            continue  # it has ended
+        if command.split(b"\0")[0].endswith(program.encode()) and f"POD_NAME={pod}".encode() in environment:
+            found.append(pid)
+    (one,) = found
+    return one
+
+
+def ready(mesh: Mesh, deployment: str, namespace: str) -> bool:
+    status = mesh.kubectl.json("get", "deployment", deployment, "--namespace", namespace)["status"]
+    return bool(status.get("readyReplicas", 0) >= 1)
+
+
+def rolled(mesh: Mesh, namespace: str, *deployments: str) -> None:
+    names = [f"deployment/{name}" for name in deployments]
+    mesh.kubectl("rollout", "restart", *names, f"--namespace={namespace}")
+    for name in names:
+        mesh.kubectl("rollout", "status", name, f"--namespace={namespace}", f"--timeout={PATIENCE}")
+
+
+def test_a_canary_walks_to_its_end_and_no_visitor_fails(mesh: Mesh) -> None:
+    canary(mesh, 10)
+    settle(mesh, "none", "black")
+    with load(mesh, "none", "black") as visitors:
+        for percent in (50, 100):
+            canary(mesh, percent)
+        settle(mesh, "black")
+        visitors.quiet()
+    assert visitors.failed == []
+    assert set(visits(mesh, 40)) == {"black"}
+    mesh.up()
+    settle(mesh, *STARS)
+
+
+def test_a_rollout_of_every_pod_loses_no_request(mesh: Mesh) -> None:
+    with load(mesh, *STARS) as visitors:
+        rolled(mesh, NAMESPACE, *(workload.name for workload in WORKLOADS))
+        visitors.quiet()
+    assert visitors.failed == []
+
+
+def test_a_restart_of_istiod_loses_no_request(mesh: Mesh) -> None:
+    with load(mesh, *STARS) as visitors:
+        rolled(mesh, ISTIO, "istiod")
+        visitors.quiet()
+    assert visitors.failed == []
+
+
+def test_a_killed_istiod_comes_back_and_loses_no_request(mesh: Mesh) -> None:
+    with load(mesh, *STARS) as visitors:
+        began = time.monotonic()
+        os.kill(process_of(mesh, "pilot-discovery", "istiod-"), signal.SIGKILL)
+        eventually(lambda: not ready(mesh, "istiod", ISTIO), HEALS)
+        eventually(lambda: ready(mesh, "istiod", ISTIO), HEALS)
+        print(f"istiod is ready again {time.monotonic() - began:.1f} s after it was killed")
+        visitors.quiet()
+    assert visitors.failed == []
+
+
+@pytest.mark.parametrize("workload", ["productpage-v1", "reviews-v1", "bookinfo-gateway-istio"])
+def test_a_killed_envoy_comes_back_and_the_page_with_it(mesh: Mesh, workload: str) -> None:
+    with load(mesh, *STARS) as visitors:
+        began = time.monotonic()
+        os.kill(process_of(mesh, "envoy", f"{workload}-"), signal.SIGKILL)
+        eventually(lambda: process_of(mesh, "envoy", f"{workload}-"), HEALS)
+        visitors.quiet()
+        healed = visitors.healed_after(began)
+    print(f"the page is right again {healed:.1f} s after the Envoy of {workload} was killed")
+    assert healed < HEALS
+    settle(mesh, *STARS)
+
+
+def test_killed_programs_of_the_node_come_back_and_but_for_the_relay_nobody_notices(mesh: Mesh) -> None:
+    for name, killed in processes(mesh.node).items():
+        with load(mesh, *STARS) as visitors:
+            began = time.monotonic()
+            os.kill(killed, signal.SIGKILL)
+            eventually(partial(_replaced, mesh, name, killed), HEALS)
+            eventually(mesh.node.running, HEALS)
+            back = time.monotonic() - began
+            visitors.quiet()
+            healed = visitors.healed_after(began)
+        print(f"{name}: the node is right again after {back:.1f} s, and the last visitor failed after {healed:.1f} s")
+        if name == "relay":
+            assert healed < HEALS
+        else:
+            assert visitors.failed == [], name
+
+
+def _replaced(mesh: Mesh, name: str, killed: int) -> bool:
+    return processes(mesh.node).get(name, killed) != killed

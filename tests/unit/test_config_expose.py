@@ -1,0 +1,376 @@
+"""What may be said of services from outside, and how what may not is refused."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.security.gateway_certificate import CertManager, ExistingSecret, SelfSigned
+from components.traffic.routes import (
+    HeaderFilter,
+    PathMatch,
+    Redirect,
+    RouteParent,
+    RouteRule,
+    UrlRewrite,
+    ValueMatch,
+)
+from program.config.expose import Expose
+from program.exposed import callers, exposed_at
+from program.settings import Settings
+from tests.unit.loading import loaded
+
+GATEWAY = "istio-ingressgateway"
+PLAIN = Expose(protocol="HTTP", port=80, gateway=GATEWAY)
+
+
+def service(name: str = "orders", **keys: Any) -> dict[str, Any]:
+    return {"name": name, "image": "registry.example/orders:1", "port": 80, **keys}
+
+
+def settings(*expose: dict[str, Any], **keys: Any) -> Settings:
+    others = {key: json.dumps(value) for key, value in keys.items()}
+    return loaded(services=json.dumps([service(expose=list(expose))]), **others)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ({}, PLAIN),
+        ({"hosts": ["a.example", "*.b.example", "a.example"]}, replace(PLAIN, hosts=("a.example", "*.b.example"))),
+        ({"paths": ["/a"]}, replace(PLAIN, rules=(RouteRule(paths=(PathMatch(value="/a"),)),))),
+        (
+            {"rules": [{"paths": [{"type": "Exact", "value": "/a"}], "methods": ["GET", "PUT"]}, {}]},
+            replace(
+                PLAIN,
+                rules=(
+                    RouteRule(paths=(PathMatch(type="Exact", value="/a"),), methods=("GET", "PUT")),
+                    RouteRule(),
+                ),
+            ),
+        ),
+        (
+            {"paths": [{"type": "RegularExpression", "value": "/[ab]"}], "urlRewrite": {"hostname": "c.internal"}},
+            replace(
+                PLAIN,
+                rules=(
+                    RouteRule(
+                        paths=(PathMatch(type="RegularExpression", value="/[ab]"),),
+                        url_rewrite=UrlRewrite(hostname="c.internal"),
+                    ),
+                ),
+            ),
+        ),
+        (
+            {
+                "headers": {"x-env": "test", "x-n": {"type": "RegularExpression", "value": "[0-9]+"}},
+                "queryParams": {"v": "1"},
+                "requestHeaders": {"set": {"a": "b"}, "add": {"c": "d"}, "remove": ["e"]},
+                "responseHeaders": {"remove": ["server"]},
+            },
+            replace(
+                PLAIN,
+                rules=(
+                    RouteRule(
+                        headers={
+                            "x-env": ValueMatch(value="test"),
+                            "x-n": ValueMatch(type="RegularExpression", value="[0-9]+"),
+                        },
+                        query_params={"v": ValueMatch(value="1")},
+                        request_headers=HeaderFilter(set={"a": "b"}, add={"c": "d"}, remove=("e",)),
+                        response_headers=HeaderFilter(remove=("server",)),
+                    ),
+                ),
+            ),
+        ),
+        (
+            {"redirect": {"scheme": "https", "port": "8443", "statusCode": 301}},
+            replace(PLAIN, rules=(RouteRule(redirect=Redirect(scheme="https", port=8443, status_code=301)),)),
+        ),
+        (
+            {"hosts": ["a.example", "b.example"], "tls": {"selfSigned": True}, "httpsRedirect": False},
+            replace(
+                PLAIN,
+                hosts=("a.example", "b.example"),
+                tls={host: SelfSigned(host=host) for host in ("a.example", "b.example")},
+                https_redirect=False,
+            ),
+        ),
+        (
+            {"hosts": ["a.example"], "tls": {"secret": "a-tls"}},
+            replace(PLAIN, hosts=("a.example",), tls={"a.example": ExistingSecret(name="a-tls")}),
+        ),
+        (
+            {"hosts": ["a.example"], "tls": {"certManager": {"issuer": "ca", "kind": "Issuer"}}},
+            replace(
+                PLAIN,
+                hosts=("a.example",),
+                tls={"a.example": CertManager(host="a.example", issuer="ca", kind="Issuer")},
+            ),
+        ),
+        (
+            {"protocol": "GRPC", "methods": ["shop.Orders", "shop.Orders/Get"]},
+            replace(PLAIN, protocol="GRPC", rules=(RouteRule(methods=("shop.Orders", "shop.Orders/Get")),)),
+        ),
+        ({"protocol": "TCP", "listen": 5432}, replace(PLAIN, protocol="TCP", listen=5432)),
+        (
+            {"protocol": "TLS", "hosts": ["a.example"]},
+            replace(PLAIN, protocol="TLS", hosts=("a.example",), listen=443),
+        ),
+        ({"gateway": "internal"}, replace(PLAIN, gateway="internal")),
+        (
+            {"gateway": {"name": "theirs", "namespace": "infra", "sectionName": "web"}},
+            replace(PLAIN, gateway="", parent=RouteParent(name="theirs", namespace="infra", section_name="web")),
+        ),
+    ],
+)
+def test_a_way_is_read(said: dict[str, Any], read: Expose) -> None:
+    (found,) = settings(said, gateways={"internal": {}}).services[0].expose
+    assert found == read
+
+
+PATHS = "a path from / on such as /orders, without //, . or .. in it"
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "seen", "accepted"),
+    [
+        (
+            {"host": "a.example"},
+            ".host",
+            "is 'a.example'",
+            "one of these keys: protocol, port, gateway, hosts, tls, httpsRedirect, listen, rules, paths, methods, "
+            "headers, queryParams, requestHeaders, responseHeaders, urlRewrite, redirect",
+        ),
+        ({"protocol": "UDP"}, ".protocol", "is 'UDP'", "HTTP or GRPC or TCP or TLS"),
+        ({"port": 81}, ".port", "is 81", "a port of the service: 80"),
+        (
+            {"gateway": "egress"},
+            ".gateway",
+            "is 'egress'",
+            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of a Gateway that is "
+            "there",
+        ),
+        (
+            {"hosts": ["A.example"]},
+            ".hosts[0]",
+            "is 'A.example'",
+            "a DNS name such as shop.example.com, or with * as its first label",
+        ),
+        ({"paths": ["orders"]}, ".paths[0]", "is 'orders'", PATHS),
+        ({"paths": ["/a/../b"]}, ".paths[0]", "is '/a/../b'", PATHS),
+        ({"paths": [{"type": "Exact", "value": "/a//b"}]}, ".paths[0].value", "is '/a//b'", PATHS),
+        (
+            {"methods": ["get"]},
+            ".methods[0]",
+            "is 'get'",
+            "GET or HEAD or POST or PUT or DELETE or CONNECT or OPTIONS or TRACE or PATCH",
+        ),
+        ({"headers": {"a b": "c"}}, ".headers.a b", "is 'a b'", "the name of a header"),
+        (
+            {"requestHeaders": {}},
+            ".requestHeaders",
+            "is {}",
+            "one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]",
+        ),
+        ({"urlRewrite": {}}, ".urlRewrite", "is {}", "one of hostname, replacePrefixMatch and replaceFullPath"),
+        (
+            {"redirect": {"statusCode": 301}},
+            ".redirect",
+            "is {'statusCode': 301}",
+            "one of scheme, hostname, port, replacePrefixMatch and replaceFullPath",
+        ),
+        (
+            {"redirect": {"scheme": "https", "statusCode": 303}},
+            ".redirect.statusCode",
+            "is 303",
+            "an HTTP status, 301 to 302",
+        ),
+        (
+            {"urlRewrite": {"replacePrefixMatch": "/a", "replaceFullPath": "/b"}},
+            ".urlRewrite.replaceFullPath",
+            "is '/b'",
+            "replacePrefixMatch or replaceFullPath, not both",
+        ),
+        (
+            {"urlRewrite": {"replacePrefixMatch": "/a"}},
+            ".paths",
+            "is not set",
+            "prefixes beside replacePrefixMatch, such as [/orders]",
+        ),
+        (
+            {"urlRewrite": {"hostname": "a.b"}, "redirect": {"port": 1}},
+            ".urlRewrite",
+            "is {'hostname': 'a.b'}",
+            "urlRewrite or redirect, not both: what is redirected reaches no service",
+        ),
+        (
+            {"paths": ["/a"], "rules": [{}]},
+            ".paths",
+            "is ['/a']",
+            "nothing beside rules, each of which says it for itself",
+        ),
+        (
+            {"tls": {"selfSigned": True}},
+            ".hosts",
+            "is not set",
+            "one host or more beside tls, as each has a certificate of its own",
+        ),
+        (
+            {"hosts": ["a.example"], "tls": {"selfSigned": True, "host": "b.example"}},
+            ".tls.host",
+            "is 'b.example'",
+            "one of these keys: selfSigned, secret, certManager",
+        ),
+        ({"httpsRedirect": False}, ".httpsRedirect", "is False", "nothing without tls"),
+        ({"protocol": "GRPC", "paths": ["/a"]}, ".paths", "is ['/a']", "nothing with protocol GRPC"),
+        (
+            {"protocol": "GRPC", "rules": [{"urlRewrite": {"hostname": "a.b"}}]},
+            ".rules[0].urlRewrite",
+            "is {'hostname': 'a.b'}",
+            "nothing with protocol GRPC",
+        ),
+        (
+            {"protocol": "GRPC", "methods": ["/shop.Orders"]},
+            ".methods[0]",
+            "is '/shop.Orders'",
+            "SERVICE or SERVICE/METHOD, such as shop.Orders/Get",
+        ),
+        ({"protocol": "TCP"}, ".listen", "is not set", "a port's number, 1 to 65535"),
+        (
+            {"protocol": "TCP", "listen": 443},
+            ".listen",
+            "is 443",
+            "a port of the gateway's other than 80 and 443, where it speaks HTTP, and 15000 to 15099",
+        ),
+        ({"protocol": "TCP", "listen": 9000, "hosts": ["a.b"]}, ".hosts", "is ['a.b']", "nothing with protocol TCP"),
+        (
+            {"protocol": "TLS"},
+            ".hosts",
+            "is not set",
+            "one host or more with protocol TLS, by which the gateway tells the services apart",
+        ),
+        (
+            {"gateway": {"name": "theirs"}, "hosts": ["a.b"], "tls": {"selfSigned": True}},
+            ".tls",
+            "is {'selfSigned': True}",
+            "nothing beside a Gateway that is somebody else's, whose listeners say it",
+        ),
+        (
+            {"gateway": {"name": "theirs"}, "protocol": "TLS", "hosts": ["a.b"]},
+            ".gateway",
+            "is {'name': 'theirs'}",
+            "the name of one of this stack's gateways with protocol TLS",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_key(said: dict[str, Any], key: str, seen: str, accepted: str) -> None:
+    refuse(f"services[0].expose[0]{key} {seen}", accepted, said)
+
+
+def refuse(named: str, accepted: str, *said: dict[str, Any], others: list[dict[str, Any]] | None = None) -> None:
+    message = f"config key istio-minikube:{named}; accepted: {accepted}"
+    services = [service(expose=list(said)), *(others or [])]
+    gateways = {"internal": {}, "egress": {"kind": "egress"}}
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}$"):
+        loaded(services=json.dumps(services), gateways=json.dumps(gateways))
+
+
+SELF_SIGNED = {"hosts": ["a.example"], "tls": {"selfSigned": True}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "named", "accepted"),
+    [
+        (
+            {"hosts": ["a.example"], "paths": ["/a"]},
+            {"hosts": ["b.example", "a.example"], "paths": ["/b", "/a"]},
+            "hosts is ['b.example', 'a.example']",
+            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
+            "service",
+        ),
+        (
+            {},
+            {"paths": ["/"]},
+            "hosts is []",
+            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
+            "service",
+        ),
+        (
+            SELF_SIGNED,
+            {"hosts": ["a.example"], "tls": {"secret": "mine"}, "paths": ["/b"]},
+            "tls is ExistingSecret(name='mine')",
+            "what services.orders.expose[0].tls says of a.example, as a host has one certificate; one of the two is "
+            "enough",
+        ),
+        (
+            SELF_SIGNED,
+            {"hosts": ["a.example", "b.example"], "paths": ["/b"]},
+            "hosts is ['a.example', 'b.example']",
+            "hosts that are all redirected to HTTPS or none, as a.example is: list the others in an entry of their own",
+        ),
+        (
+            {"protocol": "TCP", "listen": 9000},
+            {"protocol": "TCP", "listen": 9000},
+            "listen is 9000",
+            "a port other than that of services.orders.expose[0]",
+        ),
+        (
+            {"protocol": "TLS", "hosts": ["a.example"]},
+            {"protocol": "TLS", "hosts": ["a.example"]},
+            "listen is 443",
+            "a host and port other than that of services.orders.expose[0]",
+        ),
+        (
+            {"protocol": "TCP", "listen": 9000},
+            {"protocol": "TLS", "hosts": ["a.example"], "listen": 9000},
+            "listen is 9000",
+            "a port other than that of services.orders.expose[0]",
+        ),
+        (
+            SELF_SIGNED,
+            {"protocol": "TLS", "hosts": ["a.example"]},
+            "hosts is 'a.example'",
+            "a host whose TLS no other service ends at the gateway with tls",
+        ),
+    ],
+)
+def test_what_two_services_cannot_say_together_is_refused(
+    first: dict[str, Any], second: dict[str, Any], named: str, accepted: str
+) -> None:
+    refuse(f"services.web.expose[0].{named}", accepted, first, others=[service("web", expose=[second])])
+
+
+def test_versions_that_a_gateway_cannot_tell_apart_are_refused() -> None:
+    canary = {"canary": {"from": "v1", "to": "v2", "percent": 5}, "timeout": "1s"}
+    orders = {**service(versions={"v1": "a/b:1", "v2": "a/b:2"}, traffic=canary, expose=[{}]), "image": None}
+    with pytest.raises(pulumi.RunError, match=r"services\[0\]\.expose is .*; accepted: nothing while traffic has rout"):
+        loaded(services=json.dumps([orders]))
+
+
+def test_what_one_service_says_of_a_host_holds_for_all_behind_it() -> None:
+    found = loaded(
+        services=json.dumps(
+            [
+                service(expose=[SELF_SIGNED]),
+                service("web", namespace="shop", expose=[{"hosts": ["a.example"], "paths": ["/web"]}]),
+            ]
+        )
+    )
+    at = exposed_at(found.gateways[GATEWAY], found.services)
+    assert (at.redirected, list(at.certificates), at.namespaces) == (["a.example"], ["a.example"], ["default", "shop"])
+
+
+def test_the_gateways_that_call_a_service_are_known_by_their_accounts() -> None:
+    found = settings({}, {"gateway": "internal", "hosts": ["b.c"]}, {"gateway": {"name": "theirs"}}, gateways=INTERNAL)
+    assert callers(found.services[0], found.gateways) == (
+        "istio-system/istio-ingressgateway-service-account",
+        "gateways/internal-service-account",
+        "default/theirs-istio",
+    )
+
+
+INTERNAL = {"internal": {"namespace": "gateways"}}

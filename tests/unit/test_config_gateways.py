@@ -1,0 +1,163 @@
+"""What may be said of gateways, and how what may not is refused."""
+
+import json
+import re
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.mesh.gateway_service import GatewayPort, GatewayService
+from program.config.gateways import Gateway
+from program.exposed import exposed_at
+from tests.unit.loading import loaded
+
+NAME = "istio-ingressgateway"
+
+
+def read(gateways: dict[str, Any], **keys: str) -> dict[str, Gateway]:
+    return dict(loaded(gateways=json.dumps(gateways), **keys).gateways)
+
+
+def test_there_is_always_istios_own_first() -> None:
+    found = read({"internal": {"namespace": "gateways", "replicas": 2}}, replicas="3", ingressServiceType="NodePort")
+    assert found == {
+        NAME: Gateway(name=NAME, namespace="istio-system", kind="ingress", service_type="NodePort", replicas=3),
+        "internal": Gateway(name="internal", namespace="gateways", kind="ingress", service_type="NodePort", replicas=2),
+    }
+    assert list(found) == [NAME, "internal"]
+
+
+def test_an_egress_gateway_is_for_the_cluster_alone() -> None:
+    assert read({"out": {"kind": "egress"}})["out"].service_type == "ClusterIP"
+
+
+def test_its_service_is_said_in_kubernetes_own_words() -> None:
+    said = {
+        "type": "LoadBalancer",
+        "annotations": {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"},
+        "externalTrafficPolicy": "Local",
+        "loadBalancerClass": "service.k8s.aws/nlb",
+        "loadBalancerIP": "10.0.0.5",
+        "loadBalancerSourceRanges": ["10.0.0.0/8", "2001:db8::/32"],
+        "clusterIP": "10.96.0.7",
+        "nodePorts": {"http2": 30080, "tcp-postgres": "30432"},
+        "healthCheckNodePort": 30100,
+        "ipFamilyPolicy": "PreferDualStack",
+        "ipFamilies": ["IPv6", "IPv4"],
+        "ports": [{"name": "tcp-postgres", "port": 5432}, {"name": "tls", "port": 8883, "targetPort": 1883}],
+    }
+    assert read({NAME: {"service": said}})[NAME].service == GatewayService(
+        annotations={"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"},
+        external_traffic_policy="Local",
+        load_balancer_class="service.k8s.aws/nlb",
+        load_balancer_ip="10.0.0.5",
+        load_balancer_source_ranges=("10.0.0.0/8", "2001:db8::/32"),
+        cluster_ip="10.96.0.7",
+        node_ports={"http2": 30080, "tcp-postgres": 30432},
+        health_check_node_port=30100,
+        ip_family_policy="PreferDualStack",
+        ip_families=("IPv6", "IPv4"),
+        ports=(GatewayPort(name="tcp-postgres", port=5432), GatewayPort(name="tls", port=8883, target_port=1883)),
+    )
+
+
+CLUSTER_IP = "nothing while the Service is of type ClusterIP, not LoadBalancer"
+ALONE = (
+    "istio-system, or a namespace of gateways alone, as what is forbidden in a namespace of services would hold for "
+    "the gateway"
+)
+
+
+@pytest.mark.parametrize(
+    ("gateways", "named", "accepted"),
+    [
+        (
+            {"Internal": {}},
+            "Internal is 'Internal'",
+            "a DNS-1035 label of up to 42 characters as its name, such as internal",
+        ),
+        ({"a": {"kind": "east-west"}}, "a.kind is 'east-west'", "ingress or egress"),
+        (
+            {NAME: {"kind": "egress"}},
+            f"{NAME}.kind is 'egress'",
+            f"ingress, which {NAME} is; an egress gateway has a name of its own",
+        ),
+        (
+            {"ingressgateway": {}},
+            "ingressgateway is 'ingressgateway'",
+            f"another name, as {NAME} has the same label istio=ingressgateway, by which Istio's Gateways select pods",
+        ),
+        (
+            {"a": {"namespace": "kube-system"}},
+            "a.namespace is 'kube-system'",
+            "istio-system, or another DNS-1123 label but kube-*",
+        ),
+        ({"a": {"namespace": "default"}}, "a.namespace is 'default'", ALONE),
+        ({"a": {"replicas": 0}}, "a.replicas is 0", "a whole number of pods, 1 to 1000"),
+        ({"a": {"service": {"type": "ExternalName"}}}, "a.service.type is 'ExternalName'", "LoadBalancer or NodePort"),
+        (
+            {"a": {"service": {"type": "ClusterIP", "loadBalancerIP": "10.0.0.1"}}},
+            "a.service.loadBalancerIP is '10.0.0.1'",
+            CLUSTER_IP,
+        ),
+        (
+            {"a": {"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}},
+            "a.service.externalTrafficPolicy is 'Local'",
+            f"{CLUSTER_IP} or NodePort",
+        ),
+        (
+            {"a": {"service": {"healthCheckNodePort": 30000}}},
+            "a.service.healthCheckNodePort is 30000",
+            "nothing but with a LoadBalancer whose externalTrafficPolicy is Local",
+        ),
+        (
+            {"a": {"service": {"nodePorts": {"http": 30080}}}},
+            "a.service.nodePorts is {'http': 30080}",
+            "ports by these names: status-port, http2, https",
+        ),
+        (
+            {"a": {"service": {"loadBalancerIP": "ten"}}},
+            "a.service.loadBalancerIP is 'ten'",
+            "an IP address such as 10.0.0.10",
+        ),
+        (
+            {"a": {"service": {"loadBalancerSourceRanges": ["10.0.0.1/8"]}}},
+            "a.service.loadBalancerSourceRanges[0] is '10.0.0.1/8'",
+            "a CIDR such as 203.0.113.0/24 (10.0.0.1/8 has host bits set)",
+        ),
+        ({"a": {"service": {"annotations": {"a": 1}}}}, "a.service.annotations.a is 1", "text, in quotes"),
+        (
+            {"a": {"service": {"ports": [{"name": "web", "port": 80}]}}},
+            "a.service.ports is [{'name': 'web', 'port': 80}]",
+            "ports of which no two have one number, as two have 80",
+        ),
+        (
+            {"a": {"service": {"ports": [{"name": "web", "port": 81, "targetPort": 8080}]}}},
+            "a.service.ports is [{'name': 'web', 'port': 81, 'targetPort': 8080}]",
+            "ports of which no two have one target port, as two have 8080",
+        ),
+        (
+            {"a": {"service": {"ports": [{"name": "web", "port": 15012}]}}},
+            "a.service.ports is [{'name': 'web', 'port': 15012}]",
+            "ports beside 15000 to 15099, which are istio-proxy's own, not 15012",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_key(gateways: dict[str, Any], named: str, accepted: str) -> None:
+    message = re.escape(f"config key istio-minikube:gateways.{named}; accepted: {accepted}")
+    with pytest.raises(pulumi.RunError, match=f"^{message}"):
+        read(gateways)
+
+
+def test_a_gateway_listens_for_what_is_passed_on_where_it_does_not_yet() -> None:
+    expose = [{"protocol": "TCP", "listen": port} for port in (9000, 5432)]
+    tls = {"protocol": "TLS", "hosts": ["a.example"]}
+    service = {"name": "orders", "image": "a/b:1", "port": 80, "expose": [*expose, tls, {**tls, "listen": 8883}]}
+    own = {NAME: {"service": {"ports": [{"name": "own", "port": 9000, "targetPort": 2000}]}}}
+    found = loaded(services=json.dumps([service]), gateways=json.dumps(own))
+    assert exposed_at(found.gateways[NAME], found.services).service.ports == (
+        GatewayPort(name="own", port=9000, target_port=2000),
+        GatewayPort(name="tcp-5432", port=5432),
+        GatewayPort(name="tls-8883", port=8883),
+    )
