@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,17 @@ def said() -> list[str]:
     return []
 
 
+@pytest.fixture
+def say(said: list[str]) -> Callable[[str], None]:
+    """Keeps each line, and prints it, for whoever reads why a test failed."""
+
+    def say(line: str) -> None:
+        said.append(line)
+        print(line, flush=True)
+
+    return say
+
+
 def test_an_open_page_answers_again_after_its_pod_is_gone_and_one_line_says_so(
     mesh: Mesh, address: str, said: list[str]
 ) -> None:
@@ -95,7 +106,7 @@ def _experimental(mesh: Mesh) -> Path:
 
 
 def test_the_tour_shows_everything_that_it_says_and_leaves_the_stack_as_it_was(
-    mesh: Mesh, settings: dict[str, str], said: list[str]
+    mesh: Mesh, settings: dict[str, str], said: list[str], say: Callable[[str], None]
 ) -> None:
     kube = Kube(mesh.node.kubeconfig, settings["context"])
     before = set(objects(kube))
@@ -112,7 +123,7 @@ def test_the_tour_shows_everything_that_it_says_and_leaves_the_stack_as_it_was(
         page=f"http://{mesh.node.address('http')}/productpage",
         up=lambda keys: mesh.up(**keys),
         texts=Texts("en"),
-        say=said.append,
+        say=say,
     )
     walk(world, lambda _: True)
     shown = "\n".join(said)
