@@ -143,9 +143,14 @@ def ours(item: Rendered, autoscaled: Collection[Autoscaled]) -> dict[str, Any]:
         manifest = {key: value for key, value in manifest.items() if key not in HIDDEN}
     if (kind, metadata.get("namespace", ""), metadata["name"]) in autoscaled:
         manifest["spec"] = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
-    if kind in WEBHOOKS:
-        manifest["webhooks"] = _without(manifest.get("webhooks") or [], ISTIODS)
-    return manifest
+    return without_istiods(manifest)
+
+
+def without_istiods(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A webhook configuration without what istiod decides in it; any other object as it is."""
+    if manifest["kind"] not in WEBHOOKS:
+        return manifest
+    return {**manifest, "webhooks": _without(manifest.get("webhooks") or [], ISTIODS)}
 
 
 def _objects(

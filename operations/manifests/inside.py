@@ -87,8 +87,10 @@ class Preview:
         if before is None:
             yield Effect(title=f"Helm release {release}", verb=f"is installed: {len(after)} objects")
         else:
+            # Istio's charts look up what istiod has made of their webhooks.
+            old, new = ([drift.without_istiods(manifest) for manifest in objects] for objects in (before, after))
             # The values of another revision may have been secret ones, too, which nothing here could tell.
-            yield from compared(before, after, f"Helm release {release.name}", secret=bool(each.secrets))
+            yield from compared(old, new, f"Helm release {release.name}", secret=bool(each.secrets))
 
     def _command(self, each: Registration) -> Iterator[Effect]:
         wanted = command_objects(each)

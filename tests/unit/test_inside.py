@@ -107,6 +107,16 @@ def test_a_release_that_changes_is_told_object_by_object(api: FakeApi, preview: 
     assert {"flag": "--include-crds=false"} in charts["flags"]
 
 
+def test_what_istiod_fills_into_its_webhooks_is_no_change(api: FakeApi, preview: Preview, charts: Any) -> None:
+    before, after = (
+        {**an_object("ValidatingWebhookConfiguration"), "webhooks": [{"name": "w", "failurePolicy": policy}]}
+        for policy in ("Ignore", "Fail")
+    )
+    helm_has(api, (1, "deployed", [before]))
+    charts["istiod"] = [after]
+    assert shown(replace(preview, declared=[RELEASE], steps=steps_of((RELEASE, UPDATE)))) == []
+
+
 def test_values_of_a_release_with_a_secret_are_masked(api: FakeApi, preview: Preview, charts: Any) -> None:
     helm_has(api, (1, "deployed", [deployment()]))
     charts["istiod"] = [deployment(image="pilot:2")]
