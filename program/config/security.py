@@ -32,7 +32,8 @@ def read(
     Args:
         value: the object ``security``.
         bookinfo: whether there is Bookinfo, whose Gateway ``jwt`` and ``tls`` are for.
-        istio_values: values of the istiod chart, which say whether somebody else's CNI plugin is used, and what authorizes.
+        istio_values: values of the istiod chart, which say whether somebody else's CNI plugin is used, and
+            what authorizes.
         cni: whether the stack installs it.
         namespace: the stack's namespace.
         services: the user's own services, which policies and tokens may be for too.
