@@ -3,17 +3,21 @@
 Pulumi deletes last, after the mesh was checked.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from components.kube import Kube
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from components.security import authorization, peer_authentications
-from components.security.policy import DRY_RUN
+from components.security import authorization, ingress_jwt, network_isolation, peer_authentications
+from components.security.policy import DRY_RUN, LABELS
 from program.rules.foreign import Object, stranger
 from program.settings import Settings
 
 NETWORKING = "networking.k8s.io/v1"
+# The names of the policies that this program names itself; those of `security.policies` have a label. Of other programs
+# of Pulumi's, which mark nothing, there may be any.
+AUTHORIZATION = rf"{authorization.DENY_ALL}|{authorization.allow_name('.*')}|{ingress_jwt.require_token_name('.*')}"
 
 
 def leaving(
@@ -32,19 +36,20 @@ def leaving(
         return ()
     here = settings.namespace
     places = [
-        (authorization.API_VERSION, "AuthorizationPolicy", here),
-        (peer_authentications.API_VERSION, "PeerAuthentication", here),
-        (peer_authentications.API_VERSION, "PeerAuthentication", ISTIO_NAMESPACE),
-        (NETWORKING, "NetworkPolicy", here),
+        (authorization.API_VERSION, "AuthorizationPolicy", here, AUTHORIZATION),
+        (peer_authentications.API_VERSION, "PeerAuthentication", here, peer_authentications.DEFAULT),
+        (peer_authentications.API_VERSION, "PeerAuthentication", ISTIO_NAMESPACE, peer_authentications.DEFAULT),
+        (NETWORKING, "NetworkPolicy", here, network_isolation.ISOLATION),
     ]
     found = []
-    for api_version, kind, place in places:
+    for api_version, kind, place, known in places:
         if place not in namespaces:
             continue
         any_of_it = Object(api_version=api_version, kind=kind, namespace=place, name="")
         for metadata in kube.served_metadata(any_of_it.listing):
             each = Object(api_version=api_version, kind=kind, namespace=place, name=metadata["name"])
+            by_name = re.fullmatch(known, each.name) or LABELS.items() <= metadata.get("labels", {}).items()
             tried = DRY_RUN.items() <= metadata.get("annotations", {}).items()
-            if each not in names and not tried and not stranger(metadata, namespaces.get(place, {}), stack):
+            if each not in names and by_name and not tried and not stranger(metadata, namespaces.get(place, {}), stack):
                 found.append(each)
     return tuple(sorted(found))

@@ -34,6 +34,7 @@ def guard(kind: str, name: str, namespace: str = "default", group: str = "securi
     return Object(api_version=group, kind=kind, namespace=namespace, name=name)
 
 
+READERS = {"service": "reviews", "rules": []}
 DENIAL = guard("AuthorizationPolicy", "deny-by-default")
 
 
@@ -42,7 +43,9 @@ def guarded(server: FakeApi, existing: Settings) -> Settings:  # noqa: F811 fixt
     """A cluster where everything is forbidden that the stack once forbade, and some that it never has."""
     tried = {"annotations": {"istio.io/dry-run": "true"}, **OURS}
     server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
-    server.answer(POLICIES, items({"deny-by-default": OURS, "tried": tried, "theirs": by("kubectl")}))
+    said = {"labels": {"istio-minikube/policy": "true"}, **OURS}
+    policies = {"deny-by-default": OURS, "readers": said, "deny-by-default-dry-run": tried, "another-programs": OURS}
+    server.answer(POLICIES, items({**policies, "allow-theirs": by("kubectl")}))
     server.answer(PEERS, items({"default": OURS}))
     server.answer(NETWORK, items({"mesh-isolation": OURS}))
     return replace(existing, bookinfo=True, mesh_check_http=True)
@@ -52,13 +55,14 @@ def guarded(server: FakeApi, existing: Settings) -> Settings:  # noqa: F811 fixt
 def test_what_the_stack_no_longer_has_is_still_in_force(guarded: Settings) -> None:
     assert look_up(guarded, OWNER).leaving == (
         DENIAL,
+        guard("AuthorizationPolicy", "readers"),
         guard("NetworkPolicy", "mesh-isolation", group="networking.k8s.io/v1"),
         guard("PeerAuthentication", "default", "istio-system"),
     )
 
 
 def test_what_the_stack_keeps_is_not_leaving(guarded: Settings) -> None:
-    config = {"mtls": {}, "authorization": True, "networkPolicies": {}}
+    config = {"mtls": {}, "authorization": True, "networkPolicies": {}, "policies": {"readers": READERS}}
     kept = replace(guarded, security=loaded(security=json.dumps(config)).security)
     assert look_up(kept, OWNER).leaving == ()
 
