@@ -17,7 +17,7 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
 from program.config.kubernetes.pods import CONTAINER, pod_fields
 from program.exposed import callers, calling_namespaces
-from program.foundation import Ground
+from program.foundation import Ground, data_plane_of
 from program.workloads import deployed, gateways, guarded, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
@@ -139,6 +139,20 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     return found
 
 
+def egress(base: Ground) -> None:
+    """Hosts outside the mesh."""
+    if not base.settings.egress:
+        return
+    ways_out = {gateway.namespace for gateway in base.settings.gateways.values() if gateway.kind == "egress"}
+    args = mesh.EgressArgs(
+        namespace=base.namespaces[base.settings.namespace],
+        namespaces=sorted({*base.namespaces, *ways_out}),
+        hosts=base.settings.egress,
+        requires=base.requires,
+    )
+    base.made.append(mesh.Egress("egress", args, base.opts))
+
+
 def security(base: Ground) -> list[pulumi.Resource]:
     """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
@@ -199,9 +213,11 @@ def observability(base: Ground) -> None:
         pulumi.export("observability", component.commands)
 
 
-def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]) -> None:
+def checks(
+    base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]
+) -> Sequence[pulumi.Resource]:
     """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
-    settings = base.settings
+    settings, planes = base.settings, base.settings.control_planes
     product_page = mesh.Page(
         service=SHOWN, namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
     )
@@ -217,6 +233,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 context=settings.context,
                 namespace=base.namespaces[place],
                 istio_version=base.istio_versions[place],
+                revision=planes.revision(place) if planes.share_versions else "",
                 deployments=generations_of(checked),
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
@@ -230,6 +247,31 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
         base.made.extend(components)
         found = pulumi.Output.all(*(component.pods for component in components))
         pulumi.export("pods", found.apply(lambda lists: _joined(lists)))
+    return components
+
+
+def rollout(base: Ground, after: Sequence[pulumi.Resource]) -> None:
+    """A restart of others' Deployments that have old proxies, once the stack's own pods are right."""
+    settings, planes = base.settings, base.settings.control_planes
+    if not settings.rollout:
+        return
+    proxies = {revision: base.istio.version_of(planes.chart_revision(revision)) for revision in planes.versions}
+    component = mesh.Rollout(
+        "rollout",
+        mesh.RolloutArgs(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespaces=settings.rollout,
+            proxies={
+                **{revision: data_plane_of(settings, revision, version) for revision, version in proxies.items()},
+                **planes.tags,
+            },
+            requires=[*base.control_planes, *after],
+            timeout=PODS_SECONDS,
+        ),
+    )
+    base.made.append(component)
+    pulumi.export("rollout", {"restarted": component.restarted, "old": component.old})
 
 
 def _joined(lists: Sequence[Sequence[Any]]) -> list[Any]:

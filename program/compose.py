@@ -47,8 +47,10 @@ def compose(settings: Settings, found: Cluster) -> None:
     for place, created in applications.services(base).items():
         deployments[place] = deployments.get(place, {}) | created
     gateways.show(base, applications.traffic(base))
+    applications.egress(base)
     applications.observability(base)
-    applications.checks(base, deployments, after=applications.security(base))
+    checks = applications.checks(base, deployments, after=applications.security(base))
+    applications.rollout(base, after=checks)
     leave(guard, base.made)
 
 

@@ -145,7 +145,8 @@ def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: 
             kind="GRPCRoute" if expose.protocol == "GRPC" else "HTTPRoute",
             hostnames=expose.hosts,
             rules=expose.rules,
-            traffic=service.traffic,
+            # What is wanted of a service's traffic is said of its first port.
+            traffic=service.traffic if expose.port == service.port else None,
             gateway_namespace=base.gateway_namespaces[gateway.namespace] if gateway else "",
             gateway_labels=gateway.labels if gateway else {},
             requires=[*base.requires, *([steered[service.name]] if service.name in steered else [])],

@@ -1,6 +1,5 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
-import json
 import os
 import shlex
 import shutil
@@ -14,12 +13,12 @@ import pulumi
 
 from components.commands import UserError
 from components.commands.adopt import release_of
+from components.commands.mesh_pods import revision_of
 from components.commands.minikube import remedy
 from components.commands.profiles import listed
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS, POLICY
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.kubeconfig import DEFAULT, shell_path
-from components.mesh.injected_namespace import REVISION
 from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program import surroundings, traces
@@ -28,7 +27,6 @@ from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 from program.traces import Traces
 
-STATUS = "sidecar.istio.io/status"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 # Each has a connection of its own, which costs more than one more answer to wait for.
 WORKERS = 4
@@ -72,7 +70,7 @@ class Cluster:
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
         vanilla_proxies: whether the proxies are upstream's Envoy, without Istio's own filters.
-        leaving: the stack's own objects that may refuse Bookinfo's page and that this update removes.
+        leaving: the stack's own policies that may refuse Bookinfo's page and that this update removes.
         foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
             the stack is to take them over.
     """
@@ -223,20 +221,9 @@ def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The pods by the revision that made their proxy."""
     users: dict[str, list[str]] = {}
     for pod in pods:
-        if revision := _revision(pod.get("annotations", {})):
+        if revision := revision_of(pod.get("annotations", {})):
             users.setdefault(revision, []).append(f"{pod['namespace']}/{pod['name']}")
     return users
-
-
-def _revision(annotations: Mapping[str, str]) -> str:
-    """The revision in what injection has written on a pod, or on the pods that istiod made for a Gateway.
-
-    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
-    """
-    try:
-        return str(json.loads(annotations[STATUS])["revision"])
-    except (KeyError, ValueError, TypeError):
-        return annotations.get(REVISION, "")
 
 
 def _version(istiod: Mapping[str, Any]) -> Version | None:

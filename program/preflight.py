@@ -44,8 +44,8 @@ MIB = 2**20
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
 ISTIOD = {"cpu": "500m", "memory": "2048Mi"}
-# ztunnel and istio-cni on the one node, beside the waypoint.
-AMBIENT = (0.3, 612)
+# Istio's agents on the one node.
+AGENTS = {"cni": (0.1, 100), "ztunnel": (0.2, 512)}
 MINIKUBE_SYSTEM = (0.75, 170)
 
 
@@ -160,7 +160,7 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
-    wanted = [Version.parse(version) for version in planes.versions.values()]
+    wanted = [Version.parse(version) for version in dict.fromkeys(planes.versions.values())]
     kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
@@ -253,8 +253,8 @@ def _capacity(settings: Settings) -> list[str]:
     waypoints = len(places(settings))
     gateways = sum(gateway.replicas for gateway in settings.gateways.values())
     proxies = gateways + settings.bookinfo + (waypoints if ambient else sidecars)
-    if ambient:
-        cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
+    for chart in settings.node_agents:
+        cpu, memory = cpu + AGENTS[chart][0], memory + AGENTS[chart][1]
     addons = [REQUESTS[addon] for addon in settings.observability.addons]
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
     memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)

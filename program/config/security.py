@@ -10,6 +10,7 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
 from program.config.access import policies, tokens
 from program.config.certificates import read_certificate
+from program.config.node_agents import uses_cni
 from program.config.services import Service
 from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
 
@@ -21,6 +22,7 @@ def read(
     *,
     bookinfo: bool,
     istio_values: Mapping[str, Any],
+    cni: bool = False,
     namespace: str = "default",
     services: Sequence[Service] = (),
     gateways: Mapping[str, str] | None = None,
@@ -30,7 +32,9 @@ def read(
     Args:
         value: the object ``security``.
         bookinfo: whether there is Bookinfo, whose Gateway ``jwt`` and ``tls`` are for.
-        istio_values: values of the istiod chart, which say whether Istio's CNI plugin is used, and what authorizes.
+        istio_values: values of the istiod chart, which say whether somebody else's CNI plugin is used, and
+            what authorizes.
+        cni: whether the stack installs it.
         namespace: the stack's namespace.
         services: the user's own services, which policies and tokens may be for too.
         gateways: the namespaces of further gateways, by name, which they may be for.
@@ -64,7 +68,7 @@ def read(
         policies=policies.read(keys["policies"], known),
         **jwt,
         tls=read_certificate(keys["tls"]) if keys["tls"].is_set else None,
-        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=uses_cni(istio_values)),
+        pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=cni or uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
 
@@ -115,18 +119,12 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     if enforced != "privileged" and not cni:
         raise keys["enforce"].error(
             "privileged, as each pod's istio-init needs NET_ADMIN, which the other levels refuse (warn and audit take "
-            "them all); or install Istio's CNI plugin and say so by istioValues {pilot: {cni: {enabled: true}}}"
+            "them all); or set cni to true, which installs Istio's CNI plugin (where somebody else has: istioValues "
+            "{pilot: {cni: {enabled: true}}})"
         )
     if enforced == "restricted" and bookinfo:
         raise keys["enforce"].error("privileged or baseline while bookinfo is true, as its containers may run as root")
     return levels
-
-
-def uses_cni(istio_values: Mapping[str, Any]) -> bool:
-    """Whether istiod leaves a pod's network to the CNI plugin, so that the pod needs no privilege of its own."""
-    pilot = istio_values.get("pilot")
-    cni = pilot.get("cni") if isinstance(pilot, Mapping) else None
-    return isinstance(cni, Mapping) and cni.get("enabled") is True
 
 
 def _network_policies(value: Value) -> NetworkPolicies:

@@ -185,7 +185,6 @@ def _shared(
         subsets=versions,
     )
     traffic = traffic_config.read(keys["traffic"], host)
-    numbers = [port.port for port in ports]
     return {
         "name": name,
         "namespace": keys["namespace"].text(*INJECTABLE, default=namespace),
@@ -196,7 +195,7 @@ def _shared(
             for account in keys["allowFrom"].items("a list of service accounts")
         ),
         "traffic": traffic,
-        "expose": expose_config.read_all(keys["expose"], ports=numbers, gateways=gateways, traffic=traffic),
+        "expose": expose_config.read_all(keys["expose"], ports=ports, gateways=gateways, traffic=traffic),
     }
 
 

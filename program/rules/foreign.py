@@ -23,7 +23,7 @@ from components.security import (
     policy,
 )
 from components.security.gateway_certificate import CertificateSource
-from components.traffic import gateway_rules, stream_route, traffic_policy
+from components.traffic import egress, gateway_rules, stream_route, traffic_policy
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
@@ -63,6 +63,9 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
+    for host in settings.egress:
+        for kind in egress.kinds(host):
+            found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
     for place, traffic in steered:
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":
@@ -111,7 +114,8 @@ def _shown(at: ExposedAt) -> Iterator[Object]:
     for host, source in at.certificates.items():
         yield from _certificate(place, gateway_certificate.secret_name(object_name(host)), source)
     for each in at.shown:
-        if not each.expose.is_stream and gateway_rules.applies(each.service.traffic):
+        steered = not each.expose.is_stream and each.expose.port == each.service.port
+        if steered and gateway_rules.applies(each.service.traffic):
             yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, each.route)
         if each.expose.is_stream:
             yield from _objects(stream_route.API_VERSION, "Gateway", place, each.route)

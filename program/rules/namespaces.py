@@ -6,7 +6,7 @@ import pulumi
 
 from components.mesh.injected_namespace import DATA_PLANE_MODE, INJECTION, POD_SECURITY, REVISION
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from program.config.security import uses_cni
+from program.config.node_agents import uses_cni
 from program.lookup import Cluster
 from program.settings import Settings
 from program.workloads import places
@@ -69,9 +69,9 @@ def _pods(settings: Settings, namespace: str, labels: Mapping[str, str]) -> Iter
         yield INJECTION, f"it wins over {REVISION}={revision}, so that another istiod would inject, or none"
     if labels.get(DATA_PLANE_MODE) == "ambient":
         yield DATA_PLANE_MODE, "dataPlane is sidecar, and Istio takes a namespace for one or the other"
-    if labels.get(ENFORCE) in UNPRIVILEGED and not uses_cni(settings.istio_values):
+    if labels.get(ENFORCE) in UNPRIVILEGED and not (settings.cni or uses_cni(settings.istio_values)):
         yield (
             ENFORCE,
-            "each pod's istio-init needs NET_ADMIN, which that level refuses, unless Istio's CNI plugin is there and "
-            "istioValues has {pilot: {cni: {enabled: true}}}",
+            "each pod's istio-init needs NET_ADMIN, which that level refuses. With cni true, which installs Istio's "
+            "CNI plugin, the label can stay (where somebody else has: istioValues {pilot: {cni: {enabled: true}}})",
         )

@@ -32,6 +32,7 @@ EXCEPTION = {"selector": {"app": "ratings"}, "ports": {"9080": "DISABLE"}}
 JWT = {"issuer": "https://issuer.example", "jwksUri": "https://issuer.example/keys"}
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "gatewayApiVersion": "v1.2.1"}
 
+PORTS = [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}]
 SHOWN: list[dict[str, Any]] = [
     {"hosts": ["shop.example", "*.shop.example"], "tls": {"selfSigned": True}, "paths": ["/orders"]},
     {
@@ -114,13 +115,22 @@ RICH: dict[str, dict[str, Any]] = {
         "bookinfo": False,
         "security": {"authorization": True},
         "services": [
-            {**ORDERS, "traffic": CANARY, "expose": SHOWN},
+            {**ORDERS, "port": None, "ports": PORTS, "traffic": CANARY, "expose": SHOWN},
             {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
         ],
-        "gateways": {"internal": {"namespace": "gateways", "replicas": 2}, "egress": {"kind": "egress"}},
+        "gateways": {
+            "istio-ingressgateway": {"namespace": "front"},
+            "internal": {"namespace": "gateways", "replicas": 2},
+            "egress": {"kind": "egress"},
+        },
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
     "faults": {"scenario": "ratings-delay", "traffic": {"details": {"loadBalancer": "RANDOM"}}},
+    "hosts outside": {
+        "egress": [{"host": "*.example.com"}, {"host": "a.example", "ports": {"80": "HTTP"}, "tls": {}}],
+        "outboundTrafficPolicy": "REGISTRY_ONLY",
+        "rollout": ["elsewhere"],
+    },
     "ambient": {**AMBIENT, "services": [ORDERS]},
     "revisions": {
         "istioVersion": "1.24.6",

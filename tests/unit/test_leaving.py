@@ -26,43 +26,35 @@ from tests.unit.test_lookup import (  # noqa: F401 fixtures
 
 OURS = by("pulumi-kubernetes-1a2b")
 POLICIES = "/apis/security.istio.io/v1/namespaces/default/authorizationpolicies"
-PEERS = "/apis/security.istio.io/v1/namespaces/istio-system/peerauthentications"
-NETWORK = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
 
 
-def guard(kind: str, name: str, namespace: str = "default", group: str = "security.istio.io/v1") -> Object:
-    return Object(api_version=group, kind=kind, namespace=namespace, name=name)
+def policy(name: str) -> Object:
+    return Object(api_version="security.istio.io/v1", kind="AuthorizationPolicy", namespace="default", name=name)
 
 
 READERS = {"service": "reviews", "rules": []}
-DENIAL = guard("AuthorizationPolicy", "deny-by-default")
+DEMAND = policy("bookinfo-gateway-require-token")
 
 
 @pytest.fixture
 def guarded(server: FakeApi, existing: Settings) -> Settings:  # noqa: F811 fixtures
-    """A cluster where everything is forbidden that the stack once forbade, and some that it never has."""
-    tried = {"annotations": {"istio.io/dry-run": "true"}, **OURS}
-    server.answer(NAMESPACES, items({**SYSTEM, "default": {}, "istio-system": {}}))
+    """A cluster where the stack once said who may ask for what, and others say it too."""
     said = {"labels": {"istio-minikube/policy": "true"}, **OURS}
-    policies = {"deny-by-default": OURS, "readers": said, "deny-by-default-dry-run": tried, "another-programs": OURS}
-    server.answer(POLICIES, items({**policies, "allow-theirs": by("kubectl")}))
-    server.answer(PEERS, items({"default": OURS}))
-    server.answer(NETWORK, items({"mesh-isolation": OURS}))
+    tried = {"annotations": {"istio.io/dry-run": "true"}, **said}
+    # What the Gateway alone gets through is no hindrance, as the check asks for the page there.
+    policies = {DEMAND.name: OURS, "readers": said, "tried-dry-run": tried, "deny-by-default": OURS}
+    server.answer(POLICIES, items({**policies, "another-programs": OURS, "theirs": {**said, **by("kubectl")}}))
     return replace(existing, bookinfo=True, mesh_check_http=True)
 
 
 @pytest.mark.usefixtures("server")
 def test_what_the_stack_no_longer_has_is_still_in_force(guarded: Settings) -> None:
-    assert look_up(guarded, OWNER).leaving == (
-        DENIAL,
-        guard("AuthorizationPolicy", "readers"),
-        guard("NetworkPolicy", "mesh-isolation", group="networking.k8s.io/v1"),
-        guard("PeerAuthentication", "default", "istio-system"),
-    )
+    assert look_up(guarded, OWNER).leaving == (DEMAND, policy("readers"))
 
 
 def test_what_the_stack_keeps_is_not_leaving(guarded: Settings) -> None:
-    config = {"mtls": {}, "authorization": True, "networkPolicies": {}, "policies": {"readers": READERS}}
+    jwt = {"issuer": "me", "jwksUri": "https://me.example/keys"}
+    config = {"jwt": jwt, "policies": {"readers": READERS}}
     kept = replace(guarded, security=loaded(security=json.dumps(config)).security)
     assert look_up(kept, OWNER).leaving == ()
 
@@ -75,10 +67,10 @@ def test_nothing_is_asked_where_no_page_is(guarded: Settings, server: FakeApi, s
 
 
 def test_the_page_is_not_asked_for_until_it_is_gone_and_that_is_said(run: Run) -> None:
-    found = Cluster(leaving=(DENIAL,))
+    found = Cluster(leaving=(DEMAND,))
     (warning,) = warnings(loaded(meshCheckHttp="true"), found)
     assert warning.startswith(
-        "Bookinfo's page is not asked for when the mesh is checked: AuthorizationPolicy default/deny-by-default may "
+        f"Bookinfo's page is not asked for when the mesh is checked: {DEMAND} may refuse it until"
     )
     asked = [
         '"pages": []' not in run(cluster=cluster, meshCheckHttp="true").inputs("mesh-check-command")["stdin"]
