@@ -196,7 +196,7 @@ def test_requests_to_a_host_leave_by_its_gateway_whose_service_has_the_hosts_por
     ("changes", "named"),
     [
         ({"gateway": HOST}, f"is '{HOST}'; accepted: the name of an egress gateway of the key gateways: out"),
-        ({"host": "*.example"}, "is 'out'; accepted: nothing for *. and TCP: a gateway knows where requests go by a"),
+        ({"host": "*.b.example"}, "is 'out'; accepted: nothing for *. and TCP: a gateway knows where requests go by a"),
         ({"ports": {"9": "TCP"}, "addresses": ["192.0.2.1"]}, "is 'out'; accepted: nothing for *. and TCP"),
     ],
 )
