@@ -93,3 +93,10 @@ def test_requests_leave_by_the_gateway_that_a_host_names(mesh: Mesh, server: str
         return re.search(rf"^outbound\|{port}\|\|{host}::.*::cx_total::[1-9]", told, re.MULTILINE) is not None
 
     eventually(lambda: passed(9090, "plain.example") and passed(443, "encrypted.example"), 120)
+    scale = ("scale", "deployment/egress", "--namespace=istio-system")
+    mesh.kubectl(*scale, "--replicas=0")
+    try:
+        answers(mesh, 503, f"http://{NOWHERE}:9090/details/0", "-host=plain.example")
+        answers(mesh, 0, f"https://{NOWHERE}/version", "-host=encrypted.example")
+    finally:
+        mesh.kubectl(*scale, "--replicas=1")
