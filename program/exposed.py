@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType
+from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType, all_ports
 from components.security.gateway_certificate import CertificateSource
+from components.traffic.egress import ExternalHost
 from components.traffic.routes import PathMatch, RouteRule
 from components.workloads.exposure import GATEWAY_CLASS
 from program.config import gateways as gateways_config
@@ -46,10 +47,11 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class ExposedAt:
-    """Everything that is shown at one of the stack's gateways."""
+    """Everything that is shown at one of the stack's gateways, and the hosts to which requests leave by it."""
 
     gateway: Gateway
     shown: tuple[Shown, ...]
+    leaving: tuple[ExternalHost, ...] = ()
 
     @property
     def routed(self) -> list[Shown]:
@@ -75,8 +77,9 @@ class ExposedAt:
     def service(self) -> GatewayService:
         """The gateway's Service, with a port for each that is listened on beside HTTP's."""
         said = self.gateway.service
-        known = {HTTPS_PORT, *(port.port for port in said.ports)}
-        listened = {each.expose.listen: each.expose.protocol for each in self.shown if each.expose.is_stream}
+        known = {number for _, number, _ in all_ports(said)}
+        listened: dict[int, str] = {number: each for host in self.leaving for number, each in host.ports.items()}
+        listened |= {each.expose.listen: each.expose.protocol for each in self.shown if each.expose.is_stream}
         ports = [
             GatewayPort(name=f"{protocol.lower()}-{number}", port=number)
             for number, protocol in sorted(listened.items())
@@ -116,10 +119,12 @@ def exposed(services: Sequence[Service]) -> list[Shown]:
     ]
 
 
-def exposed_at(gateway: Gateway, services: Sequence[Service]) -> ExposedAt:
-    """What is shown at a gateway."""
+def exposed_at(gateway: Gateway, services: Sequence[Service], hosts: Sequence[ExternalHost] = ()) -> ExposedAt:
+    """What is shown at a gateway, and which of the ``hosts`` are reached by it."""
     return ExposedAt(
-        gateway=gateway, shown=tuple(each for each in exposed(services) if each.expose.gateway == gateway.name)
+        gateway=gateway,
+        shown=tuple(each for each in exposed(services) if each.expose.gateway == gateway.name),
+        leaving=tuple(host for host in hosts if host.gateway == gateway.name),
     )
 
 
@@ -154,6 +159,11 @@ def calling_namespaces(services: Sequence[Service], gateways: Mapping[str, Gatew
         for account in callers(service, gateways):
             found.setdefault(service.namespace, set()).add(account.partition("/")[0])
     return {namespace: sorted(places) for namespace, places in found.items()}
+
+
+def leaving_namespaces(hosts: Sequence[ExternalHost], gateways: Mapping[str, Gateway]) -> list[str]:
+    """The namespaces of the gateways by which requests to hosts leave."""
+    return sorted({gateways[host.gateway].namespace for host in hosts if host.gateway})
 
 
 def refuse_contradictions(value: Value, services: Sequence[Service], gateways: Mapping[str, Gateway]) -> None:
