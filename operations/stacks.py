@@ -16,8 +16,7 @@ from operations.node.bookinfo import Bookinfo, provide, refuse_elsewhere
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
-GATEWAYS = (("default", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
-"""Services that the host reaches on an embedded cluster with a real node; the first that answers."""
+ISTIO_GATEWAY = ("istio-system", "istio-ingressgateway")
 
 
 def chosen(stack: str) -> str:
@@ -81,7 +80,8 @@ def prepare(
     if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
-        cluster.publish(GATEWAYS)
+        # The host reaches the first that answers.
+        cluster.publish([(settings["namespace"], "bookinfo-gateway-istio"), ISTIO_GATEWAY])
     if bookinfo:
         provide(cluster, bookinfo)
     return there
