@@ -105,6 +105,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
+    namespace_rules.refuse_unknown(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
     warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
