@@ -1,7 +1,6 @@
-"""Runs the benchmarks, prints a table, writes benchmarks/results.json, and fails where a ratio misses its target."""
+"""Runs the benchmarks, prints a table, keeps what was measured, and fails where a ratio misses its target."""
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from benchmarks import evaluation, idle, life, load, preview, scale
 from benchmarks.measure import Result
+from benchmarks.records import RESULTS, keep
 
 BENCHMARKS = {
     "life": life,
@@ -24,7 +24,6 @@ BENCHMARKS = {
     "scale": scale,
 }
 WIDTH = 150
-RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
@@ -32,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--runs", type=int, default=3, help="runs of each comparison (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where to write the results as JSON")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where to keep the results as JSON")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"{', '.join(sorted(unknown))} is no benchmark; accepted: {', '.join(BENCHMARKS)}")
@@ -41,14 +40,16 @@ def main() -> int:
     found: list[Result] = []
     began, before = time.monotonic(), os.getloadavg()
     for name in options.names or BENCHMARKS:
+        load = round(os.getloadavg()[0], 1)
         for result in BENCHMARKS[name].results(options.runs):
             found.append(result)
+            # At once, as what comes later may take an hour, or fail.
+            keep([{**result.entry(), "load": load}], options.out)
             print(f"{time.monotonic() - began:4.0f} s  {result.name}: {result.ratio:.2f}x", flush=True)
     # Where it goes to a file, no column is broken.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     console.print(table(found))
     print(f"Load of the machine, 1, 5 and 15 minutes: before {_load(before)}; at the end {_load(os.getloadavg())}")
-    options.out.write_text(json.dumps([result.entry() for result in found], indent=2) + "\n")
     missed = [result.name for result in found if not result.met]
     if missed:
         print(f"error: {len(missed)} of {len(found)} targets missed: {'; '.join(missed)}", file=sys.stderr)

@@ -108,9 +108,13 @@ class Steps:
         self._helm("uninstall", "istiod", "--wait")
         self._helm("uninstall", "istio-base", "--wait")
         self._kubectl("delete", "namespace", "istio-system")
-        self._kubectl("delete", "crd", "--selector=chart=istio")
+        self._kubectl("delete", *self._istio_crds())
         self._kubectl("delete", f"--filename={self.gateway_api}")
         self._embedded("delete")
+
+    def _istio_crds(self) -> list[str]:
+        found = self._kubectl("get", "crd", "--output=name").splitlines()
+        return [name for name in found if name.endswith(".istio.io")]
 
     def _chart(self, name: str) -> str:
         (archive,) = (self.root / "charts").glob(f"{name}-*.tgz")
@@ -126,8 +130,10 @@ class Steps:
         where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--kube-context={CONTEXT}", "--namespace=istio-system")
         quietly(str(self.tools / "helm"), *where, *words)
 
-    def _kubectl(self, *words: str) -> None:
-        quietly(str(self.tools / "kubectl"), f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", *words)
+    def _kubectl(self, *words: str) -> str:
+        return quietly(
+            str(self.tools / "kubectl"), f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", *words
+        )
 
 
 def _write_files(root: Path) -> None:

@@ -31,6 +31,7 @@ from .security.gateway_certificate import (
 from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
+from .security.policy import Policy, Workload
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
 from .traffic.egress import Egress, EgressArgs, ExternalHost, TlsOrigination
 from .traffic.routes import HeaderFilter, PathMatch, Redirect, RouteParent, RouteRule, UrlRewrite, ValueMatch
@@ -41,6 +42,7 @@ from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Re
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
 from .workloads.exposure import Exposure, ExposureArgs
+from .workloads.service_port import ServicePort
 from .workloads.user_service import UserService, UserServiceArgs
 
 __all__ = [
@@ -108,6 +110,7 @@ __all__ = [
     "PathMatch",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "Policy",
     "PortException",
     "Redirect",
     "Retries",
@@ -122,6 +125,7 @@ __all__ = [
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "ServicePort",
     "ServiceRoute",
     "ServiceRouteArgs",
     "SharedGateway",
@@ -139,5 +143,6 @@ __all__ = [
     "ValueMatch",
     "Waypoint",
     "WaypointArgs",
+    "Workload",
     "kinds",
 ]

@@ -2,7 +2,7 @@
 
 `start` prints `{"created": BOOL, "cluster": UID}`, and both it and `delete` read that back from PULUMI_COMMAND_STDOUT,
 where pulumi-command puts what the previous run printed: a cluster that ran before is left alone, and one that is gone
-is not silently replaced.
+is not silently replaced. One that was started ahead of the stack that is to have it counts as created by it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from embedded import kinds
 from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
-from embedded.kinds import Kind
+from embedded.kinds import AHEAD, Kind
 from embedded.node.cluster import RealCluster
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
@@ -46,6 +46,12 @@ def arguments() -> argparse.ArgumentParser:
                 help="real: pods run; simulated: only their status says so; auto: real where this machine can run it "
                 "(default: %(default)s)",
             )
+            command.add_argument(
+                "--ahead",
+                action="store_true",
+                help=f"start a real node for the next start, which counts as the one that created it: {AHEAD} is in "
+                "the cluster's folder, and no kubeconfig is written yet",
+            )
     return parser
 
 
@@ -69,6 +75,8 @@ def run(command: str, options: argparse.Namespace) -> int:
         return probe(root)
     if command == "load":
         load(root, options.image)
+    elif command == "start" and options.ahead:
+        RealCluster(root).start(known=False)
     elif command == "start":
         start(root, None if options.node == AUTO else Kind(options.node))
     else:
@@ -105,10 +113,15 @@ def start(root: Path, node: Kind | None) -> None:
             f"The embedded cluster in {root} is gone, and with it all that this stack had in it: nothing was touched. "
             "`make recover` forgets what is gone, and `make up` then creates the whole mesh again."
         )
-    cluster = kinds.cluster(root, kinds.choose(root, node))
-    adopted = cluster.running()
-    if not adopted:
-        cluster.start()
+    # What was begun has been chosen, and uses what another probe of the machine would miss.
+    begun = (root / AHEAD).exists()
+    cluster = kinds.cluster(root, kinds.recorded(root) if begun else kinds.choose(root, node))
+    adopted = not begun and cluster.running()
+    try:
+        if not adopted:
+            cluster.start()
+    finally:
+        (root / AHEAD).unlink(missing_ok=True)
     created = not adopted if PREVIOUS not in os.environ else was_created() or not adopted
     print(json.dumps({"created": created, "cluster": cluster.identity()}))
 

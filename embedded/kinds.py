@@ -16,6 +16,9 @@ from embedded.toolchain.progress import Say, to_stderr
 RECORD = "node"
 """In a cluster's folder, the file that says which kind of node it has."""
 
+AHEAD = "ahead"
+"""In a cluster's folder, a file that is there while it is started ahead of the stack that is to have it."""
+
 
 class Kind(StrEnum):
     """What pods are: REAL ones run, and answer; of SIMULATED ones only the status says so."""
@@ -123,4 +126,5 @@ def cluster(root: Path, kind: Kind | None = None, say: Say = to_stderr) -> AnyCl
 def delete(root: Path, say: Say = to_stderr) -> None:
     """Delete the cluster in a folder, so that its next one may be of either kind."""
     cluster(root, say=say).delete()
-    (root / RECORD).unlink(missing_ok=True)
+    for name in (RECORD, AHEAD):
+        (root / name).unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from embedded.kinds import Kind
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
 from operations import minikube
-from operations.bookinfo import Bookinfo, provide, refuse_elsewhere
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
+from operations.node.bookinfo import Bookinfo, provide, refuse_elsewhere
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"

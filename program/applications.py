@@ -15,8 +15,10 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
+from program.config.kubernetes.pods import CONTAINER, pod_fields
 from program.exposed import callers, calling_namespaces
 from program.foundation import Ground, data_plane_of
+from program.workloads import deployed, gateways, guarded, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -85,7 +87,8 @@ def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Reso
 def services(base: Ground) -> dict[str, Deployments]:
     """The user's own services; their Deployments by namespace."""
     deployments: dict[str, Deployments] = {}
-    for service in base.settings.services:
+    for service in deployed(base.settings):
+        said = service.kubernetes
         component = mesh.UserService(
             f"service-{service.name}",
             mesh.UserServiceArgs(
@@ -95,9 +98,18 @@ def services(base: Ground) -> dict[str, Deployments]:
                 data_plane=base.data_planes[service.namespace],
                 images=service.images,
                 image_source=base.settings.image_source,
-                port=service.port,
+                port=0 if service.has_named_ports else service.port,
+                ports=service.ports if service.has_named_ports else (),
                 replicas=service.replicas,
                 resources=service.resources,
+                container={key: said[key] for key in CONTAINER if key in said},
+                pod=pod_fields(said),
+                pod_annotations=said.get("podAnnotations", {}),
+                pod_labels=said.get("podLabels", {}),
+                account_annotations=said.get("serviceAccount", {}).get("annotations", {}),
+                pull_secrets=service.pull_secrets,
+                autoscaling=said.get("autoscaling", {}),
+                disruption_budget=said.get("podDisruptionBudget", {}),
                 checked=True,
             ),
             base.opts,
@@ -105,8 +117,7 @@ def services(base: Ground) -> dict[str, Deployments]:
         base.made.append(component)
         deployments.setdefault(service.namespace, {}).update(component.deployments)
     if base.settings.services:
-        addresses = {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in base.settings.services}
-        pulumi.export("services", addresses)
+        pulumi.export("services", {service.name: service.address for service in base.settings.services})
     return deployments
 
 
@@ -118,7 +129,7 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     for place, each in steered:
         if mesh.kinds(each):
             args = mesh.TrafficPolicyArgs(
-                namespace=base.namespaces[place],
+                namespace=base.place(place),
                 traffic=each,
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
@@ -147,9 +158,15 @@ def security(base: Ground) -> list[pulumi.Resource]:
     settings = base.settings
     calls = {service.name: callers(service, settings.gateways) for service in settings.services}
     allows = [
-        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=(*s.allow_from, *calls[s.name]))
-        for s in settings.services
-        if s.allow_from or (settings.security.authorization and calls[s.name])
+        mesh.Allow(
+            service=service.name,
+            namespace=service.namespace,
+            port=next(iter(service.workload.ports), 0),
+            further_ports=tuple(service.workload.ports[1:]),
+            selector=service.selector,
+            callers=(*service.allow_from, *calls[service.name]),
+        )
+        for service in guarded(settings)
     ]
     if not allows and settings.security == SecurityConfig():
         return []
@@ -161,6 +178,8 @@ def security(base: Ground) -> list[pulumi.Resource]:
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
+            workloads=workloads(settings),
+            gateways=gateways(settings),
             gateway_callers=calling_namespaces(settings.services, settings.gateways),
             requires=base.control_planes,
             dns=base.dns,

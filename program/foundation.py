@@ -56,6 +56,10 @@ class Ground:
     certificates: list[pulumi.Resource] = field(default_factory=list)
     made: list[pulumi.Resource] = field(default_factory=list)
 
+    def place(self, namespace: str) -> pulumi.Input[str]:
+        """A namespace, once it is labelled where that is this stack's to do; else it is there already."""
+        return self.namespaces.get(namespace, namespace)
+
 
 def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provider) -> Ground:
     """Istio, its gateway, the Gateway API's CRDs and the injected namespaces."""

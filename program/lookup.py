@@ -61,7 +61,8 @@ class Cluster:
         traces: what else there is of Istio.
         foreign_labels: the labels of each namespace that others than Pulumi have set.
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
-        services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
+        services: the specs of the Services that traffic and policies are for and that this stack does not deploy, by
+            name.
         cert_manager: whether cert-manager's kinds are there.
         jobs: what runs to an end in the stack's namespaces and may get a sidecar, as KIND NAMESPACE/NAME.
         container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.

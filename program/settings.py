@@ -189,7 +189,15 @@ class Settings:
                 keys["outboundTrafficPolicy"], data_plane=data_plane, istio_values=istio_values
             ),
             rollout=control_planes.read_rollout(keys["rollout"], data_plane=data_plane),
-            security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values, cni=cni),
+            security=security_config.read(
+                keys["security"],
+                bookinfo=bookinfo,
+                istio_values=istio_values,
+                cni=cni,
+                namespace=namespace,
+                services=services,
+                gateways={name: gateway.namespace for name, gateway in gateways.items()},
+            ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,
             image_registries=source.mirrors,

@@ -43,6 +43,9 @@ START_TIMEOUT = 300.0
 FREE_SPACE_NEEDED = 1 << 30
 """Bytes: the images take 0.3 GB, unpacked as much again."""
 
+FREE_SPACE_AGAIN = 200 << 20
+"""Bytes, once there are images: etcd reserves 128 MB for what it writes next."""
+
 POLL = 0.05
 """Seconds."""
 
@@ -79,10 +82,13 @@ class RealCluster:
         self._places = Places(root=self.root)
         self._cgroup = cgroups.name_for(self.root)
 
-    def start(self) -> bool:
+    def start(self, *, known: bool = True) -> bool:
         """Bring the cluster up, or find it up; return whether it had to be started.
 
         When this returns, the node is Ready, DNS answers and the namespace `default` has its ServiceAccount.
+
+        Args:
+            known: Whether its kubeconfig is written, by which others know that it is there.
 
         Raises:
             Unreachable: Something is not built yet and cannot be downloaded.
@@ -91,7 +97,8 @@ class RealCluster:
         """
         with exclusively(self.root) as self._lock:
             if self.running():
-                self._write_kubeconfig()
+                if known:
+                    self._write_kubeconfig()
                 self._say(f"The embedded cluster already runs: {self.kubeconfig}")
                 return False
             self._check_space()
@@ -100,7 +107,7 @@ class RealCluster:
             began = time.monotonic()
             self._end()
             try:
-                self._launch(parts, images)
+                self._launch(parts, images, known=known)
             except BaseException:
                 self._end()
                 raise
@@ -199,7 +206,7 @@ class RealCluster:
     def _settings_file(self) -> Path:
         return self.root / "settings.json"
 
-    def _launch(self, parts: Parts, images: Path) -> None:
+    def _launch(self, parts: Parts, images: Path, *, known: bool) -> None:
         self.root.chmod(0o700)
         for name in ("configuration", "logs", "secrets", "tmp"):
             (self.root / name).mkdir(exist_ok=True)
@@ -222,14 +229,16 @@ class RealCluster:
                 held=self._lock,
                 descriptors=tuple(descriptors.values()),
             )
-        self._write_kubeconfig()
+        if known:
+            self._write_kubeconfig()
         self._wait()
 
     def _check_space(self) -> None:
         free = shutil.disk_usage(self.root).free
-        if free < FREE_SPACE_NEEDED:
+        needed = FREE_SPACE_AGAIN if (self.root / "containerd").exists() else FREE_SPACE_NEEDED
+        if free < needed:
             message = (
-                f"The embedded cluster needs {FREE_SPACE_NEEDED >> 20} MB in {self.root}, where only {free >> 20} MB "
+                f"The embedded cluster needs {needed >> 20} MB in {self.root}, where only {free >> 20} MB "
                 "are free: make room there."
             )
             raise EmbeddedError(message)

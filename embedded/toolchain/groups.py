@@ -7,7 +7,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from embedded.toolchain import layout
-from embedded.toolchain.go import kubernetes_version, module_version
+from embedded.toolchain.go import MODULE, kubernetes_version, module_version
 from embedded.toolchain.progress import Say
 
 OWN = "istio-minikube/embedded/go"
@@ -16,6 +16,7 @@ CONTAINERD = "github.com/containerd/containerd/v2"
 CNI = "github.com/containernetworking/plugins/plugins"
 ISTIO = "istio.io/istio"
 PULUMI = "github.com/pulumi/pulumi"
+K9S = "github.com/derailed/k9s"
 KUBERNETES_PLUGIN = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
 TAGS = ("vtprotobuf", "disable_pgv", "grpcnotrace", "retrynotrace")
@@ -150,6 +151,7 @@ def groups() -> dict[str, Group]:
             extra=("envoy",),
         ),
         "istioctl": Group(what="istioctl", steps=(Step(packages=(f"{ISTIO}/istioctl/cmd/istioctl",)),)),
+        "k9s": _k9s(),
     }
 
 
@@ -180,6 +182,12 @@ def _engine() -> Group:
         finish=layout.add_language_executor,
         extra=(f"bin/{layout.LANGUAGE_EXECUTOR}",),
     )
+
+
+def _k9s() -> Group:
+    pinned = module_version(K9S, MODULE / "k9s" / "go.mod")
+    step = Step(packages=(K9S,), module="k9s", linker=f"-X {K9S}/cmd.version={pinned}")
+    return Group(what="k9s", steps=(step,), sources=("k9s",))
 
 
 def program_name(package: str) -> str:

@@ -9,6 +9,7 @@ from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from program.config.node_agents import uses_cni
 from program.lookup import Cluster
 from program.settings import Settings
+from program.workloads import places
 
 ENFORCE = f"{POD_SECURITY}/enforce"
 UNPRIVILEGED = ("baseline", "restricted")
@@ -20,7 +21,7 @@ def refuse_terminating(settings: Settings, cluster: Cluster) -> None:
     Raises:
         pulumi.RunError: names each object and how to wait for its end.
     """
-    used = {f"namespace/{name}" for name in (*_gateway_places(settings), *_places(settings))}
+    used = {f"namespace/{name}" for name in (*_gateway_places(settings), *places(settings))}
     found = sorted(name for name in cluster.terminating if name in used or name.startswith("customresourcedefinition/"))
     if found:
         raise pulumi.RunError(
@@ -36,7 +37,7 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
         pulumi.RunError: names the namespace, the label and the command that removes it.
     """
     gateway_places = _gateway_places(settings)
-    for namespace in (*gateway_places, *_places(settings)):
+    for namespace in (*gateway_places, *places(settings)):
         labels = cluster.foreign_labels.get(namespace, {})
         rules = _gateways if namespace in gateway_places else _pods
         for key, why in rules(settings, namespace, labels):
@@ -55,10 +56,6 @@ def refuse_unknown(settings: Settings, cluster: Cluster) -> None:
     for name in settings.rollout if cluster.namespaces else ():
         if name not in cluster.namespaces:
             raise pulumi.RunError(f"rollout names {name!r}, and the cluster has no such namespace; leave it out")
-
-
-def _places(settings: Settings) -> list[str]:
-    return [*dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services)))]
 
 
 def _gateway_places(settings: Settings) -> list[str]:

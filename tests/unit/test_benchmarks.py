@@ -10,18 +10,19 @@ import pytest
 from rich.console import Console
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import idle
+from benchmarks import idle, records
 from benchmarks.child import evaluated
 from benchmarks.measure import Result, alternate
 from benchmarks.setting import PROGRAMS, child
 from operations.manifests.evaluate import PROJECT, Recorder
+from operations.manifests.readme import inserted
 
 # Kinds of resources that are slow to import, by API group: only those that every stack has are there from the start.
 GROUPS = {"apps", "core", "helm"}
 
 
-def result(ours: float, target: float = 0.8) -> Result:
-    return Result(name="up", ours=[ours] * 3, reference=[10.0] * 3, target=target)
+def result(ours: float, target: float = 0.8, name: str = "up") -> Result:
+    return Result(name=name, ours=[ours] * 3, reference=[10.0] * 3, target=target)
 
 
 def test_the_ratio_is_the_median_of_pairs_that_ran_after_each_other() -> None:
@@ -76,7 +77,7 @@ def measures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def having(ours: float) -> SimpleNamespace:
         def results(runs: int) -> Iterator[Result]:
             asked.append(runs)
-            yield result(ours)
+            yield result(ours, name="up" if ours > 8 else "down")
 
         return SimpleNamespace(results=results)
 
@@ -95,6 +96,7 @@ def test_a_missed_target_is_shown_written_and_an_error(
     assert ran(monkeypatch, tmp_path / "out.json") == 1
     written = json.loads((tmp_path / "out.json").read_text())
     assert [entry["ratio"] for entry in written] == [0.2, 0.9]
+    assert all(isinstance(entry["load"], float) for entry in written)
     shown, complaint = capsys.readouterr()
     assert ("met" in shown, "MISSED" in shown) == (True, True)
     assert re.search(
@@ -102,6 +104,38 @@ def test_a_missed_target_is_shown_written_and_an_error(
     )
     assert complaint == "error: 1 of 2 targets missed: up\n"
     assert measures == [3, 3]
+
+
+ENTRY = {"name": "up", "unit": "s", "ours": 2.0, "reference": 4.0, "ratio": 0.5, "target": 1.0, "runs": 3, "load": 0.1}
+
+
+def test_what_is_measured_again_takes_its_own_place_and_the_rest_stays(tmp_path: Path) -> None:
+    file, document = tmp_path / "results.json", tmp_path / "performance.md"
+    down = {**ENTRY, "name": "down", "target": None}
+    records.keep([ENTRY, down], file, document)
+    records.keep([{**ENTRY, "ratio": 0.7}, {**ENTRY, "name": "idle"}], file, document)
+    assert json.loads(file.read_text()) == [{**ENTRY, "ratio": 0.7}, down, {**ENTRY, "name": "idle"}]
+    assert not document.exists()  # others' results are no matter of the project's document
+
+
+def test_the_document_has_what_the_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, document = tmp_path / "results.json", tmp_path / "performance.md"
+    document.write_text("Before\n<!-- results:start -->\nold\n<!-- results:end -->\nAfter\n")
+    monkeypatch.setattr(records, "RESULTS", file)
+    records.keep([ENTRY, {**ENTRY, "name": "idle", "target": None}], file, document)
+    assert document.read_text() == (
+        "Before\n<!-- results:start -->\n"
+        "| comparison | unit | ours | reference | ratio | target | runs | load |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| up | s | 2.0 | 4.0 | 0.5 | 1.0 | 3 | 0.1 |\n"
+        "| idle | s | 2.0 | 4.0 | 0.5 | - | 3 | 0.1 |\n"
+        "<!-- results:end -->\nAfter\n"
+    )
+
+
+def test_the_projects_own_document_has_what_its_file_has() -> None:
+    entries = json.loads(records.RESULTS.read_text())
+    assert inserted(records.DOCUMENT.read_text(), records.PART, records.table(entries)) == records.DOCUMENT.read_text()
 
 
 def test_some_can_be_measured_as_often_as_is_asked_for(

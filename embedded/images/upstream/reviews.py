@@ -94,7 +94,7 @@ def _java(root: Path, jre: Path) -> Layer:
 
 def _built(source: Path, jdk: Path, say: Say) -> Path:
     """A folder with ``wlp``, the server with the application, and ``jre``."""
-    recipe = hashlib.sha256(repr((LIBERTY, MODULES)).encode())
+    recipe = hashlib.sha256(Path(__file__).read_bytes())  # what is built, and how
     for path in sorted(each for each in source.rglob("*") if each.is_file()):
         recipe.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes() + b"\0")
     folder = cache.cache_folder() / "liberty" / f"reviews-{jdk.name}-{recipe.hexdigest()[:16]}"
@@ -126,14 +126,15 @@ def _compile(source: Path, liberty: Path, jdk: Path) -> None:
 
 
 def _minify(scratch: Path, target: Path, jdk: Path) -> None:
-    """Have Liberty pack what the server needs of it, without the day on which it did, and what only developers read."""
+    """Have Liberty pack what the server needs of it, without the day on which it did, and without manuals."""
     small = scratch / "small.zip"
     words = ("package", SERVER, "--include=minify", f"--archive={small}")
     _run(["sh", str(scratch / "wlp" / "bin" / "server"), *words], jdk)
     _extract(small, target)
     for packed in (target / "wlp" / "lib" / "versions").glob("package_*"):
         packed.unlink()
-    shutil.rmtree(target / "wlp" / "dev")
+    for manual in (target / "wlp" / "dev").rglob("javadoc"):
+        shutil.rmtree(manual)
 
 
 def _extract(archive: Path, folder: Path) -> None:

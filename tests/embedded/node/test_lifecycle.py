@@ -1,5 +1,6 @@
 """A real node's begin and end, by itself and by force."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded import __main__ as command
 from embedded import kinds
 from embedded.kinds import Kind
 from embedded.node import cgroups
@@ -244,3 +246,21 @@ def test_a_program_that_cannot_run_is_named_with_its_last_words(tmp_path: Path, 
         failing.start()
     assert left_of(failing) == []
     failing.delete()
+
+
+def test_a_node_that_was_started_ahead_is_unknown_until_a_stack_takes_it_as_its_own(
+    own_node: RealCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
+    root = own_node.root
+    root.mkdir()
+    (root / kinds.RECORD).write_text(f"{Kind.REAL}\n")
+    (root / kinds.AHEAD).touch()
+    assert command.main(["start", f"--root={root}", "--ahead"]) == 0
+    assert own_node.running()
+    assert not own_node.kubeconfig.exists()
+    assert command.main(["start", f"--root={root}", "--node=auto"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"created": True, "cluster": own_node.identity()}
+    assert own_node.kubeconfig.exists()
+    assert command.main(["start", f"--root={root}", "--node=auto"]) == 0
+    assert json.loads(capsys.readouterr().out)["created"] is False

@@ -1,6 +1,7 @@
 """Upstream's own Bookinfo on the shared mesh: built from its sources, seen by requests, and given up again."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -9,8 +10,8 @@ import pytest
 from components.workloads.bookinfo import SERVICES
 from embedded.errors import Unreachable
 from embedded.images import upstream
-from operations import bookinfo
-from operations.bookinfo import Bookinfo
+from operations.node import bookinfo
+from operations.node.bookinfo import Bookinfo
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE, Kubectl
 from tests.embedded.node.mesh import NAMESPACE, TITLE, Mesh
@@ -29,7 +30,9 @@ def restart(kubectl: Kubectl) -> None:
 
 @pytest.fixture(scope="module")
 def real(mesh: Mesh) -> Iterator[Mesh]:
-    """The mesh with upstream's programs; skips where a registry cannot be reached."""
+    """The mesh with upstream's programs; skips where a registry cannot be reached, or Maven's client is missing."""
+    if shutil.which("mvn") is None:
+        pytest.skip("mvn is not on PATH, with which Open Liberty is fetched")
     try:
         upstream.ensure(print)
     except Unreachable as reason:
