@@ -113,6 +113,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
+    namespace_rules.refuse_unknown(settings, cluster)
     warnings = _compatibility(settings, cluster) + _capacity(settings) + page_rules.warnings(settings, cluster)
     warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
     warnings += existing_rules.warnings(settings, cluster)
