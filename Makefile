@@ -9,7 +9,13 @@ READY := .venv/.ready
 OPERATIONS := $(PY) -m operations
 OF_STACK := $(if $(STACK),--stack $(STACK))
 
-.PHONY: help up preview drift recover vendor destroy status shell load tunnel test check lint unit clean
+# Of make tour: TOUR=all goes through without a prompt; the language is TOUR_LANGUAGE, else that of LANG.
+TOUR ?=
+TOUR_LANGUAGE ?=
+OF_TOUR = $(if $(TOUR),$(if $(filter all,$(TOUR)),--all,$(error TOUR is $(TOUR); accepted: all))) \
+	$(if $(TOUR_LANGUAGE),--language $(TOUR_LANGUAGE))
+
+.PHONY: help up preview drift recover vendor destroy status open tour shell k9s load tunnel test check lint unit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -44,8 +50,17 @@ destroy: $(READY) ## Remove what up created, and nothing else
 status: $(READY) ## Show the cluster's pods and the stack's outputs
 	@$(OPERATIONS) status $(OF_STACK)
 
+open: $(READY) ## Open the stack's page in the browser, and keep what leads to it open until Ctrl-C
+	@$(OPERATIONS) open $(OF_STACK)
+
+tour: $(READY) ## Walk through the running stack (TOUR=all: without a prompt; TOUR_LANGUAGE=en or ja)
+	@$(OPERATIONS) tour $(OF_STACK) $(OF_TOUR)
+
 shell: $(READY) ## Open a shell in which pulumi, kubectl and helm are those of the stack
 	@$(OPERATIONS) shell $(OF_STACK)
+
+k9s: $(READY) ## Open k9s on the stack's cluster: from PATH, else built once from its Go module
+	@$(OPERATIONS) k9s $(OF_STACK)
 
 load: $(READY) ## Add IMAGE, an archive or a name that Docker knows, to those that pods of the embedded cluster can use
 	@$(PY) -m embedded load $(if $(IMAGE),"$(IMAGE)",$(error IMAGE is missing: make load IMAGE=shop.tar, or IMAGE=me/shop:1))

@@ -5,6 +5,7 @@ from .cluster.embedded_cluster import EmbeddedCluster, EmbeddedClusterArgs
 from .cluster.minikube import Minikube, MinikubeArgs
 from .images import ImageSource
 from .mesh.ambient_data_plane import AmbientDataPlane, AmbientDataPlaneArgs
+from .mesh.cni import CniPlugin
 from .mesh.gateway_api_crds import GatewayApiCrds, GatewayApiCrdsArgs
 from .mesh.gateway_service import GatewayPort, GatewayService
 from .mesh.ingress_gateway import IngressGateway, IngressGatewayArgs
@@ -13,6 +14,7 @@ from .mesh.injection_check import InjectionCheck, InjectionCheckArgs
 from .mesh.istio_base import IstioBase, IstioBaseArgs
 from .mesh.mesh_check import MeshCheck, MeshCheckArgs, Page
 from .mesh.revision_tag import RevisionTag, RevisionTagArgs
+from .mesh.rollout import Rollout, RolloutArgs
 from .mesh.waypoint import Waypoint, WaypointArgs
 from .observability.addons import Addons, AddonsArgs
 from .observability.mesh_telemetry import AccessLogs, MeshTelemetry, MeshTelemetryArgs, Metrics, Tracing
@@ -29,7 +31,9 @@ from .security.gateway_certificate import (
 from .security.ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .security.network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .security.peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs, PortException
+from .security.policy import Policy, Workload
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
+from .traffic.egress import Egress, EgressArgs, ExternalHost, TlsOrigination
 from .traffic.routes import HeaderFilter, PathMatch, Redirect, RouteParent, RouteRule, UrlRewrite, ValueMatch
 from .traffic.service_route import ServiceRoute, ServiceRouteArgs
 from .traffic.shared_gateway import SharedGateway, SharedGatewayArgs
@@ -38,6 +42,7 @@ from .traffic.traffic import ConnectionPool, Fault, Mirror, OutlierDetection, Re
 from .traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs
 from .workloads.bookinfo import Bookinfo, BookinfoArgs
 from .workloads.exposure import Exposure, ExposureArgs
+from .workloads.service_port import ServicePort
 from .workloads.user_service import UserService, UserServiceArgs
 
 __all__ = [
@@ -54,12 +59,16 @@ __all__ = [
     "CertManager",
     "ClusterGuard",
     "ClusterGuardArgs",
+    "CniPlugin",
     "ConnectionPool",
+    "Egress",
+    "EgressArgs",
     "EmbeddedCluster",
     "EmbeddedClusterArgs",
     "ExistingSecret",
     "Exposure",
     "ExposureArgs",
+    "ExternalHost",
     "Fault",
     "GatewayApiCrds",
     "GatewayApiCrdsArgs",
@@ -101,11 +110,14 @@ __all__ = [
     "PathMatch",
     "PeerAuthentications",
     "PeerAuthenticationsArgs",
+    "Policy",
     "PortException",
     "Redirect",
     "Retries",
     "RevisionTag",
     "RevisionTagArgs",
+    "Rollout",
+    "RolloutArgs",
     "Route",
     "RouteParent",
     "RouteRule",
@@ -113,12 +125,14 @@ __all__ = [
     "SecurityArgs",
     "SecurityConfig",
     "SelfSigned",
+    "ServicePort",
     "ServiceRoute",
     "ServiceRouteArgs",
     "SharedGateway",
     "SharedGatewayArgs",
     "StreamRoute",
     "StreamRouteArgs",
+    "TlsOrigination",
     "Tracing",
     "Traffic",
     "TrafficPolicy",
@@ -129,5 +143,6 @@ __all__ = [
     "ValueMatch",
     "Waypoint",
     "WaypointArgs",
+    "Workload",
     "kinds",
 ]

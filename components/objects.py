@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from .commands.mesh_pods import DATA_PLANE
+
 R = TypeVar("R", bound=pulumi.CustomResource)
 
 # The Deployments behind a Service are waited for; the provider's own wait for a Service alone takes 10 s.
@@ -70,4 +72,4 @@ def generations_of(deployments: Mapping[str, Any]) -> pulumi.Output[Mapping[str,
 
 def data_plane_annotations(data_plane: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Annotations of a pod template that change with what puts pods into the mesh, so that they roll and get it."""
-    return {"istio-minikube/data-plane": data_plane}
+    return {DATA_PLANE: data_plane}

@@ -18,13 +18,14 @@ from rich.logging import RichHandler
 
 from components.commands import UserError
 from components.kube import KubeError
-from embedded import toolchain
 from embedded.errors import EmbeddedError
-from operations import actionlint, deploy, distribution, shell, stacks, status, tunnel
-from operations.manifests import compare, drift, policies, readme, render
+from operations import actionlint, deploy, distribution, stacks, status
+from operations.access import k9s, shell, tunnel
+from operations.manifests import commands as manifests
 from operations.manifests.declared import settings_of
-from operations.manifests.evaluate import LOG, Recorder
+from operations.manifests.evaluate import LOG
 from operations.node.bookinfo import Bookinfo
+from operations.tour import texts
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -56,57 +57,6 @@ def show_status(options: argparse.Namespace) -> None:
     (status.show_as_json if options.output == "json" else status.show)(settings, outputs)
 
 
-def find_drift(options: argparse.Namespace) -> None:
-    """Show what in the stack's cluster differs from the program."""
-    console = Console(highlight=False)
-    overrides = dict(options.config)
-    stacks.prepare_existing(options.stack, overrides)
-    with console.status(f"Comparing stack {options.stack} with its cluster"):
-        api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
-    for each in found:
-        console.print(str(each), soft_wrap=True, markup=False)
-    repaired = drift.repair(api, found) if options.repair else []
-    if repaired:
-        console.print(f"Repaired: {len(repaired)} objects that charts or Commands created")
-    if len(found) > len(repaired):
-        raise UserError(
-            f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} differ from the program: "
-            "see docs/operations.md"
-        )
-    if not found:
-        console.print(f"No drift: the {count} objects of stack {options.stack} are what the program declares")
-
-
-def write_manifests(options: argparse.Namespace) -> None:
-    """Write every manifest that the stack would apply, one file an object."""
-    _, objects = _rendered(options)
-    print(f"Stack {options.stack}: {render.write(objects, options.out)} manifests in {options.out}")
-
-
-def diff_manifests(options: argparse.Namespace) -> None:
-    """Show what changes in the stack's manifests since a commit."""
-    base, head = options.out.absolute() / "base", options.out.absolute() / "head"
-    words = [word for key, value in options.config for word in ("--config", f"{key}={value}")]
-    compare.render_at(options.base, options.stack, base, [*words, *["--stand-ins"] * options.stand_ins])
-    render.write(_rendered(options)[1], head)
-    changes = compare.difference(base, head)
-    (options.out / "changes.diff").write_text(changes)
-    files = changes.count("\ndiff --git ") + changes.startswith("diff --git ")
-    print(f"Stack {options.stack}: {files} manifests differ from {options.base}: {options.out / 'changes.diff'}")
-
-
-def judge(options: argparse.Namespace) -> None:
-    """Check the stack's manifests against the policy pack's rules; breaking a mandatory one is an error."""
-    recorder, objects = _rendered(options)
-    config = settings_of(options.stack, dict(options.config))
-    policies.report(options.stack, config, policies.resources(recorder.registrations, objects))
-
-
-def draw(options: argparse.Namespace) -> None:
-    """Write the diagram of the stack's components and the table of its keys into README.md."""
-    print(readme.update(options.stack, check=options.check))
-
-
 def write_reference(_: argparse.Namespace) -> None:
     """Write docs/components.md from the components' docstrings."""
     from operations import reference  # slow: with the whole program
@@ -118,22 +68,6 @@ def distribute(_: argparse.Namespace) -> None:
     """Build the package's wheel and source archive into dist/."""
     for file in distribution.build():
         print(file)
-
-
-def preview_base(options: argparse.Namespace) -> None:
-    """Bring stack embedded up as it is at a commit, for preview-head."""
-    compare.up_at(options.base)
-
-
-def preview_head(_: argparse.Namespace) -> None:
-    """Preview stack embedded, as it is now, against what preview-base brought up."""
-    deploy.preview(stacks.EMBEDDED, {})
-
-
-def comment(options: argparse.Namespace) -> None:
-    """Write a pull request's comment from what commands printed."""
-    sections = {title: Path(file).read_text() for title, file in options.section}
-    options.out.write_text(compare.comment(sections))
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -159,6 +93,28 @@ def open_tunnel(options: argparse.Namespace) -> None:
     tunnel.run(settings_of(options.stack))
 
 
+def open_page(options: argparse.Namespace) -> None:
+    """Open the stack's page in the browser, and keep what leads to it open until Ctrl-C."""
+    from operations.access import browser  # slow: with components
+
+    stacks.prepare_existing(options.stack)
+    browser.run(options.stack, settings_of(options.stack), status.outputs(options.stack))
+
+
+def take_tour(options: argparse.Namespace) -> None:
+    """Walk through the running stack: what is there, what it is for, and what it can do."""
+    from operations.tour import walk  # slow: with components
+
+    stacks.prepare_existing(options.stack, dict(options.config))
+    walk.run(options.stack, dict(options.config), options.language, everything=options.all)
+
+
+def open_k9s(options: argparse.Namespace) -> int:
+    """Open k9s on the stack's cluster; it is built once where it is not on PATH."""
+    stacks.prepare_existing(options.stack)
+    return k9s.run(options.stack, settings_of(options.stack), options.words)
+
+
 def open_shell(options: argparse.Namespace) -> int:
     """Open a shell in which pulumi, kubectl and helm are those of the stack; or run COMMAND in it."""
     return shell.run(options.stack, options.words)
@@ -174,21 +130,24 @@ STACK_COMMANDS: dict[str, Command] = {
     "preview": preview,
     "destroy": destroy,
     "recover": recover,
-    "drift": find_drift,
+    "drift": manifests.find_drift,
     "status": show_status,
+    "open": open_page,
+    "tour": take_tour,
     "shell": open_shell,
+    "k9s": open_k9s,
     "tunnel": open_tunnel,
     "doctor": examine,
     "vendor": fetch,
-    "render": write_manifests,
-    "render-diff": diff_manifests,
-    "policy": judge,
-    "graph": draw,
+    "render": manifests.write_manifests,
+    "render-diff": manifests.diff_manifests,
+    "policy": manifests.judge,
+    "graph": manifests.draw,
 }
 OTHER_COMMANDS: dict[str, Command] = {
-    "preview-base": preview_base,
-    "preview-head": preview_head,
-    "comment": comment,
+    "preview-base": manifests.preview_base,
+    "preview-head": manifests.preview_head,
+    "comment": manifests.comment,
     "workflows": lint_workflows,
     "reference": write_reference,
     "distribution": distribute,
@@ -207,7 +166,7 @@ def arguments() -> argparse.ArgumentParser:
         parsers[name].add_argument(
             "--stack", default="", help="the stack (default: dev where minikube is on PATH, embedded elsewhere)"
         )
-    for name in ("up", "preview", "destroy", "recover", "drift", "render", "render-diff", "policy"):
+    for name in ("up", "preview", "destroy", "recover", "drift", "tour", "render", "render-diff", "policy"):
         parsers[name].add_argument(
             "--config",
             action="append",
@@ -247,6 +206,14 @@ def arguments() -> argparse.ArgumentParser:
     parsers["comment"].add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
     parsers["comment"].add_argument("--out", required=True, type=Path, metavar="FILE")
     parsers["shell"].add_argument("words", nargs="*", metavar="COMMAND", help="run this in the shell's place")
+    parsers["tour"].add_argument(
+        "--language",
+        choices=texts.languages(),
+        default=texts.default_language(),
+        help="the language (default: that of LC_ALL, LC_MESSAGES or LANG, else en)",
+    )
+    parsers["tour"].add_argument("--all", action="store_true", help="go through without a prompt")
+    parsers["k9s"].add_argument("words", nargs="*", metavar="OPTION", help="options for k9s, after --")
     return parser
 
 
@@ -269,14 +236,6 @@ def main(words: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-
-
-def _rendered(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
-    overrides = dict(options.config)
-    if options.stand_ins:
-        overrides = render.stand_ins(options.stack, overrides)
-    with Console(highlight=False).status(f"Rendering stack {options.stack}"):
-        return render.render(options.stack, overrides)
 
 
 def _help(work: Command) -> str:

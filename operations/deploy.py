@@ -1,9 +1,13 @@
 """``up``, ``preview``, ``destroy`` and ``recover``: a stack by Pulumi's engine."""
 
 import http
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
-from operations import engine, page, pulumi_cli, stacks, status, tunnel
+from operations import engine, pulumi_cli, stacks, status
+from operations.access import page, tunnel
+from operations.manifests import inside, render, steps
 from operations.manifests.declared import releases_of, settings_of
 from operations.node import ahead
 from operations.node.bookinfo import Bookinfo
@@ -44,15 +48,23 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False, book
     if address := page.address(stack, outputs):
         code = page.await_answer(address)
         print(f"Bookinfo: {address}{'' if code == http.HTTPStatus.OK else f' (HTTP {code})'}")
+    elif "productPage" in outputs and ready.settings["clusterMode"] != "embedded":
+        print("`make open` opens Bookinfo's page in the browser")
     if note := tunnel.note(ready.settings):
         print(note)
 
 
 def preview(stack: str, overrides: Mapping[str, str], *, policies: bool = False) -> None:
-    """Show what ``up`` would change."""
+    """Show what ``up`` would change: by Pulumi's own preview, then object by object."""
     ready = _ready(stack, overrides, policies=policies, start=False)
     lost.refuse(ready)
-    ready.cli.preview(overrides)
+    if not ready.there:
+        ready.cli.preview(overrides)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder, "events")
+        ready.cli.preview(overrides, events=events)
+        print(inside.tell(stack, overrides, steps.read(events), render.find_helm()), end="", flush=True)
 
 
 def destroy(stack: str, overrides: Mapping[str, str]) -> None:

@@ -54,15 +54,23 @@ class Cli:
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", quiet=True))
         return outputs
 
-    def preview(self, overrides: Mapping[str, str] | None = None, *, quiet: bool = False) -> str:
+    def preview(
+        self, overrides: Mapping[str, str] | None = None, *, quiet: bool = False, events: Path | None = None
+    ) -> str:
         """``pulumi preview --diff``, with configuration keys over the stack's file; what it printed if ``quiet``.
+
+        ``events`` is a file that the engine's events are written into, a line of JSON each.
 
         Raises:
             UserError: the CLI failed, or a mandatory policy is broken; it has said why.
         """
         self.select(overrides)
         variables = self._upsert(overrides or {})
-        return self.run("preview", "--diff", *self._policy_words, quiet=quiet, variables=variables)
+        words = ["--diff", *self._policy_words]
+        if events:
+            # As Pulumi's own Automation API asks for them.
+            variables, words = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}, [*words, "--event-log", str(events)]
+        return self.run("preview", *words, quiet=quiet, variables=variables)
 
     def destroy(self) -> None:
         """``pulumi destroy``."""
@@ -115,17 +123,20 @@ class Cli:
         return self._call([*words, *configured], self.project, quiet=quiet, variables=variables)
 
     def _call(self, words: list[str], folder: Path, *, quiet: bool, variables: Mapping[str, str] | None = None) -> str:
-        done = subprocess.run(
-            [str(self.engine.binary), *words, "--stack", self.stack, "--non-interactive"],
-            cwd=folder,
-            env={**(variables or {}), **self.environment()},
-            stdout=subprocess.PIPE if quiet else None,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UserError(f"`pulumi {words[0]}` exits with {done.returncode}; what it says above tells why")
-        return done.stdout or ""
+        command = [str(self.engine.binary), *words, "--stack", self.stack, "--non-interactive"]
+        output = subprocess.PIPE if quiet else None
+        with subprocess.Popen(
+            command, cwd=folder, env={**(variables or {}), **self.environment()}, stdout=output, text=True
+        ) as cli:
+            try:
+                printed, _ = cli.communicate()
+            except KeyboardInterrupt:
+                # It has got Ctrl-C, too, and ends in order; killed, as by subprocess.run, it would leave a lock.
+                cli.wait()
+                raise
+        if cli.returncode:
+            raise UserError(f"`pulumi {words[0]}` exits with {cli.returncode}; what it says above tells why")
+        return printed or ""
 
     def environment(self) -> dict[str, str]:
         """The environment of the CLI; what is set outside wins."""

@@ -29,8 +29,14 @@ def allowed(config: Config) -> list[str]:
     named = [ISTIO_IMAGES]
     named += [image for addon, images in ADDON_IMAGES.items() if observability.get(addon) for image in images]
     for service in _tree(config, "services", []):
-        named += [service["image"]] if "image" in service else [*service["versions"].values()]
+        named += _images(service)
     return list(dict.fromkeys(source.moved(repository(image)) for image in named))
+
+
+def _images(service: Mapping[str, Any]) -> list[str]:
+    if service.get("kind") == "existing":
+        return []  # somebody else's
+    return [service["image"]] if "image" in service else [*service["versions"].values()]
 
 
 def is_in(image: str, registries: list[str]) -> bool:

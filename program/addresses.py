@@ -118,9 +118,9 @@ def _dashboards(settings: Settings) -> Iterator[Address]:
 
 
 def _keys(settings: Settings) -> Iterator[Address]:
-    if settings.security.jwt and settings.security.jwt.jwks_uri:
+    for uri in dict.fromkeys(issuer.jwks_uri for issuer in settings.security.issuers if issuer.jwks_uri):
         yield Address(
-            url=settings.security.jwt.jwks_uri,
+            url=uri,
             what="the keys of the tokens' issuer",
             by=ISTIOD,
             otherwise="give security.jwt.jwks, the keys themselves, in the place of jwksUri",

@@ -15,8 +15,10 @@ from components.security.gateway_certificate import CertificateSource, CertManag
 from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
+from program.config.kubernetes.pods import CONTAINER, pod_fields
 from program.exposed import callers, calling_namespaces
-from program.foundation import Ground
+from program.foundation import Ground, data_plane_of
+from program.workloads import deployed, gateways, guarded, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -85,7 +87,8 @@ def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Reso
 def services(base: Ground) -> dict[str, Deployments]:
     """The user's own services; their Deployments by namespace."""
     deployments: dict[str, Deployments] = {}
-    for service in base.settings.services:
+    for service in deployed(base.settings):
+        said = service.kubernetes
         component = mesh.UserService(
             f"service-{service.name}",
             mesh.UserServiceArgs(
@@ -95,9 +98,18 @@ def services(base: Ground) -> dict[str, Deployments]:
                 data_plane=base.data_planes[service.namespace],
                 images=service.images,
                 image_source=base.settings.image_source,
-                port=service.port,
+                port=0 if service.has_named_ports else service.port,
+                ports=service.ports if service.has_named_ports else (),
                 replicas=service.replicas,
                 resources=service.resources,
+                container={key: said[key] for key in CONTAINER if key in said},
+                pod=pod_fields(said),
+                pod_annotations=said.get("podAnnotations", {}),
+                pod_labels=said.get("podLabels", {}),
+                account_annotations=said.get("serviceAccount", {}).get("annotations", {}),
+                pull_secrets=service.pull_secrets,
+                autoscaling=said.get("autoscaling", {}),
+                disruption_budget=said.get("podDisruptionBudget", {}),
                 checked=True,
             ),
             base.opts,
@@ -105,8 +117,7 @@ def services(base: Ground) -> dict[str, Deployments]:
         base.made.append(component)
         deployments.setdefault(service.namespace, {}).update(component.deployments)
     if base.settings.services:
-        addresses = {s.name: f"http://{s.name}.{s.namespace}:{s.port}" for s in base.settings.services}
-        pulumi.export("services", addresses)
+        pulumi.export("services", {service.name: service.address for service in base.settings.services})
     return deployments
 
 
@@ -118,7 +129,7 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     for place, each in steered:
         if mesh.kinds(each):
             args = mesh.TrafficPolicyArgs(
-                namespace=base.namespaces[place],
+                namespace=base.place(place),
                 traffic=each,
                 requires=base.requires,
                 gateway=BOOKINFO_GATEWAY if base.settings.bookinfo and each.service == SHOWN else "",
@@ -128,14 +139,34 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     return found
 
 
+def egress(base: Ground) -> None:
+    """Hosts outside the mesh."""
+    if not base.settings.egress:
+        return
+    ways_out = {gateway.namespace for gateway in base.settings.gateways.values() if gateway.kind == "egress"}
+    args = mesh.EgressArgs(
+        namespace=base.namespaces[base.settings.namespace],
+        namespaces=sorted({*base.namespaces, *ways_out}),
+        hosts=base.settings.egress,
+        requires=base.requires,
+    )
+    base.made.append(mesh.Egress("egress", args, base.opts))
+
+
 def security(base: Ground) -> list[pulumi.Resource]:
     """Who may call whom, and how that is known: what must be in force before the mesh is checked."""
     settings = base.settings
     calls = {service.name: callers(service, settings.gateways) for service in settings.services}
     allows = [
-        mesh.Allow(service=s.name, namespace=s.namespace, port=s.port, callers=(*s.allow_from, *calls[s.name]))
-        for s in settings.services
-        if s.allow_from or (settings.security.authorization and calls[s.name])
+        mesh.Allow(
+            service=service.name,
+            namespace=service.namespace,
+            port=next(iter(service.workload.ports), 0),
+            further_ports=tuple(service.workload.ports[1:]),
+            selector=service.selector,
+            callers=(*service.allow_from, *calls[service.name]),
+        )
+        for service in guarded(settings)
     ]
     if not allows and settings.security == SecurityConfig():
         return []
@@ -147,6 +178,8 @@ def security(base: Ground) -> list[pulumi.Resource]:
             namespaces=base.namespaces,
             gateway=BOOKINFO_GATEWAY if settings.bookinfo else "",
             allows=allows,
+            workloads=workloads(settings),
+            gateways=gateways(settings),
             gateway_callers=calling_namespaces(settings.services, settings.gateways),
             requires=base.control_planes,
             dns=base.dns,
@@ -180,9 +213,11 @@ def observability(base: Ground) -> None:
         pulumi.export("observability", component.commands)
 
 
-def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]) -> None:
+def checks(
+    base: Ground, deployments: dict[str, Deployments], after: Sequence[pulumi.Resource]
+) -> Sequence[pulumi.Resource]:
     """A check of each namespace's Deployments and of Bookinfo's page, once ``after`` is in force."""
-    settings = base.settings
+    settings, planes = base.settings, base.settings.control_planes
     product_page = mesh.Page(
         service=SHOWN, namespace=settings.namespace, port=PORT, path="/productpage", title=PAGE_TITLE
     )
@@ -198,6 +233,7 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
                 context=settings.context,
                 namespace=base.namespaces[place],
                 istio_version=base.istio_versions[place],
+                revision=planes.revision(place) if planes.share_versions else "",
                 deployments=generations_of(checked),
                 waypoint=WAYPOINT if settings.data_plane == "ambient" else "",
                 pages=pages if place == settings.namespace else [],
@@ -211,6 +247,31 @@ def checks(base: Ground, deployments: dict[str, Deployments], after: Sequence[pu
         base.made.extend(components)
         found = pulumi.Output.all(*(component.pods for component in components))
         pulumi.export("pods", found.apply(lambda lists: _joined(lists)))
+    return components
+
+
+def rollout(base: Ground, after: Sequence[pulumi.Resource]) -> None:
+    """A restart of others' Deployments that have old proxies, once the stack's own pods are right."""
+    settings, planes = base.settings, base.settings.control_planes
+    if not settings.rollout:
+        return
+    proxies = {revision: base.istio.version_of(planes.chart_revision(revision)) for revision in planes.versions}
+    component = mesh.Rollout(
+        "rollout",
+        mesh.RolloutArgs(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespaces=settings.rollout,
+            proxies={
+                **{revision: data_plane_of(settings, revision, version) for revision, version in proxies.items()},
+                **planes.tags,
+            },
+            requires=[*base.control_planes, *after],
+            timeout=PODS_SECONDS,
+        ),
+    )
+    base.made.append(component)
+    pulumi.export("rollout", {"restarted": component.restarted, "old": component.old})
 
 
 def _joined(lists: Sequence[Sequence[Any]]) -> list[Any]:

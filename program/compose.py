@@ -35,15 +35,17 @@ def compose(settings: Settings, found: Cluster) -> None:
     planned = plan(settings, found)
     for warning in planned.warnings:
         pulumi.warn(warning)
-    settings = replace(settings, traffic=planned.traffic)
+    settings = replace(settings, traffic=planned.traffic, services=planned.services)
     provider, guard = arrive(settings, found)
     base = ground(settings, planned, owner_of(settings), provider)
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}
     for place, created in applications.services(base).items():
         deployments[place] = deployments.get(place, {}) | created
     gateways.show(base, applications.traffic(base))
+    applications.egress(base)
     applications.observability(base)
-    applications.checks(base, deployments, after=applications.security(base))
+    checks = applications.checks(base, deployments, after=applications.security(base))
+    applications.rollout(base, after=checks)
     leave(guard, base.made)
 
 

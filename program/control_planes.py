@@ -6,7 +6,7 @@ Source: https://istio.io/latest/docs/setup/upgrade/canary/ and https://istio.io/
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from program.config.values import RELEASE, Value
+from program.config.values import INJECTABLE, RELEASE, Value
 
 # What Istio calls the revision that has no name, and the tag behind the label istio-injection=enabled.
 DEFAULT = "default"
@@ -33,6 +33,11 @@ class ControlPlanes:
     tags: Mapping[str, str] = field(default_factory=dict)
     namespaces: Mapping[str, str] = field(default_factory=dict)
     side_by_side: bool = False
+
+    @property
+    def share_versions(self) -> bool:
+        """Whether two revisions are of one version, so that it does not tell whose a sidecar is."""
+        return len(set(self.versions.values())) < len(self.versions)
 
     @property
     def istiods(self) -> dict[str, str]:
@@ -80,8 +85,6 @@ def read_revisions(value: Value) -> dict[str, str]:
         version = keys["version"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.24.6")
         if name in versions:
             raise keys["name"].error("a name that no other revision has")
-        if version in versions.values():
-            raise keys["version"].error("a version that no other revision has, as sidecars are told apart by it")
         versions[name] = version
     return versions
 
@@ -132,3 +135,15 @@ def read_namespaces(
             raise entry.error("no entry, as revisions lists nothing to choose from")
         namespaces[namespace] = entry.choice(*revisions, *tags)
     return namespaces
+
+
+def read_rollout(value: Value, *, data_plane: str) -> tuple[str, ...]:
+    """Namespaces where Deployments that are not the stack's are restarted when their proxies are old.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    items = value.items("a list of namespaces, such as [orders]")
+    if items and data_plane == "ambient":
+        raise value.error("an empty list with dataPlane ambient, whose pods have no proxy of their own")
+    return tuple(dict.fromkeys(item.text(*INJECTABLE) for item in items))

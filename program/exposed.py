@@ -141,8 +141,10 @@ def callers(service: Service, gateways: Mapping[str, Gateway]) -> tuple[str, ...
 
 
 def namespaces(services: Sequence[Service], gateways: Mapping[str, Gateway]) -> set[str]:
-    """Where services and gateways are."""
-    return {service.namespace for service in services} | {gateway.namespace for gateway in gateways.values()}
+    """Where this stack's services and gateways are."""
+    return {service.namespace for service in services if not service.existing} | {
+        gateway.namespace for gateway in gateways.values()
+    }
 
 
 def calling_namespaces(services: Sequence[Service], gateways: Mapping[str, Gateway]) -> dict[str, list[str]]:

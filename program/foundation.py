@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -11,6 +12,7 @@ from components.chart_values import merged
 from components.gateway_api import cache_folder, load_manifest
 from components.mesh.ambient_data_plane import PROFILE as AMBIENT
 from components.mesh.ambient_data_plane import RELEASES as AMBIENT_RELEASES
+from components.mesh.cni import former_urn
 from components.mesh.ingress_gateway import NAME as INGRESS
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.mesh.waypoint import NAME as WAYPOINT
@@ -54,6 +56,10 @@ class Ground:
     certificates: list[pulumi.Resource] = field(default_factory=list)
     made: list[pulumi.Resource] = field(default_factory=list)
 
+    def place(self, namespace: str) -> pulumi.Input[str]:
+        """A namespace, once it is labelled where that is this stack's to do; else it is there already."""
+        return self.namespaces.get(namespace, namespace)
+
 
 def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provider) -> Ground:
     """Istio, its gateway, the Gateway API's CRDs and the injected namespaces."""
@@ -62,7 +68,6 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     shared = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
     planes = settings.control_planes
     ambient = settings.data_plane == "ambient"
-    ambient_profile = AMBIENT if ambient else {}
     release = (settings.gateway_api_manifest, settings.gateway_api_version, settings.gateway_api_channel)
     gateway_api = mesh.GatewayApiCrds(
         "gateway-api",
@@ -85,13 +90,14 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             namespace_exists=planned.istio_namespace_exists,
             foreign_crds=planned.foreign_istio_crds,
             requires=[provider, gateway_api],
-            values=merged(ambient_profile | settings.observability.istiod_values, settings.istio_values),
+            values=merged(_istiod_values(settings), settings.istio_values),
             secret_values="istioValues" in settings.secrets,
             image_source=settings.image_source,
             revision=settings.revision,
             revisions=planes.istiods if planes.side_by_side else {},
             default_revision=planes.default,
             replicas=settings.replicas,
+            cni=_cni(settings) if settings.cni else None,
             adopt=settings.adopt,
             adopted_releases=planned.adopted_releases,
         ),
@@ -100,6 +106,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
     places = {settings.namespace: planned.namespace_exists, **planned.service_namespaces}
     gateway_places = planned.gateway_namespaces
     versions = {place: istio.version_of(planes.istiod(place)) for place in (ISTIO_NAMESPACE, *gateway_places, *places)}
+    data_planes = {place: data_plane_of(settings, planes.revision(place), versions[place]) for place in places}
     istiods = list(istio.istiods.values())
     tags = [
         mesh.RevisionTag(
@@ -117,11 +124,12 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             namespace=istio.namespace,
             istiods=istiods,
             platform=planned.platform,
-            values={key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values},
+            values=_shared(settings),
             cni_values=settings.cni_values,
             ztunnel_values=settings.ztunnel_values,
             secret_charts=[chart for chart in AMBIENT_RELEASES if {"istioValues", f"{chart}Values"} & settings.secrets],
             image_source=settings.image_source,
+            former=_former(mesh.IstioBase, "istio"),
         )
         data_plane.append(mesh.AmbientDataPlane("ambient", args, shared))
     injected = {
@@ -146,7 +154,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
             kubeconfig=settings.kubeconfig,
             context=settings.context,
             namespaces=namespaces,
-            istio_versions={name: versions[name] for name in namespaces},
+            istio_versions=data_planes,
             requires=[*istiods, *tags],
         )
         injection.append(mesh.InjectionCheck("injection-check", checked))
@@ -165,7 +173,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
                 gateway=gateway.name,
                 namespace=of_gateways[gateway.namespace],
                 injectors=[*istiods, *tags, *injection],
-                istio_version=versions[gateway.namespace],
+                istio_version=proxy_of(settings, planes.revision(gateway.namespace), versions[gateway.namespace]),
                 service_type=gateway.service_type,
                 service=exposed_at(gateway, settings.services).service,
                 revision=planes.label(gateway.namespace),
@@ -192,7 +200,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         opts=in_cluster,
         istio=istio,
         istio_versions=versions,
-        data_planes={place: pulumi.Output.from_input("ambient") for place in places} if ambient else versions,
+        data_planes=data_planes,
         control_planes=[*istiods, *tags, *data_plane, *injection],
         namespaces=namespaces,
         gateways=gateways,
@@ -202,3 +210,42 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
         dns=planned.dns,
         made=[gateway_api, istio, *tags, *data_plane, *injected.values(), *injection, *gateways.values(), *waypoints],
     )
+
+
+def _istiod_values(settings: Settings) -> dict[str, Any]:
+    """Values of istiod's chart that other keys than istioValues ask for."""
+    values = merged(AMBIENT if settings.data_plane == "ambient" else {}, settings.observability.istiod_values)
+    policy = settings.outbound_traffic_policy
+    return merged(values, {"meshConfig": {"outboundTrafficPolicy": {"mode": policy}}} if policy else {})
+
+
+def _shared(settings: Settings) -> dict[str, Any]:
+    """The values of istiod's chart that Istio's node agents are given too."""
+    return {key: settings.istio_values[key] for key in ("global",) if key in settings.istio_values}
+
+
+def _cni(settings: Settings) -> mesh.CniPlugin:
+    return mesh.CniPlugin(
+        values=merged(_shared(settings), settings.cni_values),
+        secret_values=bool({"istioValues", "cniValues"} & settings.secrets),
+        former=_former(mesh.AmbientDataPlane, "ambient"),
+    )
+
+
+def _former(component: type[pulumi.ComponentResource], name: str) -> str:
+    """The URN that istio-cni's release has where ``component`` has it: a stack may change its data plane."""
+    token = f"istio-minikube:components:{component.__name__}"
+    return former_urn(pulumi.get_stack(), pulumi.get_project(), token, name)
+
+
+def proxy_of(settings: Settings, revision: str, version: pulumi.Output[str]) -> pulumi.Output[str]:
+    """What tells the proxies that a revision's istiod gives from any other's."""
+    return version.apply(lambda known: f"{known}/{revision}") if settings.control_planes.share_versions else version
+
+
+def data_plane_of(settings: Settings, revision: str, version: pulumi.Output[str]) -> pulumi.Output[str]:
+    """What puts the pods that use a revision into the mesh; when it changes, they roll."""
+    if settings.data_plane == "ambient":
+        return pulumi.Output.from_input("ambient")
+    proxy = proxy_of(settings, revision, version)
+    return proxy.apply(lambda known: f"{known}+cni") if settings.cni else proxy

@@ -138,14 +138,15 @@ def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: 
         shown.route,
         mesh.ServiceRouteArgs(
             route=shown.route,
-            namespace=base.namespaces[service.namespace],
+            namespace=base.place(service.namespace),
             parents=parents,
             service=service.name,
             port=expose.port,
             kind="GRPCRoute" if expose.protocol == "GRPC" else "HTTPRoute",
             hostnames=expose.hosts,
             rules=expose.rules,
-            traffic=service.traffic,
+            # What is wanted of a service's traffic is said of its first port.
+            traffic=service.traffic if expose.port == service.port else None,
             gateway_namespace=base.gateway_namespaces[gateway.namespace] if gateway else "",
             gateway_labels=gateway.labels if gateway else {},
             requires=[*base.requires, *([steered[service.name]] if service.name in steered else [])],
@@ -161,7 +162,7 @@ def _stream(base: Ground, gateway: Gateway, shown: Shown) -> None:
         shown.route,
         mesh.StreamRouteArgs(
             route=shown.route,
-            namespace=base.namespaces[service.namespace],
+            namespace=base.place(service.namespace),
             gateway_namespace=base.gateway_namespaces[gateway.namespace],
             gateway_labels=gateway.labels,
             listen=expose.listen,

@@ -1,6 +1,5 @@
 """What is in the cluster before anything is composed: the one place that reads it."""
 
-import json
 import os
 import shlex
 import shutil
@@ -14,12 +13,12 @@ import pulumi
 
 from components.commands import UserError
 from components.commands.adopt import release_of
+from components.commands.mesh_pods import revision_of
 from components.commands.minikube import remedy
 from components.commands.profiles import listed
 from components.gateway_api import BUNDLE_VERSION, CHANNEL, GROUPS, POLICY
 from components.kube import Kube, KubeError, MissingContextError, UnreachableError
 from components.kubeconfig import DEFAULT, shell_path
-from components.mesh.injected_namespace import REVISION
 from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program import surroundings, traces
@@ -27,7 +26,6 @@ from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 from program.traces import Traces
 
-STATUS = "sidecar.istio.io/status"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 # Each has a connection of its own, which costs more than one more answer to wait for.
 WORKERS = 4
@@ -63,7 +61,8 @@ class Cluster:
         traces: what else there is of Istio.
         foreign_labels: the labels of each namespace that others than Pulumi have set.
         gateway_api_policy: the policy that a release of the Gateway API guards its CRDs with; None for none.
-        services: the specs of the Services that traffic goes to, and that this stack does not deploy, by name.
+        services: the specs of the Services that traffic and policies are for and that this stack does not deploy, by
+            name.
         cert_manager: whether cert-manager's kinds are there.
         jobs: what runs to an end in the stack's namespaces and may get a sidecar, as KIND NAMESPACE/NAME.
         container_runtimes: what runs the containers of its nodes, such as docker or containerd; read for ambient only.
@@ -227,20 +226,9 @@ def _revision_users(pods: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The pods by the revision that made their proxy."""
     users: dict[str, list[str]] = {}
     for pod in pods:
-        if revision := _revision(pod.get("annotations", {})):
+        if revision := revision_of(pod.get("annotations", {})):
             users.setdefault(revision, []).append(f"{pod['namespace']}/{pod['name']}")
     return users
-
-
-def _revision(annotations: Mapping[str, str]) -> str:
-    """The revision in what injection has written on a pod, or on the pods that istiod made for a Gateway.
-
-    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
-    """
-    try:
-        return str(json.loads(annotations[STATUS])["revision"])
-    except (KeyError, ValueError, TypeError):
-        return annotations.get(REVISION, "")
 
 
 def _version(istiod: Mapping[str, Any]) -> Version | None:

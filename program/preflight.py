@@ -20,19 +20,23 @@ from components.traffic.traffic import Traffic
 from components.versions import Version
 from program import supply
 from program.config.charts import unknown_mesh_fields
+from program.config.services import Service
 from program.config.values import MASK
 from program.lookup import Cluster
 from program.rules import ambient as ambient_rules
 from program.rules import certificates as certificate_rules
+from program.rules import existing as existing_rules
 from program.rules import foreign as foreign_rules
 from program.rules import gateway_api as gateway_api_rules
 from program.rules import meshes as mesh_rules
 from program.rules import namespaces as namespace_rules
+from program.rules import page as page_rules
 from program.rules import revisions as revision_rules
 from program.rules import sidecars as sidecar_rules
 from program.rules import traffic as traffic_rules
 from program.rules import vanilla as vanilla_rules
 from program.settings import Settings
+from program.workloads import places
 
 MIB = 2**20
 # Requests in processors and MiB, beside istiod's: Istio's sidecars and gateways (global.proxy.resources) and what a
@@ -40,8 +44,8 @@ MIB = 2**20
 PROXY = (0.1, 128)
 BOOKINFO_SIDECARS = 6
 ISTIOD = {"cpu": "500m", "memory": "2048Mi"}
-# ztunnel and istio-cni on the one node, beside the waypoint.
-AMBIENT = (0.3, 612)
+# Istio's agents on the one node.
+AGENTS = {"cni": (0.1, 100), "ztunnel": (0.2, 512)}
 MINIKUBE_SYSTEM = (0.75, 170)
 
 
@@ -62,6 +66,7 @@ class Plan:
         platform: in ambient mode, what istio-cni is told of the nodes.
         dns: addresses of the cluster's DNS.
         traffic: the stack's traffic, completed by what is in the cluster.
+        services: the user's own services, likewise.
     """
 
     foreign_gateway_api: frozenset[str]
@@ -74,6 +79,7 @@ class Plan:
     adopted_releases: tuple[str, ...]
     warnings: tuple[str, ...]
     traffic: tuple[Traffic, ...] = ()
+    services: tuple[Service, ...] = ()
     dns: tuple[str, ...] = ()
     platform: str = ""
 
@@ -105,8 +111,9 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
-    warnings = _compatibility(settings, cluster) + _capacity(settings) + _unchecked_page(settings)
+    warnings = _compatibility(settings, cluster) + _capacity(settings) + page_rules.warnings(settings)
     warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
+    warnings += existing_rules.warnings(settings, cluster)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
     revision_rules.refuse_removal_in_use(settings.control_planes, cluster)
     _refuse_missing_charts(settings)
@@ -122,9 +129,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         own_gateway_api=own,
         namespace_exists=_exists(settings.namespace, cluster),
         service_namespaces={
-            service.namespace: _exists(service.namespace, cluster)
-            for service in settings.services
-            if service.namespace != settings.namespace
+            place: _exists(place, cluster) for place in places(settings) if place != settings.namespace
         },
         gateway_namespaces={
             gateway.namespace: _exists(gateway.namespace, cluster)
@@ -141,6 +146,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         dns=cluster.dns if settings.cluster_mode == "existing" else (),
         platform=ambient_rules.platform(settings, cluster),
         traffic=traffic_rules.completed(settings, cluster),
+        services=existing_rules.completed(settings, cluster),
     )
 
 
@@ -151,7 +157,7 @@ def _exists(namespace: str, cluster: Cluster) -> bool:
 
 def _compatibility(settings: Settings, cluster: Cluster) -> list[str]:
     planes = settings.control_planes
-    wanted = [Version.parse(version) for version in planes.versions.values()]
+    wanted = [Version.parse(version) for version in dict.fromkeys(planes.versions.values())]
     kubernetes = _kubernetes(settings, cluster)
     found = [
         problem
@@ -227,20 +233,6 @@ def _refuse_unadopted(settings: Settings, cluster: Cluster) -> None:
     )
 
 
-def _unchecked_page(settings: Settings) -> list[str]:
-    """A warning where the mesh's check would like to ask for a page and cannot."""
-    if not settings.mesh_check_http:
-        return []
-    if settings.security.jwt:
-        return ["Bookinfo's page is not asked for when the mesh is checked, as security.jwt asks for a token"]
-    if settings.security.refuses_strangers and settings.page_is_faulty:
-        return [
-            "Bookinfo's page is not asked for when the mesh is checked: only the Gateway may ask for it, where "
-            "traffic.productpage.fault makes it fail"
-        ]
-    return []
-
-
 def _ignored_values(settings: Settings) -> list[str]:
     """A warning of fields that istiod does not know: it ignores what is mistyped, or newer than it is."""
     found = unknown_mesh_fields(settings.istio_values)
@@ -254,14 +246,12 @@ def _capacity(settings: Settings) -> list[str]:
     istiods = len(settings.control_planes.versions) * settings.replicas
     cpu, memory = (istiods * each for each in _istiod_requests(settings.istio_values))
     ambient = settings.data_plane == "ambient"
-    sidecars = (BOOKINFO_SIDECARS if settings.bookinfo else 0) + sum(
-        service.replicas * len(service.images) for service in settings.services
-    )
-    waypoints = len({settings.namespace, *(service.namespace for service in settings.services)})
+    sidecars = BOOKINFO_SIDECARS * settings.bookinfo + sum(service.pod_count for service in settings.services)
+    waypoints = len(places(settings))
     gateways = sum(gateway.replicas for gateway in settings.gateways.values())
     proxies = gateways + settings.bookinfo + (waypoints if ambient else sidecars)
-    if ambient:
-        cpu, memory = cpu + AMBIENT[0], memory + AMBIENT[1]
+    for chart in settings.node_agents:
+        cpu, memory = cpu + AGENTS[chart][0], memory + AGENTS[chart][1]
     addons = [REQUESTS[addon] for addon in settings.observability.addons]
     cpu += MINIKUBE_SYSTEM[0] + proxies * PROXY[0] + sum(addon[0] for addon in addons)
     memory += MINIKUBE_SYSTEM[1] + proxies * PROXY[1] + sum(addon[1] for addon in addons)

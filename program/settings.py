@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
 import pulumi
-from pulumi.runtime import config as runtime_config
 
 from components.images import ImageSource
 from components.kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER
@@ -13,28 +12,29 @@ from components.mesh.gateway_service import ServiceType
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.observability import ObservabilityConfig
 from components.security.security import SecurityConfig
+from components.traffic.egress import ExternalHost
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from components.workloads.bookinfo import SHOWN
 from program import control_planes, exposed
 from program.config import charts as charts_config
+from program.config import egress as egress_config
 from program.config import images as images_config
+from program.config import node_agents, paths
 from program.config import observability as observability_config
-from program.config import paths
 from program.config import security as security_config
 from program.config import traffic as traffic_config
 from program.config.addresses import retired_addresses
 from program.config.gateways import Gateway
+from program.config.keys import Keys
 from program.config.services import Service
-from program.config.values import INJECTABLE, RELEASE, Value
+from program.config.values import INJECTABLE, RELEASE
 from program.control_planes import DEFAULT, ControlPlanes
 
 ClusterMode = Literal["minikube", "embedded", "existing"]
 Channel = Literal["standard", "experimental"]
 Compatibility = Literal["enforce", "warn"]
 DataPlane = Literal["sidecar", "ambient"]
-# What any other key says decides names and structure, which stand in clear in the state, the cluster and messages.
-SECRET_KEYS = ("istioValues", "cniValues", "ztunnelValues")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class Settings:
     tags: Mapping[str, str]
     namespace_revisions: Mapping[str, str]
     data_plane: DataPlane
+    cni: bool
     bookinfo: bool
     mesh_check_http: bool
     protect: bool
@@ -82,6 +83,9 @@ class Settings:
     scenario: str
     traffic: tuple[Traffic, ...]
     services: tuple[Service, ...]
+    egress: tuple[ExternalHost, ...]
+    outbound_traffic_policy: str
+    rollout: tuple[str, ...]
     gateways: Mapping[str, Gateway]
     security: SecurityConfig
     observability: ObservabilityConfig
@@ -100,7 +104,7 @@ class Settings:
             pulumi.RunError: a key is unknown, missing or has a value that is not accepted; the message names the key,
                 the value seen and what would be accepted.
         """
-        keys = _Keys(pulumi.Config())
+        keys = Keys(pulumi.Config())
         namespace = keys["namespace"].text(*INJECTABLE)
         bookinfo = keys["bookinfo"].boolean()
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
@@ -114,6 +118,9 @@ class Settings:
         tags = control_planes.read_tags(keys["tags"], revisions)
         data_plane = cast(DataPlane, keys["dataPlane"].choice("sidecar", "ambient"))
         istio_values = charts_config.read_istiod(keys["istioValues"])
+        versions = list(revisions.values()) or [istio_version]
+        cni = node_agents.read_cni(keys["cni"], data_plane=data_plane, versions=versions, istio_values=istio_values)
+        agents = node_agents.charts(data_plane, cni=cni)
         source = images_config.read_source(keys["imageRegistry"], keys["imageRegistries"], keys["imagePullSecrets"])
         settings = cls(
             cluster_mode=cast(ClusterMode, keys["clusterMode"].choice("minikube", "embedded", "existing")),
@@ -146,8 +153,10 @@ class Settings:
                 "the address of a Helm repository, oci://HOST/PATH, or a folder that holds NAME-VERSION.tgz",
             ),
             istio_values=istio_values,
-            cni_values=charts_config.read_agent(keys["cniValues"], "cni", ambient=data_plane == "ambient"),
-            ztunnel_values=charts_config.read_agent(keys["ztunnelValues"], "ztunnel", ambient=data_plane == "ambient"),
+            cni_values=charts_config.read_agent(keys["cniValues"], "cni", "" if agents else "cni or dataPlane ambient"),
+            ztunnel_values=charts_config.read_agent(
+                keys["ztunnelValues"], "ztunnel", "" if data_plane == "ambient" else "dataPlane ambient"
+            ),
             ingress_service_type=service_type,
             replicas=replicas,
             gateway_api_version=keys["gatewayApiVersion"].text(f"v{RELEASE}", "vMAJOR.MINOR.PATCH, such as v1.1.0"),
@@ -164,6 +173,7 @@ class Settings:
                 frozenset({ISTIO_NAMESPACE, namespace, *exposed.namespaces(services, gateways)}),
             ),
             data_plane=data_plane,
+            cni=cni,
             bookinfo=bookinfo,
             mesh_check_http=keys["meshCheckHttp"].boolean(),
             protect=keys["protect"].boolean(),
@@ -174,7 +184,20 @@ class Settings:
             ),
             services=services,
             gateways=gateways,
-            security=security_config.read(keys["security"], bookinfo=bookinfo, istio_values=istio_values),
+            egress=egress_config.read_hosts(keys["egress"], data_plane=data_plane),
+            outbound_traffic_policy=egress_config.read_policy(
+                keys["outboundTrafficPolicy"], data_plane=data_plane, istio_values=istio_values
+            ),
+            rollout=control_planes.read_rollout(keys["rollout"], data_plane=data_plane),
+            security=security_config.read(
+                keys["security"],
+                bookinfo=bookinfo,
+                istio_values=istio_values,
+                cni=cni,
+                namespace=namespace,
+                services=services,
+                gateways={name: gateway.namespace for name, gateway in gateways.items()},
+            ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,
             image_registries=source.mirrors,
@@ -182,8 +205,8 @@ class Settings:
             image_digests=images_config.read_digests(
                 keys["imageDigests"],
                 source=source,
-                istio_versions=list(revisions.values()) or [istio_version],
-                ambient=data_plane == "ambient",
+                istio_versions=versions,
+                charts=["istiod", *agents],
                 bookinfo=bookinfo,
                 services=services,
             ),
@@ -223,6 +246,11 @@ class Settings:
         )
 
     @property
+    def node_agents(self) -> tuple[str, ...]:
+        """The charts of Istio's agents that run on every node."""
+        return node_agents.charts(self.data_plane, cni=self.cni)
+
+    @property
     def image_source(self) -> ImageSource:
         """Where every image comes from."""
         return ImageSource(
@@ -246,40 +274,3 @@ class Settings:
     def gateway_api(self) -> Version:
         """``gateway_api_version``, to be compared."""
         return Version.parse(self.gateway_api_version)
-
-
-class _Keys:
-    """The stack's keys, one Value each, remembering which keys there are."""
-
-    def __init__(self, config: pulumi.Config) -> None:
-        self._config = config
-        self._read: set[str] = set()
-        self.secrets: frozenset[str] = frozenset()
-
-    def __getitem__(self, key: str) -> Value:
-        self._read.add(key)
-        path = f"{self._config.name}:{key}"
-        value = runtime_config.get_config(path)
-        if value is None:
-            raise pulumi.RunError(
-                f"config key {path} is not set and Pulumi.yaml gives no default; "
-                "restore Pulumi.yaml's config section, or set the key"
-            )
-        secret = runtime_config.is_config_secret(path)
-        if secret and key not in SECRET_KEYS:
-            raise Value(path, value, secret).error(
-                "the value without --secret, as what it decides stands in clear in the state and in the cluster; "
-                f"secrets are kept in {', '.join(SECRET_KEYS)}"
-            )
-        self.secrets |= {key} if secret else set()
-        return Value(path, value, secret)
-
-    def refuse_others(self) -> None:
-        """Refuse keys of this project that nothing reads: a mistyped key must not pass for a default."""
-        prefix = f"{self._config.name}:"
-        present = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
-        for path in sorted(path for path in present if path.startswith(prefix)):
-            if path.removeprefix(prefix) not in self._read:
-                raise Value(path, present[path], runtime_config.is_config_secret(path)).error(
-                    f"one of these keys: {', '.join(sorted(self._read))}"
-                )

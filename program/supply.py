@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pulumi
 
-from components.mesh.ambient_data_plane import RELEASES as AMBIENT_CHARTS
 from components.versions import Chart, Version, addon_chart
 from program.settings import Settings
 
@@ -23,10 +22,10 @@ Locked = Mapping[str, Mapping[str, str]]
 
 
 def istio_charts(settings: Settings) -> list[Chart]:
-    """Istio's own charts of a stack: base, an istiod for each version, and in ambient mode its node agents."""
+    """Istio's own charts of a stack: base, an istiod for each version, and its node agents as far as it has them."""
     planes = settings.control_planes
     wanted = [("base", planes.base), *(("istiod", version) for version in dict.fromkeys(planes.versions.values()))]
-    wanted += [(chart, planes.base) for chart in AMBIENT_CHARTS if settings.data_plane == "ambient"]
+    wanted += [(chart, planes.base) for chart in settings.node_agents]
     return [Chart(name=name, version=version, repository=settings.istio_chart_repository) for name, version in wanted]
 
 

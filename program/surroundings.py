@@ -8,6 +8,7 @@ from components.gateway_api import GROUPS
 from components.kube import Kube
 from components.workloads.bookinfo import SERVICES
 from program.settings import Settings
+from program.workloads import places
 
 # The field managers of Pulumi's provider, and of this project's commands.
 MANAGERS = ("pulumi", "istio-minikube")
@@ -17,10 +18,11 @@ Metadata = Mapping[str, Any]
 
 
 def services(kube: Kube, settings: Settings) -> dict[str, Mapping[str, Any]]:
-    """The specs of the Services of others that the stack's traffic goes to, as far as they are there."""
+    """The specs of the Services of others that the stack's traffic and policies are for, as far as they are there."""
     deployed = SERVICES if settings.bookinfo else ()
-    names = [traffic.service for traffic in settings.traffic if traffic.service not in deployed]
-    found = {name: kube.find(f"/api/v1/namespaces/{settings.namespace}/services/{name}") for name in names}
+    places = {each.service: settings.namespace for each in settings.traffic if each.service not in deployed}
+    places |= {service.name: service.namespace for service in settings.services if service.existing}
+    found = {name: kube.find(f"/api/v1/namespaces/{place}/services/{name}") for name, place in places.items()}
     return {name: service["spec"] for name, service in found.items() if service}
 
 
@@ -48,7 +50,7 @@ def dns(kube: Kube) -> tuple[str, ...]:
 def jobs(kube: Kube, settings: Settings) -> tuple[str, ...]:
     """Jobs that have not ended, and CronJobs, of the stack's namespaces."""
     found = []
-    for namespace in dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services))):
+    for namespace in places(settings):
         for kind in ("CronJob", "Job"):
             items = kube.find(f"/apis/batch/v1/namespaces/{namespace}/{kind.lower()}s") or {"items": []}
             found += [f"{kind} {namespace}/{job['metadata']['name']}" for job in items["items"] if _wants_sidecar(job)]

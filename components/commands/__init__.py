@@ -6,7 +6,7 @@ Standard output carries the result alone (it becomes the Command's `stdout`); pr
 import sys
 from collections.abc import Callable
 
-__all__ = ["UserError", "run", "say"]
+__all__ = ["UserError", "run", "say", "table"]
 
 
 class UserError(Exception):
@@ -20,6 +20,13 @@ class UserError(Exception):
 def say(line: str) -> None:
     """Print one line of progress to stderr at once (pulumi-command shows it as it comes)."""
     print(line, file=sys.stderr, flush=True)
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    """Lay rows out in columns; the first row is the header."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def run(work: Callable[[], None]) -> int:

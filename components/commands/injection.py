@@ -3,42 +3,23 @@
     python -m commands.injection --kubeconfig K --context C NAMESPACE...
 
 Asks the API server to make a pod in each namespace as a dry run, which calls istiod's webhook and keeps nothing. A
-webhook that it cannot reach would else be seen ten minutes later, when the first Deployment is given up.
+webhook that it cannot reach would else be seen ten minutes later, when the first Deployment is given up. Then tells
+which pods of others have an older proxy than a new pod would get: nothing of the stack's restarts them.
 """
 
 import argparse
 import sys
 import time
-from typing import Any
 
 from ..kube import Kube, KubeError, RefusedError
 from . import UserError, run, say
 from .mesh_causes import unreachable
 from .mesh_pods import SIDECAR
+from .proxies import POD, old, tell
 
 # istiod has just become ready: its certificate may not be in the webhook yet, or the webhook not in the API server.
 PATIENCE_SECONDS = 45
 POLL_SECONDS = 1.0
-# Fits the Pod Security standard restricted, and quotas that ask for figures.
-POD: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"generateName": "istio-minikube-injection-", "labels": {"app": "istio-minikube-injection"}},
-    "spec": {
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [
-            {
-                "name": "none",
-                "image": "registry.k8s.io/pause:3.10",
-                "resources": {
-                    "requests": {"cpu": "1m", "memory": "1Mi"},
-                    "limits": {"cpu": "10m", "memory": "10Mi"},
-                },
-                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-            }
-        ],
-    },
-}
 
 
 def fault(kube: Kube, namespace: str) -> str:
@@ -85,7 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         try:
-            check(Kube(given.kubeconfig, given.context), given.namespaces)
+            kube = Kube(given.kubeconfig, given.context)
+            check(kube, given.namespaces)
+            tell(old(kube))
         except KubeError as error:
             raise UserError(str(error)) from error
 

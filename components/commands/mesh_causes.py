@@ -48,8 +48,7 @@ NO_RULES = (
     (
         r"Permission denied|Operation not permitted|must be root",
         "the pod may not change its network",
-        "something takes NET_ADMIN from pods: install Istio's CNI plugin and set istioValues {pilot: {cni: {enabled: "
-        "true}}}",
+        "something takes NET_ADMIN from pods: set cni to true, which installs Istio's CNI plugin, from Istio 1.24 on",
     ),
 )
 

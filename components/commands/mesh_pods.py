@@ -1,6 +1,8 @@
 """Judges the pods of a namespace: what is wrong with each, and what to do."""
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +11,10 @@ from .mesh_request import Check
 
 SIDECAR = "istio-proxy"
 REVISION = "deployment.kubernetes.io/revision"
+# On pods of this project: another value rolls them.
+DATA_PLANE = "istio-minikube/data-plane"
+# What injection writes on a pod.
+STATUS, ISTIO_REVISION = "sidecar.istio.io/status", "istio.io/rev"
 Manifest = dict[str, Any]
 
 
@@ -39,6 +45,17 @@ def image_version(image: str) -> str | None:
 def is_version(tag: str, version: str) -> bool:
     """Tell whether a tag is `version`, in any variant (1.23.0-distroless) but no pre-release (1.23.0-rc.1)."""
     return tag == version or bool(re.match(re.escape(version) + "-(?!alpha|beta|rc)", tag))
+
+
+def revision_of(annotations: Mapping[str, str]) -> str:
+    """Return the revision of Istio in what injection has written on a pod, or istiod on the pods that it makes.
+
+    A label may be a tag; these never are. Source: pkg/kube/inject of istio/istio.
+    """
+    try:
+        return str(json.loads(annotations[STATUS])["revision"])
+    except (KeyError, ValueError, TypeError):
+        return annotations.get(ISTIO_REVISION, "")
 
 
 def containers(pod: Manifest) -> list[Manifest]:
@@ -99,24 +116,33 @@ def _why_unready(pod: Manifest) -> str:
     return "; ".join(reasons) or scheduled.get("message") or f"phase {pod['status'].get('phase', 'unknown')}"
 
 
-def _sidecar_faults(pod: Manifest, version: str, restart: str) -> list[tuple[str, str]]:
+def _sidecar_faults(pod: Manifest, check: Check, restart: str) -> list[tuple[str, str]]:
     sidecar = next((container for container in containers(pod) if container["name"] == SIDECAR), None)
     if sidecar is None:
         return [(f"no {SIDECAR} container", f"namespace label? pod older than injection: {restart}")]
-    if (tag := image_version(sidecar["image"])) is not None and not is_version(tag, version):
-        return [(f"{SIDECAR} is {tag}, not {version}", f"older than istiod: {restart}")]
+    if (tag := image_version(sidecar["image"])) is not None and not is_version(tag, check.istio_version):
+        return [(f"{SIDECAR} is {tag}, not {check.istio_version}", f"older than istiod: {restart}")]
+    has = revision_of(pod["metadata"].get("annotations", {}))
+    if check.revision and has != check.revision:
+        return [
+            (f"{SIDECAR} is of revision {has}, not {check.revision}", f"older than its namespace's label: {restart}")
+        ]
     return []
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Tell whether a pod is Ready."""
+    return bool(_conditions(pod).get("Ready", {}).get("status") == "True")
 
 
 def _pod_problems(workload: str, pod: Manifest, check: Check, around: Ambient | None) -> list[Problem]:
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     restart = f"kubectl rollout restart deployment/{workload} -n {namespace}"
     names = [container["name"] for container in containers(pod)]
-    faults = pod_faults(around, pod, names, restart) if around else _sidecar_faults(pod, check.istio_version, restart)
+    faults = pod_faults(around, pod, names, restart) if around else _sidecar_faults(pod, check, restart)
     found = [Problem(workload, name, wrong, remedy) for wrong, remedy in faults]
     ready = {status["name"] for status in _statuses(pod) if status.get("ready")}
-    pod_ready = _conditions(pod).get("Ready", {}).get("status") == "True"
-    if not pod_ready or (SIDECAR in names and SIDECAR not in ready):
+    if not is_ready(pod) or (SIDECAR in names and SIDECAR not in ready):
         remedy = f"kubectl describe pod/{name} -n {namespace}"
         found.append(Problem(workload, name, f"not ready: {_why_unready(pod)}", remedy))
     return found

@@ -32,7 +32,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What to check."""
+    """What to check. revision: of Istio, that every sidecar must be of; empty where its version tells it."""
 
     kubeconfig: str
     context: str
@@ -42,6 +42,7 @@ class Check:
     pages: tuple[Page, ...]
     timeout_seconds: int
     waypoint: str = ""
+    revision: str = ""
 
 
 def _text(value: Any) -> bool:
@@ -62,7 +63,7 @@ _FIELDS: Fields = {
     "pages": (lambda value: isinstance(value, list), "a list of pages"),
     "timeoutSeconds": (_whole(3600), "a whole number from 1 to 3600"),
 }
-_OPTIONAL = {"waypoint": _TEXT}
+_OPTIONAL = {"waypoint": _TEXT, "revision": _TEXT}
 _PAGE_FIELDS: Fields = {
     **dict.fromkeys(("service", "namespace", "title"), _TEXT),
     "port": (_whole(65535), "a whole number from 1 to 65535"),
@@ -104,4 +105,5 @@ def parse(text: str) -> Check:
         pages=tuple(Page(**page) for page in pages),
         timeout_seconds=given["timeoutSeconds"],
         waypoint=given.get("waypoint", ""),
+        revision=given.get("revision", ""),
     )

@@ -9,11 +9,12 @@ import pulumi_kubernetes as k8s
 
 from ..chart_values import merged, release_values
 from ..images import ImageSource, chart_image_values
+from . import cni
 from .istio_base import CHART_REPOSITORY, NAMESPACE, TIMEOUT_SECONDS, chart_source
 
 PROFILE = {"profile": "ambient"}
 # Helm's releases, which are their charts' DaemonSets too but for istio-cni-node.
-RELEASES = {"cni": "istio-cni", "ztunnel": "ztunnel"}
+RELEASES = {cni.CHART: cni.RELEASE, "ztunnel": "ztunnel"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class AmbientDataPlaneArgs:
         ztunnel_values: values of ztunnel's chart, over those.
         secret_charts: the charts, of ``RELEASES``, whose values are to be encrypted in the state and never shown.
         image_source: where images come from.
+        former: the URN of istio-cni's release in the state, where another component has had it before; empty for none.
 
     Source: https://istio.io/latest/docs/ambient/install/helm/ and
     https://istio.io/latest/docs/ambient/install/platform-prerequisites/
@@ -48,6 +50,7 @@ class AmbientDataPlaneArgs:
     ztunnel_values: Mapping[str, Any] = field(default_factory=dict)
     secret_charts: Sequence[str] = ()
     image_source: ImageSource = field(default_factory=ImageSource)
+    former: str = ""
 
 
 def chart_values(platform: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +89,11 @@ class AmbientDataPlane(pulumi.ComponentResource):
                     ),
                     **chart_source(args.chart_repository, chart, args.version),
                     # ztunnel after istio-cni, which would otherwise redirect pods to nothing when it is upgraded.
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.istiods, *self.releases]),
+                    opts=pulumi.ResourceOptions(
+                        parent=self,
+                        depends_on=[*args.istiods, *self.releases],
+                        aliases=[args.former] if args.former and chart == cni.CHART else None,
+                    ),
                 )
             )
         self.register_outputs({"releases": list(RELEASES.values())})

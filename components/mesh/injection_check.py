@@ -20,7 +20,8 @@ class InjectionCheckArgs:
         kubeconfig: path of the kubeconfig file.
         context: its context.
         namespaces: the injected namespaces, by name; outputs of InjectedNamespace, so that they are labelled.
-        istio_versions: the version of each namespace's istiod, an output of IstioBase; it looks again at another one.
+        istio_versions: the version of each namespace's istiod, an output of IstioBase, or any other text that changes
+            with what it injects; it looks again at another one.
         requires: what injects: istiods and tags.
     """
 

@@ -13,6 +13,8 @@ from ..chart_values import merged, release_values
 from ..images import ImageSource, chart_image_values, name_and_version
 from ..objects import apart, name_of
 from ..ownership import NOBODY, Owner
+from . import cni
+from .cni import CniPlugin
 
 NAMESPACE = "istio-system"
 BASE_RELEASE = "istio-base"
@@ -46,6 +48,7 @@ class IstioBaseArgs:
             those that run already first. ``version`` is then of the CRDs.
         default_revision: of ``revisions``, the one that validates what names none; empty for nobody.
         replicas: how many istiods there are at least, 1 or more; from 2 on they keep off each other's nodes.
+        cni: Istio's CNI plugin for sidecars, ready before istiods count on it; None for pods with istio-init.
         adopt: the releases take over what `istioctl install` or `helm install` made, which goes on running.
         adopted_releases: with ``adopt``, the names of Helm releases in istio-system that are taken over.
 
@@ -66,6 +69,7 @@ class IstioBaseArgs:
     revisions: Mapping[str, str] = field(default_factory=dict)
     default_revision: str = ""
     replicas: int = 1
+    cni: CniPlugin | None = None
     adopt: bool = False
     adopted_releases: Sequence[str] = ()
 
@@ -150,7 +154,7 @@ class IstioBase(pulumi.ComponentResource):
         # And a mesh in somebody else's namespace, with CRDs that were there before, would carry no mark at all.
         marked = args.revisions or args.namespace_exists
         labelled = {"pilot": {"deploymentLabels": args.owner.labels}} if marked else {}
-        values = merged(labelled, args.values)
+        values = merged(merged(labelled, cni.USED if args.cni else {}), args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         if not args.namespace_exists:
             namespace = k8s.core.v1.Namespace(
@@ -211,6 +215,8 @@ class IstioBase(pulumi.ComponentResource):
             delete=args.owner.remove_command(GROUP, istiod=NAMESPACE),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *args.requires]),
         )
+        # Before any istiod that leaves pods to it, and after the last one when all goes.
+        agent = [self._cni(name, args, args.cni, base)] if args.cni else []
         # One istiod by itself and the first of several are the same resource: it goes on when others come and go.
         alone = f"{name}-istiod"
         for revision, version in self._versions.items():
@@ -227,7 +233,7 @@ class IstioBase(pulumi.ComponentResource):
                 **chart_source(args.chart_repository, "istiod", version),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    depends_on=[removal],
+                    depends_on=[removal, *agent],
                     aliases=None if self.istiods else [pulumi.Alias(name=alone if args.revisions else named)],
                 ),
             )
@@ -241,6 +247,21 @@ class IstioBase(pulumi.ComponentResource):
             )
         self.version = self.version_of(next(iter(self._versions)))
         self.register_outputs({"version": self.version, "namespace": self.namespace})
+
+    def _cni(self, name: str, args: IstioBaseArgs, plugin: CniPlugin, base: pulumi.Resource) -> pulumi.Resource:
+        """istio-cni, ready on every node."""
+        images = chart_image_values(cni.CHART, args.version, args.image_source)
+        return k8s.helm.v3.Release(
+            f"{name}-{cni.CHART}",
+            name=cni.RELEASE,
+            namespace=self.namespace,
+            timeout=TIMEOUT_SECONDS,
+            **release_values(merged(images, plugin.values), args.version, secret=plugin.secret_values),
+            **chart_source(args.chart_repository, cni.CHART, args.version),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[base], aliases=[plugin.former] if plugin.former else None
+            ),
+        )
 
     def _find(self, name: str, revision: str) -> None:
         """The outputs from an istiod that is there already."""

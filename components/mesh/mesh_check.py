@@ -41,6 +41,7 @@ class MeshCheckArgs:
         context: its context.
         namespace: the namespace of the Deployments.
         istio_version: the version that every sidecar must have, MAJOR.MINOR.PATCH; an output of IstioBase.
+        revision: the revision of Istio that every sidecar must be of; empty where its version tells it.
         deployments: names of the Deployments whose pods must be ready and have a ready sidecar, each with a text that
             changes whenever the Deployment does; output ``generations`` of Bookinfo and UserService.
         waypoint: in ambient mode, the Gateway that must be programmed; pods then have no sidecar, but a ztunnel on
@@ -54,6 +55,7 @@ class MeshCheckArgs:
     kubeconfig: str = "~/.kube/config"
     namespace: pulumi.Input[str]
     istio_version: pulumi.Input[str]
+    revision: str = ""
     deployments: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     waypoint: str = ""
     pages: Sequence[Page] = ()
@@ -74,6 +76,7 @@ def check_document(
         "pages": [vars(page) for page in args.pages],
         "timeoutSeconds": args.timeout,
         **({"waypoint": args.waypoint} if args.waypoint else {}),
+        **({"revision": args.revision} if args.revision else {}),
     }
 
 

@@ -9,10 +9,9 @@ import pulumi_kubernetes as k8s
 
 from ..workloads.bookinfo import PORT, service_account_name
 from ..workloads.exposure import GATEWAY_CLASS, target_ref
+from .policy import DRY_RUN, Policy, Workload, object_name, policy_spec, principal
 
 API_VERSION = "security.istio.io/v1"
-# Istio reads it as the mesh's own trust domain, whatever that is called.
-TRUST_DOMAIN = "cluster.local"
 # https://cert-manager.io/docs/configuration/acme/http01/
 CHALLENGES = "allow-challenges"
 SOLVER = "acme.cert-manager.io/http01-solver"
@@ -24,16 +23,20 @@ class Allow:
     """A service may be called by these accounts and nobody else.
 
     Attributes:
-        service: the value of its pods' label ``app``.
+        service: its name, which is the value of its pods' label ``app`` where there is no ``selector``.
         namespace: its namespace.
-        port: the container's port, 1 to 65535.
+        port: the container's port, 1 to 65535; 0 for every port.
         callers: service accounts, each as NAME, of the same namespace, or NAMESPACE/NAME; none means that nobody may.
+        further_ports: more of the container's ports.
+        selector: labels of its pods; empty for its name as the label ``app``.
     """
 
     service: str
     namespace: str
     port: int
     callers: tuple[str, ...]
+    further_ports: tuple[int, ...] = ()
+    selector: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,12 @@ class AuthorizationArgs:
         gateway: a Gateway of the injected namespace that stays open to the outside; empty for none.
         allows: the calls that are allowed.
         challenges: whether cert-manager's pods that answer challenges may be called.
+        dry_run: whether all but ``policies`` is evaluated, counted and logged, and not enforced.
+        policies: further policies, of services and of Gateways of the injected namespace; each says itself whether
+            it is a dry run.
+        workloads: the pods of services that ``policies`` name, by the service's name; others are in the injected
+            namespace, with the name as the label ``app``.
+        gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
         requires: what must be there first: istiod, which brings the kind and checks the objects.
 
     Source: https://istio.io/latest/docs/reference/config/security/authorization-policy/
@@ -59,6 +68,10 @@ class AuthorizationArgs:
     requires: Sequence[pulumi.Resource] = ()
     gateway: str = ""
     challenges: bool = False
+    dry_run: bool = False
+    policies: Sequence[Policy] = ()
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    gateways: Mapping[str, Workload] = field(default_factory=dict)
 
 
 def allow_name(target: str) -> str:
@@ -79,24 +92,21 @@ def bookinfo_allows(namespace: str, gateway: str) -> list[Allow]:
     ]
 
 
-def principal(namespace: str, account: str) -> str:
-    """The identity of NAME or NAMESPACE/NAME as a policy spells it."""
-    place, _, name = account.rpartition("/")
-    return f"{TRUST_DOMAIN}/ns/{place or namespace}/sa/{name}"
-
-
 def allow_spec(allow: Allow) -> dict[str, Any]:
     """The spec of the policy for one service. Without a rule it allows nothing."""
-    spec: dict[str, Any] = {"selector": {"matchLabels": {"app": allow.service}}, "action": "ALLOW"}
+    spec: dict[str, Any] = {"selector": {"matchLabels": selector_of(allow)}, "action": "ALLOW"}
     if allow.callers:
         principals = [principal(allow.namespace, caller) for caller in allow.callers]
-        spec["rules"] = [
-            {
-                "from": [{"source": {"principals": principals}}],
-                "to": [{"operation": {"ports": [str(allow.port)]}}],
-            }
-        ]
+        rule: dict[str, Any] = {"from": [{"source": {"principals": principals}}]}
+        if allow.port:
+            rule["to"] = [{"operation": {"ports": [str(port) for port in (allow.port, *allow.further_ports)]}}]
+        spec["rules"] = [rule]
     return spec
+
+
+def selector_of(allow: Allow) -> dict[str, str]:
+    """The labels of a service's pods."""
+    return dict(allow.selector) or {"app": allow.service}
 
 
 def open_gateway_spec(gateway: str) -> dict[str, Any]:
@@ -109,8 +119,22 @@ def challenges_spec() -> dict[str, Any]:
     return {"selector": {"matchLabels": {SOLVER: "true"}}, "action": "ALLOW", "rules": [{}]}
 
 
+def is_guarded(gateway: str, policies: Sequence[Policy]) -> bool:
+    """Whether a policy lists what a Gateway lets in, so that it is not open to everything beside."""
+    return any(policy.gateway == gateway and policy.allows for policy in policies)
+
+
+def workload_of(policy: Policy, args: AuthorizationArgs) -> Workload | None:
+    """The pods that a policy is for; None where it names a Gateway of the injected namespace."""
+    if not policy.service:
+        return args.gateways.get(policy.gateway)
+    return args.workloads.get(policy.service, Workload(namespace=args.namespace, selector={"app": policy.service}))
+
+
 class Authorization(pulumi.ComponentResource):
     """AuthorizationPolicies: nothing is allowed, except for the Gateway and what is listed. Others get HTTP 403.
+
+    Or less: what is listed is said of each service alone, and a dry run only tells what would be denied.
 
     Example:
         Authorization(
@@ -128,26 +152,34 @@ class Authorization(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:Authorization", name, None, opts)
 
         def policy(
-            object_name: str,
+            name_here: str,
             place: str,
             spec: dict[str, Any],
             requires: Sequence[pulumi.Resource] = (),
             kubernetes_name: str = "",
+            dry_run: bool = args.dry_run,
         ) -> pulumi.Resource:
             return k8s.apiextensions.CustomResource(
-                f"{name}-{object_name}",
+                object_name(f"{name}-{name_here}", dry_run=dry_run),
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
                 metadata={
-                    "name": kubernetes_name or object_name,
+                    "name": object_name(kubernetes_name or name_here, dry_run=dry_run),
                     "namespace": args.namespaces.get(place, place),
+                    **({"annotations": DRY_RUN} if dry_run else {}),
                 },
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.requires, *requires]),
             )
 
         allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
-        if args.deny_by_default and args.gateway:
+        for each in args.policies:
+            workload = workload_of(each, args)
+            place = workload.namespace if workload else args.namespace
+            spec = policy_spec(each, workload)
+            made = policy(f"policy-{each.name}", place, spec, kubernetes_name=each.name, dry_run=each.dry_run)
+            allowing += [made] if each.action == "ALLOW" else []
+        if args.deny_by_default and args.gateway and not is_guarded(args.gateway, args.policies):
             allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))
         if args.deny_by_default and args.challenges:
             allowing.append(policy(CHALLENGES, args.namespace, challenges_spec()))

@@ -1,7 +1,7 @@
 """What a stack forbids: the parts of its security, composed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 
@@ -12,6 +12,7 @@ from .gateway_certificate import CertificateSource, CertManager
 from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
+from .policy import Policy, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,14 @@ class SecurityConfig:
     Attributes:
         mutual_tls: what the mesh's pods take.
         authorization: whether calls within the namespace are forbidden unless they are listed.
+        authorization_dry_run: whether that is evaluated, counted and logged, and not enforced.
+        policies: further policies, of services and of the Gateway.
         jwt: which tokens the Gateway asks for.
+        other_issuers: tokens of other issuers that will do.
+        jwt_required: whether a request without a token is denied.
+        jwt_dry_run: whether that denial is evaluated, counted and logged, and not enforced.
+        jwt_services: services that look at tokens too, by name.
+        jwt_gateways: the gateways that look at tokens, by name; None for the Gateway.
         tls: where the certificate of the Gateway comes from, which then speaks HTTPS.
         pod_security: the Pod Security standard of the namespace by mode.
         network_policies: what may leave the namespace.
@@ -40,7 +48,14 @@ class SecurityConfig:
 
     mutual_tls: MutualTls | None = None
     authorization: bool = False
+    authorization_dry_run: bool = False
+    policies: Sequence[Policy] = ()
     jwt: Jwt | None = None
+    other_issuers: Sequence[Jwt] = ()
+    jwt_required: bool = True
+    jwt_dry_run: bool = False
+    jwt_services: Sequence[str] = ()
+    jwt_gateways: Sequence[str] | None = None
     tls: CertificateSource | None = None
     pod_security: Mapping[str, str] = field(default_factory=dict)
     network_policies: NetworkPolicies | None = None
@@ -54,11 +69,28 @@ class SecurityConfig:
     def refuses_strangers(self) -> bool:
         """Whether a pod may refuse plain text from outside the mesh, as the API server's service proxy speaks it."""
         strict = self.mutual_tls is not None and self.mutual_tls.mode == "STRICT"
-        return strict or self.authorization or self.network_policies is not None
+        denied = self.authorization and not self.authorization_dry_run
+        return strict or denied or self.network_policies is not None
+
+    @property
+    def issuers(self) -> tuple[Jwt, ...]:
+        """Whose tokens are good."""
+        return (self.jwt, *self.other_issuers) if self.jwt else ()
+
+    def asks_token(self, *, gateway: str = "", service: str = "") -> bool:
+        """Whether a gateway or a service takes no request without a token."""
+        looks = service in self.jwt_services if service else self.jwt_gateways is None or gateway in self.jwt_gateways
+        return self.jwt is not None and self.jwt_required and not self.jwt_dry_run and looks
+
+    def guards(self, *, gateway: str = "", service: str = "") -> bool:
+        """Whether policies or tokens decide which requests a gateway or a service takes."""
+        enforced = [policy for policy in self.policies if policy.action != "AUDIT" and not policy.dry_run]
+        chosen = any((policy.gateway, policy.service) == (gateway, service) for policy in enforced)
+        return chosen or self.asks_token(gateway=gateway, service=service)
 
     def page_to_check(self, page: Page, gateway: str) -> Page | None:
-        """How the mesh's check can reach ``page``: directly, through the Gateway, or not at all as it has no token."""
-        if self.jwt:
+        """How the mesh's check can reach ``page``: directly, through the Gateway, or not at all as neither is open."""
+        if self.guards(service=page.service) or self.guards(gateway=gateway):
             return None
         if not self.refuses_strangers:
             return page
@@ -83,6 +115,9 @@ class SecurityArgs:
         namespaces: namespaces that are given policies, by name; outputs of those that must be there before them.
         gateway: Bookinfo's Gateway in that namespace; empty without Bookinfo.
         allows: calls that user services allow.
+        workloads: the pods of services that policies name, by the service's name; others are in the injected
+            namespace, with the name as the label ``app``.
+        gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
         gateway_callers: by a namespace, others whose gateways call its services, and whose packets may come in.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
         dns: addresses of the cluster's DNS; empty where they are not known yet.
@@ -93,6 +128,8 @@ class SecurityArgs:
     namespaces: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     gateway: str = ""
     allows: Sequence[Allow] = ()
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    gateways: Mapping[str, Workload] = field(default_factory=dict)
     gateway_callers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requires: Sequence[pulumi.Resource] = ()
     dns: Sequence[str] = ()
@@ -123,6 +160,7 @@ class Security(pulumi.ComponentResource):
         namespace = namespaces[args.namespace]
         bookinfo = bookinfo_allows(args.namespace, args.gateway) if config.authorization and args.gateway else []
         allows = [*bookinfo, *args.allows]
+        calls = [*allows, *policy_calls(args)]
         if config.mutual_tls:
             PeerAuthentications(
                 f"{name}-mtls",
@@ -134,29 +172,23 @@ class Security(pulumi.ComponentResource):
                 ),
                 here,
             )
-        if config.authorization or allows:
+        tokens = self._tokens(name, args, namespaces, here)
+        if config.authorization or allows or config.policies:
             Authorization(
                 f"{name}-authorization",
                 AuthorizationArgs(
                     namespace=args.namespace,
                     namespaces=namespaces,
                     deny_by_default=config.authorization,
+                    dry_run=config.authorization_dry_run,
                     gateway=args.gateway,
                     allows=allows,
+                    policies=config.policies,
+                    workloads=args.workloads,
+                    gateways=args.gateways,
                     challenges=isinstance(config.tls, CertManager),
-                    requires=args.requires,
-                ),
-                here,
-            )
-        if config.jwt:
-            IngressJwt(
-                f"{name}-jwt",
-                IngressJwtArgs(
-                    namespace=namespace,
-                    gateway=args.gateway,
-                    port=config.gateway_port,
-                    jwt=config.jwt,
-                    requires=args.requires,
+                    # Before tokens are looked at, a rule that asks for one would fit no request.
+                    requires=[*args.requires, *tokens],
                 ),
                 here,
             )
@@ -169,15 +201,59 @@ class Security(pulumi.ComponentResource):
                     gateway=args.gateway if main else "",
                     gateway_ports=sorted({HTTP_PORT, config.gateway_port}),
                     caller_namespaces=sorted(
-                        {*caller_namespaces(place, allows), *args.gateway_callers.get(place, ())} - {place}
+                        {*caller_namespaces(place, calls), *args.gateway_callers.get(place, ())} - {place}
                     ),
-                    called_namespaces=called_namespaces(place, allows),
+                    called_namespaces=called_namespaces(place, calls),
                     dns=args.dns,
                     egress=config.network_policies.egress if config.network_policies else (),
                 ),
                 here,
             )
         self.register_outputs({})
+
+    @staticmethod
+    def _tokens(
+        name: str, args: SecurityArgs, namespaces: Mapping[str, pulumi.Input[str]], here: pulumi.ResourceOptions
+    ) -> list[IngressJwt]:
+        """What looks at tokens: the Gateway, and services."""
+        config = args.config
+        if config.jwt is None:
+            return []
+        asked = IngressJwtArgs(
+            namespace=namespaces[args.namespace],
+            gateway=args.gateway,
+            port=config.gateway_port,
+            jwt=config.jwt,
+            other_issuers=config.other_issuers,
+            required=config.jwt_required,
+            dry_run=config.jwt_dry_run,
+            requires=args.requires,
+        )
+        gateways = filter(None, [args.gateway]) if config.jwt_gateways is None else config.jwt_gateways
+        pods = {gateway: args.gateways.get(gateway) for gateway in gateways}
+        for service in config.jwt_services:
+            unknown = Workload(namespace=args.namespace, selector={"app": service})
+            pods[service] = args.workloads.get(service, unknown)
+        made = []
+        for target, workload in pods.items():
+            place = namespaces.get(workload.namespace, workload.namespace) if workload else asked.namespace
+            there = replace(asked, namespace=place, gateway=target, workload=workload)
+            made.append(IngressJwt(f"{name}-jwt-{target}" if workload else f"{name}-jwt", there, here))
+        return made
+
+
+def policy_calls(args: SecurityArgs) -> list[Allow]:
+    """The calls from other namespaces that policies allow, as far as NetworkPolicies must let them through."""
+    return [
+        Allow(
+            service=policy.service,
+            namespace=args.workloads[policy.service].namespace if policy.service in args.workloads else args.namespace,
+            port=0,
+            callers=tuple(f"{namespace}/*" for namespace in sorted(policy.namespaces)),
+        )
+        for policy in args.config.policies
+        if policy.service and policy.namespaces
+    ]
 
 
 def called_namespaces(namespace: str, allows: Sequence[Allow]) -> list[str]:

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
 from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
+from .service_port import HTTP, ServicePort
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,18 @@ class UserServiceArgs:
         data_plane: the version of the sidecars, or ``ambient``; the pods are replaced when it changes.
         images: version -> image; one Deployment each, named SERVICE-VERSION.
         image_source: where images come from.
-        port: the port on which the container speaks HTTP, 1 to 65535; also the Service's.
-        replicas: how many pods of each version.
+        port: the port on which the container speaks HTTP, 1 to 65535; also the Service's. 0 where there are ``ports``.
+        ports: the Service's ports, in the place of ``port``.
+        replicas: how many pods of each version; an autoscaler's to say where there is one.
         resources: the container's ``requests`` and ``limits``, each of Kubernetes quantities such as ``cpu: 100m``.
+        container: further fields of the container, in Kubernetes' own spelling: ``env``, ``livenessProbe`` and so on.
+        pod: further fields of the pods' spec, in Kubernetes' own spelling: ``volumes``, ``nodeSelector`` and so on.
+        pod_annotations: annotations of the pods.
+        pod_labels: labels of the pods, beside ``app`` and ``version``.
+        account_annotations: annotations of the ServiceAccount, such as the role of a cloud's.
+        pull_secrets: names of Secrets with a registry's credentials, beside those of ``image_source``.
+        autoscaling: the spec of each Deployment's HorizontalPodAutoscaler, without its target; empty for none.
+        disruption_budget: the spec of the PodDisruptionBudget of all versions, without its selector; empty for none.
         checked: whether a MeshCheck follows, which waits for the pods and says more than Pulumi of those that fail.
 
     Source: https://istio.io/latest/docs/ops/deployment/application-requirements/ (labels, port names).
@@ -35,11 +45,32 @@ class UserServiceArgs:
     injectors: Sequence[pulumi.Resource] = ()
     data_plane: pulumi.Input[str]
     images: Mapping[str, str]
-    port: int
+    port: int = 0
+    ports: Sequence[ServicePort] = ()
     image_source: ImageSource = field(default_factory=ImageSource)
     replicas: int = 1
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    container: Mapping[str, Any] = field(default_factory=dict)
+    pod: Mapping[str, Any] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    account_annotations: Mapping[str, str] = field(default_factory=dict)
+    pull_secrets: Sequence[str] = ()
+    autoscaling: Mapping[str, Any] = field(default_factory=dict)
+    disruption_budget: Mapping[str, Any] = field(default_factory=dict)
     checked: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a service without a port, or with two answers to which.
+
+        Raises:
+            pulumi.RunError: names the fields.
+        """
+        if bool(self.port) == bool(self.ports):
+            raise pulumi.RunError(
+                f"UserServiceArgs.port is {self.port} and UserServiceArgs.ports has {len(self.ports)} entries; "
+                "accepted: a port, 1 to 65535, or ports, and not both"
+            )
 
 
 def deployment_name(service: str, version: str) -> str:
@@ -48,8 +79,9 @@ def deployment_name(service: str, version: str) -> str:
 
 
 def service_spec(args: UserServiceArgs) -> dict[str, Any]:
-    """The spec of the Service; its port's name tells Istio the protocol."""
-    return {"ports": [{"port": args.port, "name": "http"}], "selector": {"app": args.service}}
+    """The spec of the Service; a port's name, or its application protocol, tells Istio what it speaks."""
+    ports = args.ports or [ServicePort(name=HTTP, port=args.port)]
+    return {"ports": [port.of_service for port in ports], "selector": {"app": args.service}}
 
 
 def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[str]) -> dict[str, Any]:
@@ -58,18 +90,37 @@ def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[s
     container: dict[str, Any] = {
         "name": args.service,
         "image": args.image_source.pinned(args.images[version]),
-        "ports": [{"containerPort": args.port}],
+        "ports": [port.of_container for port in args.ports] or [{"containerPort": args.port}],
     }
     if args.resources:
         container["resources"] = {kind: dict(quantities) for kind, quantities in args.resources.items()}
+    annotations = {**args.pod_annotations, **data_plane_annotations(args.data_plane)}
     return {
-        "replicas": args.replicas,
+        # An autoscaler's figure would be undone by every update.
+        **({} if args.autoscaling else {"replicas": args.replicas}),
         "selector": {"matchLabels": labels},
         "template": {
-            "metadata": {"labels": labels, "annotations": data_plane_annotations(args.data_plane)},
-            "spec": {"serviceAccountName": account, "containers": [container]},
+            "metadata": {"labels": {**args.pod_labels, **labels}, "annotations": annotations},
+            "spec": {**args.pod, "serviceAccountName": account, "containers": [{**container, **args.container}]},
         },
     }
+
+
+def autoscaler_spec(args: UserServiceArgs, version: str) -> dict[str, Any]:
+    """The spec of the autoscaler of one version's Deployment."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment_name(args.service, version)}
+    return {"scaleTargetRef": target, **args.autoscaling}
+
+
+def disruption_budget_spec(args: UserServiceArgs) -> dict[str, Any]:
+    """The spec of the disruption budget, which counts the pods of every version."""
+    return {**args.disruption_budget, "selector": {"matchLabels": {"app": args.service}}}
+
+
+def account_fields(args: UserServiceArgs) -> dict[str, Any]:
+    """What the ServiceAccount has beside its metadata: who may pull the images of its pods."""
+    own = [{"name": name} for name in args.pull_secrets]
+    return {"image_pull_secrets": [*args.image_source.pull_secret_refs, *own]} if own else args.image_source.of_account
 
 
 def workload_labels(service: str, version: str) -> dict[str, str]:
@@ -79,6 +130,8 @@ def workload_labels(service: str, version: str) -> dict[str, str]:
 
 class UserService(pulumi.ComponentResource):
     """A Service, its ServiceAccount, and a Deployment for each version, whose pods get a sidecar.
+
+    With an autoscaler for each Deployment and a disruption budget where they are asked for.
 
     Attributes:
         service: the Service's name, once it is there.
@@ -118,8 +171,8 @@ class UserService(pulumi.ComponentResource):
             k8s.core.v1.ServiceAccount,
             f"{name}-account",
             parent=self,
-            metadata=metadata,
-            **args.image_source.of_account,
+            metadata={**metadata, **({"annotations": args.account_annotations} if args.account_annotations else {})},
+            **account_fields(args),
         )
         self.deployments = {
             deployment_name(args.service, version): typed(
@@ -137,6 +190,23 @@ class UserService(pulumi.ComponentResource):
             )
             for version in args.images
         }
+        for version in args.images if args.autoscaling else ():
+            typed(
+                k8s.autoscaling.v2.HorizontalPodAutoscaler,
+                f"{name}-{version}-autoscaler",
+                parent=self,
+                depends_on=[self.deployments[deployment_name(args.service, version)]],
+                metadata={**metadata, "name": deployment_name(args.service, version)},
+                spec=autoscaler_spec(args, version),
+            )
+        if args.disruption_budget:
+            typed(
+                k8s.policy.v1.PodDisruptionBudget,
+                f"{name}-disruption-budget",
+                parent=self,
+                metadata=metadata,
+                spec=disruption_budget_spec(args),
+            )
         self.service = name_of(service)
         self.generations = generations_of(self.deployments)
         self.register_outputs(

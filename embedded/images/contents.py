@@ -79,6 +79,19 @@ def _istio(sources: Sources) -> Iterable[Image]:
         layers=[BASE, {"/usr/local/bin/pilot-discovery": parts.istio / "pilot-discovery"}],
         config={**config, "Entrypoint": ["/usr/local/bin/pilot-discovery"]},
     )
+    # As upstream's, whose plugin is copied from there to the node; the node's own nft runs in no container.
+    yield Image(
+        names=[f"{hub}/install-cni:{version}"],
+        layers=[
+            BASE,
+            {"/usr/sbin/nft": parts.nft, **needed([parts.nft], parts.libraries)},
+            {
+                "/opt/cni/bin/istio-cni": parts.istio / "istio-cni",
+                "/usr/local/bin/install-cni": parts.istio / "install-cni",
+            },
+        ],
+        config={"Env": [PATH], "WorkingDir": "/opt/cni/bin", "Cmd": ["/usr/local/bin/install-cni"]},
+    )
     # What changes least is lowest.
     yield Image(
         names=[f"{hub}/proxyv2:{version}"],

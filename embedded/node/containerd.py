@@ -9,18 +9,21 @@ from embedded.node.addresses import CONTAINERD, POD_RANGE, REGISTRY
 from embedded.node.settings import Settings
 
 PAUSE_IMAGE = "registry.k8s.io/pause:embedded"
+NETWORKS, PLUGINS = Path("/etc/cni/net.d"), Path("/opt/cni/bin")
+"""Where any node has its CNI configuration and plugins, and an agent such as Istio's adds its own; both are private."""
 
 
 def write(settings: Settings) -> Path:
     """Write containerd's configuration, with CNI's and the registry's beside it; the file to start it with."""
     folder = settings.configuration
-    network, registries = folder / "cni", folder / "registries"
-    network.mkdir(exist_ok=True)
+    # Seen on the node as NETWORKS.
+    network, registries = folder / "cni" / NETWORKS.name, folder / "registries"
+    network.mkdir(parents=True, exist_ok=True)
     (network / "10-pods.conflist").write_text(json.dumps(pod_network()))
     (registries / "_default").mkdir(parents=True, exist_ok=True)
     (registries / "_default" / "hosts.toml").write_text(hosts())
     file = folder / "containerd.toml"
-    file.write_text(configuration(settings, network=network, registries=registries))
+    file.write_text(configuration(settings, registries=registries))
     return file
 
 
@@ -36,20 +39,21 @@ def hosts() -> str:
     return f'server = "http://{REGISTRY}"\n\n[host."http://{REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n'
 
 
-def configuration(settings: Settings, *, network: Path, registries: Path) -> str:
+def configuration(settings: Settings, *, registries: Path) -> str:
     """The configuration of containerd, version 3.
 
     restrict_oom_score_adj: without CAP_SYS_RESOURCE, as in many a container, runc may not lower it.
     """
     # A path as a TOML string: JSON's quoting is valid there.
-    root, containerd_opt, runc, cni, conf, certs = (
+    root, containerd_opt, runc, cni, added, conf, certs = (
         json.dumps(str(path))
         for path in (
             settings.root / "containerd",
             settings.root / "containerd" / "opt",
             settings.parts.node / "runc",
             settings.parts.node / "cni",
-            network,
+            PLUGINS,
+            NETWORKS,
             registries,
         )
     )
@@ -82,7 +86,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
       BinaryName = {runc}
       SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = [{cni}]
+    bin_dirs = [{cni}, {added}]
     conf_dir = {conf}
 """
 

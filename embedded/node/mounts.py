@@ -34,6 +34,9 @@ def make_private(root: Path) -> None:
     mount("tmpfs", Path("/run"), kind="tmpfs", data="mode=755")
     # Which pod had which address must not outlive a start: what is under /var/lib/cni goes with the mount.
     overlay(Path("/var/lib"), {"kubelet": root / "kubelet", "cni": None})
+    # Where a node's CNI is: Istio's agent adds its plugin there, as on any node.
+    overlay(Path("/etc"), {"cni": root / "configuration" / "cni"})
+    overlay(Path("/opt"), {"cni": None})
     overlay(Path("/var/log"), {"pods": root / "logs" / "pods", "containers": root / "logs" / "containers"})
     for name, value in TUNABLES.items():
         shown = root / "configuration" / f"sysctl-{name.replace('/', '.')}"

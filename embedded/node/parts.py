@@ -14,7 +14,7 @@ class Parts:
         control_plane: folder of etcd (as ``server``), kube-apiserver, kube-controller-manager and kube-scheduler.
         node: folder of kubelet, kube-proxy, containerd, its shim, runc, nodekit, pause, coredns and bookinfo, with
             CNI's plugins in its folder ``cni``.
-        istio: folder of pilot-discovery, pilot-agent and envoy.
+        istio: folder of pilot-discovery, pilot-agent, install-cni, istio-cni and envoy.
         nft: the program nft.
         libraries: LD_LIBRARY_PATH for nft; empty where it is the machine's own.
     """

@@ -38,7 +38,7 @@ def first(settings: Settings) -> list[Program]:
             *control_plane.apiserver_arguments(settings),
         ),
         _program(settings, "registry", node / "nodekit", "registry", REGISTRY, settings.loaded, settings.images),
-        _program(settings, "containerd", node / "containerd", "--config", containerd.write(settings)),
+        _program(settings, "containerd", node / "containerd", "--config", containerd.write(settings), nft=True),
         relay(settings),
     ]
 

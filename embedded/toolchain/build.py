@@ -26,6 +26,7 @@ class Folders:
     node: Path
     istio: Path
     istioctl: Path
+    k9s: Path
 
 
 def ensure(*names: str, say: Say = to_stderr) -> Folders:

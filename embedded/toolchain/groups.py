@@ -7,7 +7,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from embedded.toolchain import layout
-from embedded.toolchain.go import kubernetes_version, module_version
+from embedded.toolchain.go import MODULE, kubernetes_version, module_version
 from embedded.toolchain.progress import Say
 
 OWN = "istio-minikube/embedded/go"
@@ -16,6 +16,7 @@ CONTAINERD = "github.com/containerd/containerd/v2"
 CNI = "github.com/containernetworking/plugins/plugins"
 ISTIO = "istio.io/istio"
 PULUMI = "github.com/pulumi/pulumi"
+K9S = "github.com/derailed/k9s"
 KUBERNETES_PLUGIN = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
 TAGS = ("vtprotobuf", "disable_pgv", "grpcnotrace", "retrynotrace")
@@ -134,15 +135,23 @@ def groups() -> dict[str, Group]:
             sources=("bookinfo", "coredns", "nodekit", "pause"),
         ),
         "istio": Group(
-            what="Istio's control plane, proxy agent and Envoy",
+            what="Istio's control plane, proxy agent, CNI plugin and Envoy",
             steps=(
-                Step(packages=(f"{ISTIO}/pilot/cmd/pilot-discovery",)),
+                Step(
+                    packages=(
+                        f"{ISTIO}/pilot/cmd/pilot-discovery",
+                        # Of a module that a tool line of go.mod pins for the other programs.
+                        f"{ISTIO}/cni/cmd/install-cni",
+                        f"{ISTIO}/cni/cmd/istio-cni",
+                    )
+                ),
                 Step(packages=(f"{ISTIO}/pilot/cmd/pilot-agent",), tags=("agent", *TAGS)),
             ),
             finish=layout.add_envoy,
             extra=("envoy",),
         ),
         "istioctl": Group(what="istioctl", steps=(Step(packages=(f"{ISTIO}/istioctl/cmd/istioctl",)),)),
+        "k9s": _k9s(),
     }
 
 
@@ -173,6 +182,12 @@ def _engine() -> Group:
         finish=layout.add_language_executor,
         extra=(f"bin/{layout.LANGUAGE_EXECUTOR}",),
     )
+
+
+def _k9s() -> Group:
+    pinned = module_version(K9S, MODULE / "k9s" / "go.mod")
+    step = Step(packages=(K9S,), module="k9s", linker=f"-X {K9S}/cmd.version={pinned}")
+    return Group(what="k9s", steps=(step,), sources=("k9s",))
 
 
 def program_name(package: str) -> str:

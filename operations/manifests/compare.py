@@ -96,10 +96,16 @@ def comment(sections: Mapping[str, str], limit: int = COMMENT_LIMIT) -> str:
             continue
         shown = text.rstrip()
         if len(shown) > share:
-            shown = f"{shown[:share].rpartition(chr(10))[0]}\n... cut here; the job's artifact has it whole"
+            shown = _cut(shown, share)
         fenced = f"{FENCE}diff\n{shown.replace(FENCE, '~ ~ ~')}\n{FENCE}"
         parts.append(f"<details><summary><b>{title}</b></summary>\n\n{fenced}\n</details>")
     return "\n\n".join(parts) + "\n"
+
+
+def _cut(text: str, length: int) -> str:
+    """The first lines and the last ones, at which a preview tells what has to be thought about."""
+    first, last = text[: length // 2].rpartition("\n")[0], text[-(length // 2) :].partition("\n")[2]
+    return f"{first}\n... cut here; the job's artifact has it whole\n{last}"
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:

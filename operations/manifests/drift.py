@@ -16,6 +16,7 @@ from components.kubeconfig import helm_words
 from components.ownership import LABEL
 from operations import engine
 from operations.manifests import clouds
+from operations.manifests.changes import changes, said
 from operations.manifests.declared import declared, settings_of
 from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, stack_config
 from operations.manifests.objects import Api, described
@@ -24,10 +25,6 @@ from operations.manifests.stack_secrets import Config, decrypted, secret_texts, 
 from operations.pulumi_cli import STATE, Cli
 
 WORKERS = 8
-SHOWN = 100
-ABSENT = "(absent)"
-# What every write changes, a dry run's too.
-BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation"})
 HIDDEN = ("data", "stringData")
 FOR_PULUMI = "pulumi.com/"
 """Begins annotations that tell the provider how to wait and to delete; in the cluster nothing reads them."""
@@ -73,7 +70,7 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     """
     settings = settings_of(stack, overrides)
     config = stack_config(stack, overrides)
-    known = _decrypted(stack, config)
+    known = decrypted_config(stack, config)
     recorder = declared(stack, overrides, live=True, config=known)
     secrets = secret_texts(config, known)
     api = Api(Path(settings["kubeconfig"]), settings["context"])
@@ -89,7 +86,12 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     return api, len(items), found
 
 
-def _decrypted(stack: str, config: Config) -> Config:
+def decrypted_config(stack: str, config: Config) -> Config:
+    """The configuration with its secrets, by the Pulumi CLI; as it is where there are none.
+
+    Raises:
+        UserError: they cannot be decrypted.
+    """
     if not config.secrets:
         return config
     cli = Cli(engine=engine.find(), stack=stack, state=STATE)
@@ -141,52 +143,21 @@ def ours(item: Rendered, autoscaled: Collection[Autoscaled]) -> dict[str, Any]:
         manifest = {key: value for key, value in manifest.items() if key not in HIDDEN}
     if (kind, metadata.get("namespace", ""), metadata["name"]) in autoscaled:
         manifest["spec"] = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
-    if kind in WEBHOOKS:
-        manifest["webhooks"] = _without(manifest.get("webhooks") or [], ISTIODS)
-    return manifest
+    return without_istiods(manifest)
 
 
-def changes(live: Any, wanted: Any, path: str = "", *, partly: bool = False) -> Iterator[tuple[str, Any, Any]]:
-    """Where two objects differ: path, the live value, the wanted one.
-
-    Args:
-        live: the live object.
-        wanted: what it should be.
-        path: where both stand.
-        partly: ``wanted`` says only some fields; the others are right as they are.
-    """
-    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
-        for key in wanted if partly else {**live, **wanted}:
-            if key not in BOOKKEEPING and not (path == "" and key == "status"):
-                yield from changes(live.get(key, ABSENT), wanted.get(key, ABSENT), _joined(path, key), partly=partly)
-    elif _are_named(live) and _are_named(wanted):
-        here, there = ({entry["name"]: entry for entry in entries} for entries in (live, wanted))
-        for name in there if partly else {**here, **there}:
-            yield from changes(here.get(name, ABSENT), there.get(name, ABSENT), f"{path}[{name}]", partly=partly)
-    elif isinstance(live, list) and isinstance(wanted, list):
-        for index in range(max(len(live), len(wanted))):
-            seen, said = (each[index] if index < len(each) else ABSENT for each in (live, wanted))
-            yield from changes(seen, said, f"{path}[{index}]", partly=partly)
-    elif live != wanted:
-        yield path, live, wanted
+def without_istiods(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A webhook configuration without what istiod decides in it; any other object as it is."""
+    if manifest["kind"] not in WEBHOOKS:
+        return manifest
+    return {**manifest, "webhooks": _without(manifest.get("webhooks") or [], ISTIODS)}
 
 
 def _objects(
     recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str], folder: Path
 ) -> Iterator[Rendered]:
     """Every object of the program, charts rendered as helm would for this very cluster."""
-    version = kube.get("/version")["gitVersion"]
-    groups = [v["groupVersion"] for group in kube.get("/apis")["groups"] for v in group["versions"]]
-    # dry-run=server: a chart may look up what is there, such as a password that it once made.
-    flags = (
-        *helm_words(settings["kubeconfig"], settings["context"], folder),
-        "--dry-run=server",
-        "--is-upgrade",
-        "--no-hooks",
-        "--skip-tests",
-        "--api-versions",
-        ",".join(groups),
-    )
+    version, flags = cluster_flags(kube, settings, folder)
     for resource in recorder.registrations:
         if resource.token == RELEASE:
             for manifest in chart_objects(resource, helm, version, flags):
@@ -196,6 +167,25 @@ def _objects(
                 yield Rendered(resource=resource, manifest=manifest)
         elif resource.token.startswith("kubernetes:"):
             yield Rendered(resource=resource, manifest=resource.inputs)
+
+
+def cluster_flags(kube: Kube, settings: Mapping[str, str], folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The cluster's version, and flags that have helm render a chart as for an upgrade on that very cluster.
+
+    ``folder`` gets a kubeconfig where helm needs one of its own.
+    """
+    groups = [v["groupVersion"] for group in kube.get("/apis")["groups"] for v in group["versions"]]
+    flags = (
+        *helm_words(settings["kubeconfig"], settings["context"], folder),
+        # dry-run=server: a chart may look up what is there, such as a password that it once made.
+        "--dry-run=server",
+        "--is-upgrade",
+        "--no-hooks",
+        "--skip-tests",
+        "--api-versions",
+        ",".join(groups),
+    )
+    return kube.get("/version")["gitVersion"], flags
 
 
 def _autoscaled(kube: Kube) -> frozenset[Autoscaled]:
@@ -212,21 +202,5 @@ def _without(value: Any, keys: Collection[str]) -> Any:
     return [_without(entry, keys) for entry in value] if isinstance(value, list) else value
 
 
-def _are_named(entries: Any) -> bool:
-    """Whether these are ports, containers, webhooks or the like, which are told apart by their names."""
-    return isinstance(entries, list) and all(isinstance(entry, Mapping) and "name" in entry for entry in entries)
-
-
 def _told(found: Iterable[tuple[str, Any, Any]], secrets: Sequence[str]) -> list[str]:
-    return [f"{path}: {_said(live, secrets)}, should be {_said(wanted, secrets)}" for path, live, wanted in found]
-
-
-def _joined(path: str, key: str) -> str:
-    if "." in key or "/" in key:
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
-
-
-def _said(value: Any, secrets: Sequence[str]) -> str:
-    text = value if value == ABSENT else without(repr(value), secrets)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return [f"{path}: {said(live, secrets)}, should be {said(wanted, secrets)}" for path, live, wanted in found]

@@ -81,6 +81,14 @@ def render(stack: str, overrides: Mapping[str, str]) -> tuple[Recorder, list[Ren
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
 
 
+def find_helm() -> Path | None:
+    """A helm that is there already: the one that is built, else the one on PATH."""
+    if toolchain.built("cluster"):
+        return toolchain.folders().cluster / "helm"
+    on_path = shutil.which("helm")
+    return Path(on_path) if on_path else None
+
+
 def stand_ins(stack: str, overrides: Mapping[str, str]) -> dict[str, str]:
     """``overrides`` on top of the embedded cluster's charts and CRDs in the place of addresses."""
     settings = settings_of(stack, overrides)

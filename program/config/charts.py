@@ -73,16 +73,21 @@ def read_istiod(value: Value) -> dict[str, Any]:
     return values
 
 
-def read_agent(value: Value, chart: str, *, ambient: bool) -> dict[str, Any]:
-    """Values of the chart of one of ambient mode's node agents: ``cni`` or ``ztunnel``.
+def read_agent(value: Value, chart: str, installed_by: str = "") -> dict[str, Any]:
+    """Values of the chart of one of Istio's node agents: ``cni`` or ``ztunnel``.
+
+    Args:
+        value: the object.
+        chart: the chart.
+        installed_by: the settings that would install it, where none of them is set; empty where it is installed.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     values = value.mapping("an object, such as {resources: {requests: {cpu: 100m}}}")
     whole = value.below("", values)
-    if values and not ambient:
-        raise value.error(f"nothing while dataPlane is sidecar, as {chart} is installed with ambient only")
+    if values and installed_by:
+        raise value.error(f"nothing, as {chart} is installed with {installed_by} only")
     for key, entry in values.items():
         if key not in AGENT_KEYS[chart]:
             raise _below(whole, key, entry).error(f"one of these keys: {', '.join(sorted(AGENT_KEYS[chart]))}")

@@ -1,6 +1,6 @@
 """Reads which of a service's requests come from outside, and how, in the Gateway API's terms."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -9,9 +9,10 @@ from components.mesh.ingress_gateway import NAME as INGRESS
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.routes import RouteParent, RouteRule
 from components.traffic.traffic import Traffic, kinds
+from components.workloads.service_port import ServicePort
+from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
 from program.config.route_rules import read_rule, refuse_for
-from program.config.security import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
@@ -19,6 +20,8 @@ HOST = (rf"{DNS_NAME}", "a DNS name such as shop.example.com, or with * as its f
 RULE = ("paths", "methods", "headers", "queryParams", "requestHeaders", "responseHeaders", "urlRewrite", "redirect")
 KEYS = ("protocol", "port", "gateway", "hosts", "tls", "httpsRedirect", "listen", "rules", *RULE)
 HTTPS_PORT, HTTP_PORT = 443, 80
+# Over HTTP/2; where nothing says what a port speaks, Istio does as the client does.
+SPEAK_GRPC = ("", "grpc", "http2", "kubernetes.io/h2c")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class Expose:
 
 
 def read_all(
-    value: Value, *, ports: Collection[int], gateways: Mapping[str, Gateway], traffic: Traffic
+    value: Value, *, ports: Sequence[ServicePort], gateways: Mapping[str, Gateway], traffic: Traffic
 ) -> tuple[Expose, ...]:
     """The ways in which a service is reached from outside.
 
@@ -68,20 +71,19 @@ def read_all(
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     items = value.items("a list, such as [{hosts: [shop.example.com], paths: [/orders]}]")
-    if items and traffic.routes and kinds(traffic) != ("HTTPRoute",):
+    found = tuple(_read(item, ports, gateways) for item in items)
+    steered = any(each.port == ports[0].port and not each.is_stream for each in found)
+    if steered and (traffic.routes or traffic.mirror) and kinds(traffic) != ("HTTPRoute",):
         raise value.error(
             "nothing while traffic has routes, a canary or a mirror beside timeouts, faults or connection rules: a "
             "Gateway knows the versions only where an HTTPRoute shares the traffic out"
         )
-    return tuple(_read(item, tuple(ports), gateways) for item in items)
+    return found
 
 
-def _read(value: Value, ports: tuple[int, ...], gateways: Mapping[str, Gateway]) -> Expose:
+def _read(value: Value, ports: Sequence[ServicePort], gateways: Mapping[str, Gateway]) -> Expose:
     keys = value.keys(*KEYS)
     protocol = cast(Protocol, keys["protocol"].choice("HTTP", "GRPC", "TCP", "TLS", default="HTTP"))
-    port = keys["port"].port(default=ports[0])
-    if port not in ports:
-        raise keys["port"].error(f"a port of the service: {', '.join(map(str, ports))}")
     gateway, parent = _gateway(keys["gateway"], gateways)
     hosts = tuple(dict.fromkeys(host.text(*HOST) for host in keys["hosts"].items("a list of hosts")))
     _refuse_for(protocol, keys)
@@ -99,7 +101,7 @@ def _read(value: Value, ports: tuple[int, ...], gateways: Mapping[str, Gateway])
         raise keys["httpsRedirect"].error("nothing without tls")
     return Expose(
         protocol=protocol,
-        port=port,
+        port=_port(keys["port"], ports, protocol),
         gateway=gateway,
         parent=parent,
         hosts=hosts,
@@ -108,6 +110,31 @@ def _read(value: Value, ports: tuple[int, ...], gateways: Mapping[str, Gateway])
         listen=_listen(keys["listen"], protocol),
         rules=_rules(keys, protocol) if protocol in ("HTTP", "GRPC") else (),
     )
+
+
+def _port(value: Value, ports: Sequence[ServicePort], protocol: Protocol) -> int:
+    """The port that is shown; by default the first that speaks the protocol."""
+    fitting = [port.port for port in ports if _speaks(port, protocol)]
+    number = value.port(default=next(iter(fitting), ports[0].port))
+    known = {port.port: port.name for port in ports}
+    if number not in known:
+        raise value.error(f"a port of the service: {', '.join(map(str, known))}")
+    if number not in fitting:
+        needs = {
+            "GRPC": "gRPC, by the name grpc or grpc-SOMETHING or by appProtocol grpc",
+            "HTTP": "HTTP, or protocol TCP or TLS",
+        }
+        raise Value(value.path, number).error(
+            f"a port that speaks {needs.get(protocol, 'TCP')}, not the one named {known[number]}"
+        )
+    return number
+
+
+def _speaks(port: ServicePort, protocol: Protocol) -> bool:
+    """Whether the mesh takes a port to speak a protocol: what else is said there would not be understood."""
+    if port.protocol not in ("", "TCP"):
+        return False
+    return {"GRPC": port.application in SPEAK_GRPC, "HTTP": port.is_http}.get(protocol, True)
 
 
 def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteParent | None]:

@@ -43,7 +43,7 @@ def read_digests(
     *,
     source: ImageSource,
     istio_versions: Collection[str],
-    ambient: bool,
+    charts: Collection[str],
     bookinfo: bool,
     services: Sequence[Service],
 ) -> dict[str, str]:
@@ -53,7 +53,7 @@ def read_digests(
         value: the object ``imageDigests``.
         source: where images come from.
         istio_versions: the version of each istiod.
-        ambient: whether there are Istio's node agents.
+        charts: those of Istio's charts that run something: istiod, cni, ztunnel.
         bookinfo: whether there is Bookinfo.
         services: the user's own services.
 
@@ -62,7 +62,6 @@ def read_digests(
     """
     used = set(IMAGES) if bookinfo else set()
     used |= {image for service in services for image in service.images.values()}
-    charts = ISTIO_CHART_IMAGES if ambient else ("istiod",)
     istios = [(name, version) for version in istio_versions for chart in charts for name in ISTIO_CHART_IMAGES[chart]]
     digests = {}
     for image, entry in value.entries("an object of images and digests, such as {IMAGE:TAG: sha256:...}").items():

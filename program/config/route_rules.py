@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from components.traffic.routes import HeaderFilter, PathMatch, Redirect, RouteRule, UrlRewrite, ValueMatch
-from program.config.security import DNS_NAME
+from program.config.certificates import DNS_NAME
 from program.config.values import Value
 
 # https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch

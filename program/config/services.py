@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from components.mesh.waypoint import NAME as WAYPOINT
+from components.security.policy import Workload
 from components.traffic.traffic import Traffic
 from components.workloads import bookinfo
 from components.workloads.exposure import GATEWAY_CLASS
+from components.workloads.service_port import HTTP, ServicePort
 from program.config import expose as expose_config
 from program.config import traffic as traffic_config
 from program.config.expose import Expose
 from program.config.gateways import Gateway
+from program.config.kubernetes import pods
+from program.config.kubernetes import ports as port_config
+from program.config.kubernetes.shapes import NAME, labels
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
@@ -23,6 +29,11 @@ PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 DEFAULT_VERSION = "v1"
+# The keys of a service that this stack deploys, and of one that somebody else does.
+FIRST = ("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
+DEPLOYED = (*FIRST, "expose", "kind", "ports", "imagePullSecrets", *pods.KEYS)
+EXISTING = ("name", "namespace", "kind", "versions", "port", "ports", "selector", "allowFrom", "traffic", "expose")
+PULL_SECRETS = "a list of Secrets, such as [{name: registry-credentials}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,24 +43,63 @@ class Service:
     Attributes:
         name: the name of its Service and its ServiceAccount.
         namespace: its namespace.
-        images: version -> image.
-        port: where it speaks HTTP.
-        replicas: pods of each version.
+        existing: whether somebody else deploys it: only policies, traffic and routes are this stack's then.
+        images: version -> image; none where it is somebody else's.
+        port: the Service's port that traffic and routes go to.
+        ports: every port that is known.
+        replicas: pods of each version, at least.
         resources: requests and limits of its container.
+        kubernetes: what else is said of its pods and objects, as ``pods.KEYS`` has it.
+        pull_secrets: Secrets with a registry's credentials, beside those of every pod.
         allow_from: the service accounts that may call it; empty leaves that to the rest of the mesh's policy.
         traffic: what is wanted of the traffic to it.
+        selector: the labels of its pods, where they are somebody else's; empty for what its Service says.
+        ports_known: whether it is known where its containers listen.
         expose: the ways in which it is reached from outside.
     """
 
     name: str
     namespace: str
+    existing: bool = False
     images: Mapping[str, str]
     port: int
+    ports: tuple[ServicePort, ...] = ()
     replicas: int
     traffic: Traffic
     allow_from: tuple[str, ...] = ()
     expose: tuple[Expose, ...] = ()
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    kubernetes: Mapping[str, Any] = field(default_factory=dict)
+    pull_secrets: tuple[str, ...] = ()
+    selector: Mapping[str, str] = field(default_factory=dict)
+    ports_known: bool = True
+
+    @property
+    def has_named_ports(self) -> bool:
+        """Whether its ports were given as a list, and not as the one port that speaks HTTP."""
+        return self.ports != (ServicePort(name=HTTP, port=self.port),)
+
+    @property
+    def pod_count(self) -> int:
+        """How many pods it has at least."""
+        return self.replicas * len(self.images)
+
+    @property
+    def workload(self) -> Workload:
+        """Its pods, as policies name them."""
+        over_tcp = [port for port in self.ports if port.protocol in ("", "TCP") and self.ports_known]
+        return Workload(
+            namespace=self.namespace,
+            selector=self.selector or {"app": self.name},
+            ports=tuple(port.container_port for port in over_tcp),
+            http_ports=tuple(port.container_port for port in over_tcp if port.is_http),
+        )
+
+    @property
+    def address(self) -> str:
+        """Where other pods of the mesh find it."""
+        scheme = {"https": "https://"}.get(self.ports[0].application, "http://" if self.ports[0].is_http else "")
+        return f"{scheme}{self.name}.{self.namespace}:{self.port}"
 
 
 def read_all(value: Value, namespace: str, gateways: Mapping[str, Gateway] | None = None) -> tuple[Service, ...]:
@@ -81,30 +131,78 @@ def _refuse_same_objects(value: Value, services: Mapping[str, Service]) -> None:
 
 
 def _service(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
-    keys = value.keys(
-        "name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic", "expose"
+    kind = value.below(".kind", value.mapping().get("kind")).choice("deployment", "existing", default="deployment")
+    return _existing(value, namespace, gateways) if kind == "existing" else _deployed(value, namespace, gateways)
+
+
+def _deployed(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
+    keys = value.keys(*DEPLOYED)
+    ports, images, resources = port_config.read(keys), _images(keys), _resources(keys["resources"])
+    named = [port.name for port in ports] if keys["ports"].is_set else []
+    kubernetes = pods.read(keys, named, resources.get("requests", {}))
+    replicas = keys["replicas"].integer("a whole number of pods", least=1, most=1000, default=1)
+    return Service(
+        **_shared(keys, namespace, gateways, ports, tuple(images)),
+        images=images,
+        replicas=kubernetes.get("autoscaling", {}).get("minReplicas", replicas),
+        resources=resources,
+        kubernetes=kubernetes,
+        pull_secrets=tuple(_pull_secret(secret) for secret in keys["imagePullSecrets"].items(PULL_SECRETS)),
     )
-    name, port = keys["name"].service_name(), keys["port"].port()
+
+
+def _existing(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
+    keys = value.keys(*EXISTING)
+    versions = tuple(version.dns_label() for version in keys["versions"].items("a list of values of the label version"))
+    return Service(
+        **_shared(keys, namespace, gateways, port_config.read(keys), versions),
+        existing=True,
+        images={},
+        replicas=0,
+        selector=labels(keys["selector"]),
+    )
+
+
+def _shared(
+    keys: Mapping[str, Value],
+    namespace: str,
+    gateways: Mapping[str, Gateway],
+    ports: tuple[ServicePort, ...],
+    versions: tuple[str, ...],
+) -> dict[str, Any]:
+    name, first = keys["name"].service_name(), ports[0]
     if name in TAKEN:
         raise keys["name"].error(f"a name other than Bookinfo's: {', '.join(TAKEN)}")
     if name in OTHERS:
         raise keys["name"].error(f"a name other than {' and '.join(OTHERS)}, which Kubernetes and Istio use")
-    images = _images(keys)
-    traffic = traffic_config.read(keys["traffic"], traffic_config.Host(service=name, port=port, subsets=tuple(images)))
-    return Service(
-        name=name,
-        namespace=keys["namespace"].text(*INJECTABLE, default=namespace),
-        images=images,
-        port=port,
-        replicas=keys["replicas"].integer("a whole number of pods", least=1, most=1000, default=1),
-        resources=_resources(keys["resources"]),
-        allow_from=tuple(
+    host = traffic_config.Host(
+        service=name,
+        port=first.port,
+        target_port=str(first.target_port or ""),
+        port_name=first.name,
+        app_protocol=first.app_protocol,
+        is_http=first.is_http,
+        subsets=versions,
+    )
+    traffic = traffic_config.read(keys["traffic"], host)
+    return {
+        "name": name,
+        "namespace": keys["namespace"].text(*INJECTABLE, default=namespace),
+        "port": first.port,
+        "ports": ports,
+        "allow_from": tuple(
             account.text(rf"({DNS_LABEL}/)?{DNS_LABEL}", "a service account, as NAME or NAMESPACE/NAME")
             for account in keys["allowFrom"].items("a list of service accounts")
         ),
-        traffic=traffic,
-        expose=expose_config.read_all(keys["expose"], ports=[port], gateways=gateways, traffic=traffic),
-    )
+        "traffic": traffic,
+        "expose": expose_config.read_all(keys["expose"], ports=ports, gateways=gateways, traffic=traffic),
+    }
+
+
+def _pull_secret(value: Value) -> str:
+    """A Secret as a pod names it, or by its name alone as the stack's key ``imagePullSecrets`` has it."""
+    secret = value if isinstance(value.seen, str) else value.keys("name")["name"]
+    return str(NAME(secret))
 
 
 def _images(keys: Mapping[str, Value]) -> dict[str, str]:

@@ -17,13 +17,14 @@ from components.traffic.traffic import (
     version_service_name,
 )
 from components.workloads.bookinfo import PORT, SERVICES, WORKLOADS
+from components.workloads.service_port import HTTP
+from program.config.kubernetes.shapes import PORT_NAME
 from program.config.scenarios import SCENARIOS
 from program.config.values import NAME_LENGTH, Value
 
 # Istio compares header names in lower case: https://istio.io/latest/docs/reference/config/networking/virtual-service/
 HEADER = r"[a-z0-9][-a-z0-9_.]*"
 RETRY_ON = r"[a-z0-9-]+(,[a-z0-9-]+)*"
-PORT_NAME = r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
 REGION = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 ROUTING = ("routes", "canary", "timeout", "retries", "fault", "mirror")
 CONNECTIONS = ("connectionPool", "outlierDetection", "loadBalancer", "hashHeader", "localityFailover")
@@ -33,12 +34,16 @@ CONNECTIONS = ("connectionPool", "outlierDetection", "loadBalancer", "hashHeader
 class Host:
     """A service that traffic goes to: its name, its port, and the versions that its pods are labelled with.
 
-    ``target_port`` is where its pods listen, if that is said.
+    ``target_port`` is where its pods listen, if that is said; ``port_name`` and ``app_protocol`` are the port's own,
+    and ``is_http`` whether the mesh sees its requests.
     """
 
     service: str
     port: int
     target_port: str = ""
+    port_name: str = HTTP
+    app_protocol: str = ""
+    is_http: bool = True
     subsets: tuple[str, ...] = ()
 
 
@@ -114,6 +119,11 @@ def _target_port(value: Value) -> str:
 
 
 def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
+    if not host.is_http and (routing := [key for key in ROUTING if keys[key].is_set]):
+        raise keys[routing[0]].error(
+            f"nothing while port {host.port_name} of {host.service} comes first and does not speak HTTP: the mesh sees "
+            "connections there, and no requests"
+        )
     routes = _routes(keys["routes"], host)
     if keys["canary"].is_set and not all(route.headers for route in routes):
         raise keys["canary"].error("a canary or routes without headers, not both")
@@ -121,6 +131,8 @@ def _read(keys: Mapping[str, Value], host: Host) -> Traffic:
         service=host.service,
         port=host.port,
         target_port=host.target_port,
+        port_name=host.port_name,
+        app_protocol=host.app_protocol,
         subsets=host.subsets,
         routes=routes + _canary(keys["canary"], host),
         timeout=keys["timeout"].duration(default=""),

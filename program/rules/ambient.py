@@ -60,6 +60,8 @@ def refuse_misfits(settings: Settings) -> None:
     """
     if settings.data_plane != "ambient":
         return
+    guarded = [policy.name for policy in settings.security.policies if policy.service]
+    tokens = settings.security.jwt_services
     allow_from = [service.name for service in settings.services if service.allow_from]
     misfits = {
         f"istioVersion {settings.istio_version}: ambient is stable from Istio {FIRST.line} on": settings.istio < FIRST,
@@ -67,6 +69,8 @@ def refuse_misfits(settings: Settings) -> None:
         f"revision {settings.revision}: pods without a sidecar are injected by no revision": settings.revision,
         "security.authorization: its rules name callers, which a waypoint hides": settings.security.authorization,
         f"allowFrom of {', '.join(allow_from)}: its rule names callers, which a waypoint hides": allow_from,
+        f"security.policies {', '.join(guarded)}: ztunnel, which sees no request, holds policies of pods": guarded,
+        f"security.jwt.services {', '.join(tokens)}: ztunnel looks at no tokens": tokens,
         "security.networkPolicies: they would stop the tunnel's port 15008": settings.security.network_policies,
     }
     if found := [misfit for misfit, applies in misfits.items() if applies]:

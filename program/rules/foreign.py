@@ -3,7 +3,7 @@
 Not of Helm releases, whose objects Helm itself refuses to take over, nor of namespaces and CRDs, which are shared.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,22 @@ from components.mesh import gateway_api_crds, ingress_gateway, revision_tag, way
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability import mesh_telemetry
 from components.ownership import LABEL
-from components.security import authorization, gateway_certificate, ingress_jwt, network_isolation, peer_authentications
+from components.security import (
+    authorization,
+    gateway_certificate,
+    ingress_jwt,
+    network_isolation,
+    peer_authentications,
+    policy,
+)
 from components.security.gateway_certificate import CertificateSource
-from components.traffic import gateway_rules, stream_route, traffic_policy
+from components.traffic import egress, gateway_rules, stream_route, traffic_policy
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
 from program.settings import Settings
+from program.workloads import deployed, guarded, places, workloads
+from program.workloads import gateways as elsewhere
 
 CORE, APPS = "v1", "apps/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -49,16 +58,18 @@ class Object:
 
 def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozenset[Object]:
     """Every object that the stack has a resource of its own for, but for namespaces."""
-    places = {settings.namespace, *(service.namespace for service in settings.services)}
     steered = [(settings.namespace, each) for each in settings.traffic]
     steered += [(service.namespace, service.traffic) for service in settings.services]
     found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
+    for host in settings.egress:
+        for kind in egress.kinds(host):
+            found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
     for place, traffic in steered:
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":
-        for place in places:
+        for place in places(settings):
             found += _objects(exposure.API_VERSION, "Gateway", place, waypoint.NAME)
     tags = map(revision_tag.webhook_name, settings.control_planes.tags)
     found += _objects(ADMISSION, "MutatingWebhookConfiguration", "", *tags)
@@ -103,7 +114,8 @@ def _shown(at: ExposedAt) -> Iterator[Object]:
     for host, source in at.certificates.items():
         yield from _certificate(place, gateway_certificate.secret_name(object_name(host)), source)
     for each in at.shown:
-        if not each.expose.is_stream and gateway_rules.applies(each.service.traffic):
+        steered = not each.expose.is_stream and each.expose.port == each.service.port
+        if steered and gateway_rules.applies(each.service.traffic):
             yield from _objects(gateway_rules.API_VERSION, "EnvoyFilter", place, each.route)
         if each.expose.is_stream:
             yield from _objects(stream_route.API_VERSION, "Gateway", place, each.route)
@@ -135,11 +147,15 @@ def _bookinfo(settings: Settings) -> Iterator[Object]:
 
 
 def _services(settings: Settings) -> Iterator[Object]:
-    for service in settings.services:
-        deployments = (user_service.deployment_name(service.name, version) for version in service.images)
+    for service in deployed(settings):
+        deployments = [user_service.deployment_name(service.name, version) for version in service.images]
         yield from _objects(CORE, "Service", service.namespace, service.name)
         yield from _objects(CORE, "ServiceAccount", service.namespace, service.name)
         yield from _objects(APPS, "Deployment", service.namespace, *deployments)
+        if "autoscaling" in service.kubernetes:
+            yield from _objects("autoscaling/v2", "HorizontalPodAutoscaler", service.namespace, *deployments)
+        if "podDisruptionBudget" in service.kubernetes:
+            yield from _objects("policy/v1", "PodDisruptionBudget", service.namespace, service.name)
 
 
 def _traffic(place: str, traffic: Traffic) -> Iterator[Object]:
@@ -152,31 +168,54 @@ def _traffic(place: str, traffic: Traffic) -> Iterator[Object]:
 
 def _security(settings: Settings) -> Iterator[Object]:
     config, place = settings.security, settings.namespace
-    places = sorted({place, *(service.namespace for service in settings.services)})
+    everywhere = places(settings)
     gateway = [bookinfo.GATEWAY] if settings.bookinfo else []
     if mtls := config.mutual_tls:
         api_version, kind = peer_authentications.API_VERSION, "PeerAuthentication"
-        for where in [ISTIO_NAMESPACE] if mtls.scope == "mesh" else places:
+        for where in [ISTIO_NAMESPACE] if mtls.scope == "mesh" else everywhere:
             yield from _objects(api_version, kind, where, peer_authentications.DEFAULT)
         yield from _objects(api_version, kind, place, *(exception.name for exception in mtls.exceptions))
-    api_version, kind = authorization.API_VERSION, "AuthorizationPolicy"
-    for service in settings.services:
-        if service.allow_from or (config.authorization and service.expose):
-            yield from _objects(api_version, kind, service.namespace, authorization.allow_name(service.name))
-    if config.authorization:
-        opened = map(authorization.allow_name, [*(bookinfo.SERVICES if gateway else ()), *gateway])
-        challenges = isinstance(config.tls, gateway_certificate.CertManager)
-        yield from _objects(api_version, kind, place, *opened, *([authorization.CHALLENGES] if challenges else []))
-        for where in places:
-            yield from _objects(api_version, kind, where, authorization.DENY_ALL)
-    if config.jwt:
-        yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", place, *gateway)
-        yield from _objects(api_version, kind, place, *map(ingress_jwt.require_token_name, gateway))
+    yield from _authorization(settings, gateway)
+    yield from _tokens(settings, gateway)
     if config.network_policies:
         api_version, kind = "networking.k8s.io/v1", "NetworkPolicy"
         yield from _objects(api_version, kind, place, *map(network_isolation.allow_name, gateway))
-        for where in places:
+        for where in everywhere:
             yield from _objects(api_version, kind, where, network_isolation.ISOLATION)
+
+
+def _authorization(settings: Settings, gateways: Sequence[str]) -> Iterator[Object]:
+    config, place, pods = settings.security, settings.namespace, workloads(settings)
+    names = [(service.namespace, authorization.allow_name(service.name)) for service in guarded(settings)]
+    if config.authorization:
+        opened = [gateway for gateway in gateways if not authorization.is_guarded(gateway, config.policies)]
+        opened += bookinfo.SERVICES if settings.bookinfo else ()
+        names += [(place, authorization.allow_name(target)) for target in opened]
+        names += [(place, authorization.CHALLENGES)] * isinstance(config.tls, gateway_certificate.CertManager)
+        names += [(where, authorization.DENY_ALL) for where in places(settings)]
+    said = [(where, policy.object_name(name, dry_run=config.authorization_dry_run)) for where, name in names]
+    for each in config.policies:
+        workload = pods.get(each.service) or elsewhere(settings).get(each.gateway)
+        where = workload.namespace if workload else place
+        said.append((where, policy.object_name(each.name, dry_run=each.dry_run)))
+    for where, name in said:
+        yield from _objects(authorization.API_VERSION, "AuthorizationPolicy", where, name)
+
+
+def _tokens(settings: Settings, gateways: Sequence[str]) -> Iterator[Object]:
+    config, pods = settings.security, workloads(settings)
+    found = elsewhere(settings)
+    looking = gateways if config.jwt_gateways is None else config.jwt_gateways
+    targets = [
+        (found[gateway].namespace if gateway in found else settings.namespace, gateway)
+        for gateway in (looking if config.jwt else ())
+    ]
+    targets += [(pods[service].namespace, service) for service in config.jwt_services]
+    for where, target in targets:
+        yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", where, target)
+        if config.jwt_required:
+            name = policy.object_name(ingress_jwt.require_token_name(target), dry_run=config.jwt_dry_run)
+            yield from _objects(authorization.API_VERSION, "AuthorizationPolicy", where, name)
 
 
 def _observability(settings: Settings) -> Iterator[Object]:

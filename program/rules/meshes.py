@@ -3,7 +3,7 @@
 import pulumi
 
 from components.commands.adopt import VALIDATOR, cluster_objects
-from components.mesh.ambient_data_plane import RELEASES as AMBIENT
+from components.mesh.ambient_data_plane import RELEASES as AGENTS
 from components.mesh.ingress_gateway import NAME as INGRESS
 from components.mesh.istio_base import BASE_RELEASE, NAMESPACE, istiod_release
 from program.lookup import Cluster
@@ -25,7 +25,7 @@ def foreign_releases(settings: Settings, cluster: Cluster) -> list[str]:
         *map(istiod_release, settings.control_planes.istiods),
         *settings.observability.addons,
     }
-    wanted |= set(AMBIENT.values()) if settings.data_plane == "ambient" else set()
+    wanted |= {AGENTS[chart] for chart in settings.node_agents}
     return sorted(wanted & cluster.traces.releases)
 
 

@@ -6,9 +6,10 @@ import pulumi
 
 from components.mesh.injected_namespace import DATA_PLANE_MODE, INJECTION, POD_SECURITY, REVISION
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from program.config.security import uses_cni
+from program.config.node_agents import uses_cni
 from program.lookup import Cluster
 from program.settings import Settings
+from program.workloads import places
 
 ENFORCE = f"{POD_SECURITY}/enforce"
 UNPRIVILEGED = ("baseline", "restricted")
@@ -20,7 +21,7 @@ def refuse_terminating(settings: Settings, cluster: Cluster) -> None:
     Raises:
         pulumi.RunError: names each object and how to wait for its end.
     """
-    used = {f"namespace/{name}" for name in (*_gateway_places(settings), *_places(settings))}
+    used = {f"namespace/{name}" for name in (*_gateway_places(settings), *places(settings))}
     found = sorted(name for name in cluster.terminating if name in used or name.startswith("customresourcedefinition/"))
     if found:
         raise pulumi.RunError(
@@ -36,7 +37,7 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
         pulumi.RunError: names the namespace, the label and the command that removes it.
     """
     gateway_places = _gateway_places(settings)
-    for namespace in (*gateway_places, *_places(settings)):
+    for namespace in (*gateway_places, *places(settings)):
         labels = cluster.foreign_labels.get(namespace, {})
         rules = _gateways if namespace in gateway_places else _pods
         for key, why in rules(settings, namespace, labels):
@@ -44,10 +45,6 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
                 f"namespace {namespace} has the label {key}={labels[key]}, which is not this stack's: {why}. Remove it "
                 f"with `kubectl label namespace {namespace} {key}-`"
             )
-
-
-def _places(settings: Settings) -> list[str]:
-    return [*dict.fromkeys((settings.namespace, *(service.namespace for service in settings.services)))]
 
 
 def _gateway_places(settings: Settings) -> list[str]:
@@ -72,9 +69,9 @@ def _pods(settings: Settings, namespace: str, labels: Mapping[str, str]) -> Iter
         yield INJECTION, f"it wins over {REVISION}={revision}, so that another istiod would inject, or none"
     if labels.get(DATA_PLANE_MODE) == "ambient":
         yield DATA_PLANE_MODE, "dataPlane is sidecar, and Istio takes a namespace for one or the other"
-    if labels.get(ENFORCE) in UNPRIVILEGED and not uses_cni(settings.istio_values):
+    if labels.get(ENFORCE) in UNPRIVILEGED and not (settings.cni or uses_cni(settings.istio_values)):
         yield (
             ENFORCE,
-            "each pod's istio-init needs NET_ADMIN, which that level refuses, unless Istio's CNI plugin is there and "
-            "istioValues has {pilot: {cni: {enabled: true}}}",
+            "each pod's istio-init needs NET_ADMIN, which that level refuses. With cni true, which installs Istio's "
+            "CNI plugin, the label can stay (where somebody else has: istioValues {pilot: {cni: {enabled: true}}})",
         )

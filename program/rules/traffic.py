@@ -18,12 +18,17 @@ def completed(settings: Settings, cluster: Cluster) -> tuple[Traffic, ...]:
         pulumi.RunError: the Service has no such port.
     """
     return tuple(
-        _completed(traffic, spec) if (spec := cluster.services.get(traffic.service)) else traffic
+        completed_by(traffic, spec) if (spec := cluster.services.get(traffic.service)) else traffic
         for traffic in settings.traffic
     )
 
 
-def _completed(traffic: Traffic, spec: Mapping[str, Any]) -> Traffic:
+def completed_by(traffic: Traffic, spec: Mapping[str, Any]) -> Traffic:
+    """Traffic to the service of a Service with this spec.
+
+    Raises:
+        pulumi.RunError: the Service has no such port.
+    """
     ports = {port["port"]: port for port in spec.get("ports") or ()}
     if traffic.port not in ports:
         raise pulumi.RunError(

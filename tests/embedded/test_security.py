@@ -12,6 +12,11 @@ from tests.embedded.objects import complaints, declared, includes, kept
 JWT = {"issuer": "https://accounts.example.com", "audiences": ["bookinfo"]}
 EXCEPTION = {"selector": {"app": "ratings"}, "ports": {"9080": "PERMISSIVE"}}
 ORDERS = {"name": "orders", "namespace": "shop", "image": "shop.example/orders:1", "port": 8080}
+RULE: dict[str, Any] = {
+    "from": [{"source": {"namespaces": ["shop"], "ipBlocks": ["10.0.0.0/8"], "serviceAccounts": ["web/page"]}}],
+    "to": [{"operation": {"paths": ["/api/*"], "methods": ["GET"], "hosts": ["*.example"], "ports": ["80"]}}],
+    "when": [{"key": "request.auth.claims[groups]", "values": ["admins"]}],
+}
 STACKS: dict[str, dict[str, Any]] = {
     "mutual TLS in the mesh": {"security": {"mtls": {}}},
     "mutual TLS in the namespace": {
@@ -24,6 +29,46 @@ STACKS: dict[str, dict[str, Any]] = {
     },
     "tokens by address": {"security": {"jwt": {**JWT, "jwksUri": "https://accounts.example.com/keys"}}},
     "tokens by keys": {"security": {"jwt": {**JWT, "jwks": {"keys": [{"kty": "RSA", "e": "AQAB", "n": "AQAB"}]}}}},
+    "tokens of several issuers, and what becomes of them": {
+        "security": {
+            "jwt": {
+                "issuers": [
+                    {
+                        **JWT,
+                        "jwksUri": "https://accounts.example.com/keys",
+                        "forwardOriginalToken": True,
+                        "outputClaimToHeaders": [{"header": "x-user", "claim": "sub"}],
+                        "outputPayloadToHeader": "x-payload",
+                        "fromHeaders": [{"name": "x-token", "prefix": "Token "}],
+                        "fromParams": ["token"],
+                        "fromCookies": ["session"],
+                        "timeout": "10s",
+                    },
+                    {
+                        "issuer": "partner",
+                        "jwks": {"keys": [{"kty": "RSA", "e": "AQAB", "n": "AQAB"}]},
+                        "forwardOriginalToken": True,
+                    },
+                ],
+                "required": "dry-run",
+                "services": ["orders", "productpage"],
+            }
+        },
+        "services": [ORDERS],
+    },
+    "policies": {
+        "security": {
+            "authorization": "dry-run",
+            "jwt": {**JWT, "jwksUri": "https://accounts.example.com/keys"},
+            "policies": {
+                "gateway": {"gateway": "bookinfo-gateway", "action": "DENY", "rules": [RULE]},
+                "orders": {"service": "orders", "rules": [{key: RULE[key] for key in ("from", "to")}], "dryRun": False},
+                "nobody": {"service": "details", "rules": []},
+                "watched": {"service": "ratings", "action": "AUDIT", "rules": [{}]},
+            },
+        },
+        "services": [ORDERS],
+    },
     "a certificate that exists": {"security": {"tls": {"secret": "bookinfo-tls"}}},
     "a certificate made here": {"security": {"tls": {"selfSigned": True}}},
     "network policies": {"security": {"networkPolicies": {"egress": ["192.168.49.2/32", "2001:db8::/64"]}}},

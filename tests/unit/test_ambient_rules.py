@@ -16,9 +16,13 @@ from tests.unit.test_lookup import OWNER, server  # noqa: F401 a fixture
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "istioChartRepository": "https://charts.example"}
 ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 80, "allowFrom": ["a"]}
 
+JWT = {"issuer": "me", "jwksUri": "https://me.example/keys", "forwardOriginalToken": True}
+AT_GATEWAY = {"jwt": JWT, "policies": {"mine": {"gateway": "bookinfo-gateway", "rules": []}}}
+
 
 def test_what_goes_together_passes() -> None:
-    refuse_misfits(loaded(**AMBIENT, services=json.dumps([{**ORDERS, "allowFrom": []}])))
+    services = json.dumps([{**ORDERS, "allowFrom": []}])
+    refuse_misfits(loaded(**AMBIENT, services=services, security=json.dumps(AT_GATEWAY)))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,14 @@ def test_what_goes_together_passes() -> None:
             "security.authorization: its rules name callers, which a waypoint hides",
         ),
         ({"services": [ORDERS]}, "allowFrom of orders: its rule names callers, which a waypoint hides"),
+        (
+            {"security": {"policies": {"mine": {"service": "details", "rules": []}}}},
+            "security.policies mine: ztunnel, which sees no request, holds policies of pods",
+        ),
+        (
+            {"security": {"jwt": {**JWT, "services": ["details"]}}},
+            "security.jwt.services details: ztunnel looks at no tokens",
+        ),
         ({"security": {"networkPolicies": {}}}, "security.networkPolicies: they would stop the tunnel's port 15008"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_value_that_an_agents_chart_would_ignore_is_refused(key: str) -> None:
         pulumi.RunError, match=rf"^config key istio-minikube:{key}\.resource is \{{\}}; accepted: one of "
     ):
         loaded(**AMBIENT, **{key: '{"resource": {}}'})
-    with pytest.raises(pulumi.RunError, match="; accepted: nothing while dataPlane is sidecar, as "):
+    with pytest.raises(pulumi.RunError, match=r"; accepted: nothing, as (cni is installed with cni or|ztunnel is)"):
         loaded(**{key: '{"resources": {}}'})
     with pytest.raises(pulumi.RunError, match=refusal(key, "tag", 1.3, VERSION_LIKE)):
         loaded(**AMBIENT, **{key: '{"tag": 1.3}'})

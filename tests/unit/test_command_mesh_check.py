@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from components.commands import UserError
-from components.commands.mesh_check import Cluster, check_mesh, page_problem, table, words
+from components.commands import UserError, table
+from components.commands.mesh_check import Cluster, check_mesh, page_problem, words
 from components.commands.mesh_pods import Problem, State, current_pods, image_version, is_version, problems
 from components.commands.mesh_request import Page, parse
+from tests.unit.fake_api import FakeApi
 
 PROJECT = Path(__file__).parents[2]
 PAGE: dict[str, Any] = {
@@ -112,6 +113,17 @@ APP_ONLY = [{"name": "details", "image": "d:1"}]
 )
 def test_a_ready_pod_with_a_ready_sidecar_of_the_version_is_right(right: dict[str, Any]) -> None:
     assert problems(CHECK, state(right)) == []
+
+
+@pytest.mark.parametrize(("asked", "wrong"), [("canary", False), ("default", True), ("", False)])
+def test_a_sidecar_is_of_the_revision_where_one_is_asked_for(asked: str, wrong: bool) -> None:
+    of_canary = pod()
+    of_canary["metadata"]["annotations"] = {"sidecar.istio.io/status": '{"revision": "canary"}'}
+    check = parse(json.dumps({**DOCUMENT, **({"revision": asked} if asked else {})}))
+    told = "istio-proxy is of revision canary, not default"
+    remedy = f"older than its namespace's label: {RESTART}"
+    expected = [Problem("details-v1", "details-v1-a", told, remedy)] if wrong else []
+    assert problems(check, state(of_canary)) == expected
 
 
 @pytest.mark.parametrize(
@@ -632,3 +644,40 @@ def test_the_command_line_shows_the_input() -> None:
     command = [sys.executable, "-m", "components.commands.mesh_check", "--help"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert '"istioVersion": "1.23.0"' in done.stdout
+
+
+# Pages that policies refuse
+
+
+SERVICES = "/api/v1/namespaces/default/services"
+GATEWAYS = f"{SERVICES}?labelSelector=gateway.networking.k8s.io%2Fgateway-name"
+RESET = '{"message": "error trying to reach service: read: connection reset by peer"}'
+
+
+@pytest.mark.parametrize("status", [503, 403])
+@pytest.mark.parametrize(("port", "shown"), [(80, "shop-istio:80"), (443, "https:shop-istio:443")])
+def test_a_page_that_a_policy_refuses_is_asked_for_at_the_gateways(
+    api: FakeApi, status: int, port: int, shown: str
+) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", RESET, status)
+    ports = [{"port": 15021}, {"port": port}]
+    api.answer(GATEWAYS, {"items": [{"metadata": {"name": "shop-istio"}, "spec": {"ports": ports}}]})
+    cluster = Cluster(str(api.kubeconfig), "there")
+    page = CHECK.pages[0]
+    assert cluster.page(page)[0] == status
+    api.answer(f"{SERVICES}/{shown}/proxy/productpage", "<title>Another page</title>")
+    assert cluster.page(page) == (status, RESET)
+    api.answer(f"{SERVICES}/{shown}/proxy/productpage", HTML)
+    assert cluster.page(page) == (200, HTML)
+
+
+def test_a_page_that_answers_is_asked_for_once(api: FakeApi) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", HTML)
+    assert Cluster(str(api.kubeconfig), "there").page(CHECK.pages[0]) == (200, HTML)
+    assert len(api.requests) == 1
+
+
+def test_who_may_not_look_at_services_is_told_what_the_page_answered(api: FakeApi) -> None:
+    api.answer(f"{SERVICES}/productpage:9080/proxy/productpage", RESET, 403)
+    api.answer(GATEWAYS, {"message": "forbidden"}, 403)
+    assert Cluster(str(api.kubeconfig), "there").page(CHECK.pages[0]) == (403, RESET)

@@ -202,10 +202,10 @@ def test_what_makes_no_sense_is_refused_by_its_key_path(wanted: dict[str, Any], 
     assert words in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["jwt", "tls"])
-def test_what_is_for_bookinfos_gateway_is_refused_without_bookinfo(key: str) -> None:
+@pytest.mark.parametrize(("key", "wanted"), [("jwt", {"issuer": "i", **KEYS}), ("tls", {"secret": "mine"})])
+def test_what_is_for_bookinfos_gateway_is_refused_without_bookinfo(key: str, wanted: dict[str, Any]) -> None:
     with pytest.raises(pulumi.RunError, match=rf"security.{key} is .*; accepted: nothing while bookinfo is false"):
-        read({key: {"secret": "mine"}}, bookinfo=False)
+        read({key: wanted}, bookinfo=False)
 
 
 CNI = {"pilot": {"cni": {"enabled": True}}}

@@ -243,3 +243,8 @@ def test_a_mirror_gets_a_copy_of_requests_from_outside() -> None:
         "backendRefs": [BACKEND],
         "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "orders-v2", "port": 80}}}],
     }
+
+
+def test_what_is_redirected_is_neither_shared_out_nor_copied() -> None:
+    (rule,) = rules(rules=[RouteRule(redirect=Redirect(port=81))], traffic=traffic(mirror=Mirror(subset="v2")))
+    assert rule == {"filters": [{"type": "RequestRedirect", "requestRedirect": {"port": 81, "statusCode": 302}}]}

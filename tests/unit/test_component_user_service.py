@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -5,12 +6,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
+from components.images import ImageSource
+from components.workloads.service_port import ServicePort
 from components.workloads.user_service import UserService, UserServiceArgs
 from program.config.services import Service, read_all
 from program.config.values import INJECTABLE, Value
 from program.lookup import Cluster
 from tests.unit.conftest import Run
 from tests.unit.recording import Mesh, composed
+from tests.unit.test_config_pods import PORTS, SAID
 
 ORDERS = {"name": "orders", "image": "shop.example/orders:1.4", "port": 8080}
 TWO = {"name": "orders", "versions": {"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"}, "port": 8080}
@@ -224,3 +228,138 @@ def test_services_count_when_the_nodes_size_is_judged(run: Run, caplog: pytest.L
 def test_a_scenario_reaches_the_program_and_none_leaves_traffic_alone(run: Run, dev: Mesh) -> None:
     assert "traffic-reviews-httproute" in run(scenario="jason-v2").names
     assert not [name for name in dev.names if name.startswith("traffic-")]
+
+
+# With all that Kubernetes has to say of it
+
+
+@pytest.fixture(scope="module")
+def whole() -> Mesh:
+    """A service with ports, pods and objects of its own."""
+
+    def declare() -> None:
+        UserService(
+            "orders",
+            UserServiceArgs(
+                data_plane="1.23.0",
+                service="orders",
+                namespace="shop",
+                images={"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"},
+                ports=[
+                    ServicePort(name="web", port=80, target_port=8080, app_protocol="http"),
+                    ServicePort(name="dns", port=53, protocol="UDP"),
+                ],
+                image_source=ImageSource(pull_secrets=["shared"]),
+                container={"env": [{"name": "A", "value": "b"}], "livenessProbe": {"tcpSocket": {"port": "web"}}},
+                pod={"nodeSelector": {"pool": "shop"}, "securityContext": {"fsGroup": 1}},
+                pod_annotations={"a": "b"},
+                pod_labels={"team": "shop"},
+                account_annotations={"role": "reader"},
+                pull_secrets=["own"],
+                autoscaling={"minReplicas": 2, "maxReplicas": 5},
+                disruption_budget={"minAvailable": 1},
+            ),
+        )
+
+    return composed(declare)
+
+
+def test_each_port_is_the_services_and_the_containers(whole: Mesh) -> None:
+    assert whole.inputs("orders-service")["spec"]["ports"] == [
+        {"port": 80, "name": "web", "targetPort": 8080, "appProtocol": "http"},
+        {"port": 53, "name": "dns", "protocol": "UDP"},
+    ]
+
+
+def test_pods_have_what_was_said_of_them_and_the_autoscaler_their_number(whole: Mesh) -> None:
+    labels = {"app": "orders", "version": "v1"}
+    assert whole.inputs("orders-v1")["spec"] == {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {
+                "labels": {"team": "shop", **labels},
+                "annotations": {"a": "b", "istio-minikube/data-plane": "1.23.0"},
+            },
+            "spec": {
+                "serviceAccountName": "orders",
+                "nodeSelector": {"pool": "shop"},
+                "securityContext": {"fsGroup": 1},
+                "containers": [
+                    {
+                        "name": "orders",
+                        "image": "shop.example/orders:1",
+                        "ports": [
+                            {"containerPort": 8080, "name": "web"},
+                            {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+                        ],
+                        "env": [{"name": "A", "value": "b"}],
+                        "livenessProbe": {"tcpSocket": {"port": "web"}},
+                    }
+                ],
+            },
+        },
+    }
+
+
+def test_the_account_has_its_annotations_and_all_pull_secrets(whole: Mesh) -> None:
+    account = whole.inputs("orders-account")
+    assert account["metadata"]["annotations"] == {"role": "reader"}
+    assert account["imagePullSecrets"] == [{"name": "shared"}, {"name": "own"}]
+
+
+def test_each_version_is_scaled_and_all_share_a_budget(whole: Mesh) -> None:
+    metadata = {"namespace": "shop", "labels": {"app": "orders"}}
+    for version in ("v1", "v2"):
+        scaler = whole.inputs(f"orders-{version}-autoscaler")
+        assert scaler["metadata"] == {**metadata, "name": f"orders-{version}"}
+        assert scaler["spec"] == {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"orders-{version}"},
+            "minReplicas": 2,
+            "maxReplicas": 5,
+        }
+    budget = whole.inputs("orders-disruption-budget")
+    assert budget["metadata"] == {**metadata, "name": "orders"}
+    assert budget["spec"] == {"minAvailable": 1, "selector": {"matchLabels": {"app": "orders"}}}
+
+
+@pytest.mark.parametrize("ports", [{}, {"port": 80, "ports": [ServicePort(name="http", port=80)]}])
+def test_a_service_has_a_port_or_ports(ports: Any) -> None:
+    with pytest.raises(pulumi.RunError, match=r"^UserServiceArgs\.port is .*; accepted: a port, 1 to 65535, or ports"):
+        UserServiceArgs(service="a", namespace="b", data_plane="1.23.0", images={}, **ports)
+
+
+def test_the_program_gives_a_service_all_that_its_keys_say(run: Run) -> None:
+    service = {**ORDERS, **SAID, "port": None, "ports": PORTS, "imagePullSecrets": ["own"]}
+    mesh = run(services=json.dumps([service]), imagePullSecrets='["shared"]')
+    template = mesh.inputs("service-orders-v1")["spec"]["template"]
+    assert template["metadata"]["labels"] == {"team": "shop", "app": "orders", "version": "v1"}
+    assert template["metadata"]["annotations"]["sidecar.istio.io/proxyCPU"] == "50m"
+    (container,) = template["spec"]["containers"]
+    of_container = (
+        "command",
+        "args",
+        "env",
+        "envFrom",
+        "readinessProbe",
+        "volumeMounts",
+        "lifecycle",
+        "securityContext",
+    )
+    assert {key: container[key] for key in of_container} == {key: SAID[key] for key in of_container}
+    of_pod = ("volumes", "nodeSelector", "tolerations", "affinity", "priorityClassName", "topologySpreadConstraints")
+    assert {key: template["spec"][key] for key in of_pod} == {key: SAID[key] for key in of_pod}
+    assert template["spec"]["securityContext"] == SAID["podSecurityContext"]
+    account = mesh.inputs("service-orders-account")
+    assert account["metadata"]["annotations"] == SAID["serviceAccount"]["annotations"]
+    assert account["imagePullSecrets"] == [{"name": "shared"}, {"name": "own"}]
+    assert mesh.inputs("service-orders-v1-autoscaler")["spec"]["maxReplicas"] == 5
+    assert mesh.inputs("service-orders-disruption-budget")["spec"]["maxUnavailable"] == "25%"
+    assert mesh.outputs["services"] == {"orders": "http://orders.default:80"}
+
+
+def test_the_pods_that_an_autoscaler_keeps_count_when_the_nodes_size_is_judged(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    scaled = {**ORDERS, "autoscaling": {**SAID["autoscaling"], "minReplicas": 20, "maxReplicas": 30}}
+    run(services=json.dumps([scaled]))
+    assert any("request 4.05 processors" in message for message in caplog.messages)

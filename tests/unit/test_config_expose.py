@@ -24,11 +24,13 @@ from program.settings import Settings
 from tests.unit.loading import loaded
 
 GATEWAY = "istio-ingressgateway"
+OTHERS = [{"name": "tcp-db", "port": 5432}, {"name": "dns", "port": 53, "protocol": "UDP"}]
 PLAIN = Expose(protocol="HTTP", port=80, gateway=GATEWAY)
 
 
 def service(name: str = "orders", **keys: Any) -> dict[str, Any]:
-    return {"name": name, "image": "registry.example/orders:1", "port": 80, **keys}
+    ports = [{"name": "http", "port": 80}, {"name": "api", "port": 90, "appProtocol": "grpc"}, *OTHERS]
+    return {"name": name, "image": "registry.example/orders:1", "ports": ports, **keys}
 
 
 def settings(*expose: dict[str, Any], **keys: Any) -> Settings:
@@ -113,9 +115,9 @@ def settings(*expose: dict[str, Any], **keys: Any) -> Settings:
         ),
         (
             {"protocol": "GRPC", "methods": ["shop.Orders", "shop.Orders/Get"]},
-            replace(PLAIN, protocol="GRPC", rules=(RouteRule(methods=("shop.Orders", "shop.Orders/Get")),)),
+            replace(PLAIN, protocol="GRPC", port=90, rules=(RouteRule(methods=("shop.Orders", "shop.Orders/Get")),)),
         ),
-        ({"protocol": "TCP", "listen": 5432}, replace(PLAIN, protocol="TCP", listen=5432)),
+        ({"protocol": "TCP", "listen": 9, "port": 5432}, replace(PLAIN, protocol="TCP", listen=9, port=5432)),
         (
             {"protocol": "TLS", "hosts": ["a.example"]},
             replace(PLAIN, protocol="TLS", hosts=("a.example",), listen=443),
@@ -146,7 +148,26 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
             "headers, queryParams, requestHeaders, responseHeaders, urlRewrite, redirect",
         ),
         ({"protocol": "UDP"}, ".protocol", "is 'UDP'", "HTTP or GRPC or TCP or TLS"),
-        ({"port": 81}, ".port", "is 81", "a port of the service: 80"),
+        ({"port": 81}, ".port", "is 81", "a port of the service: 80, 90, 5432, 53"),
+        (
+            {"port": 5432},
+            ".port",
+            "is 5432",
+            "a port that speaks HTTP, or protocol TCP or TLS, not the one named tcp-db",
+        ),
+        (
+            {"protocol": "GRPC", "port": 80},
+            ".port",
+            "is 80",
+            "a port that speaks gRPC, by the name grpc or grpc-SOMETHING or by appProtocol grpc, not the one named "
+            "http",
+        ),
+        (
+            {"protocol": "TCP", "listen": 53, "port": 53},
+            ".port",
+            "is 53",
+            "a port that speaks TCP, not the one named dns",
+        ),
         (
             {"gateway": "egress"},
             ".gateway",

@@ -50,6 +50,11 @@ def test_without_a_tag_or_an_istiod_for_it_there_is_no_default_revision() -> Non
     assert planes(revisions=[OLD, NEW], revision="1-24-6").default == ""
 
 
+@pytest.mark.parametrize(("version", "shared"), [("1.23.0", True), ("1.24.6", False)])
+def test_revisions_of_one_version_are_not_told_apart_by_it(version: str, shared: bool) -> None:
+    assert planes(revisions=[UNNAMED, {"name": "canary", "version": version}]).share_versions is shared
+
+
 @pytest.mark.parametrize(("istio_version", "base"), [("1.23.0", "1.24.6"), ("1.25.5", "1.25.5")])
 def test_what_they_share_is_of_the_newest_version_or_of_istio_version(istio_version: str, base: str) -> None:
     assert planes(istioVersion=istio_version, revisions=[NEW], revision="1-24-6").base == base
@@ -70,11 +75,6 @@ def test_what_they_share_is_of_the_newest_version_or_of_istio_version(istio_vers
         (
             {"revisions": [OLD, {**NEW, "name": "1-23-0"}]},
             "revisions[1].name is '1-23-0'; accepted: a name that no other revision has",
-        ),
-        (
-            {"revisions": [OLD, {**NEW, "version": "1.23.0"}]},
-            "revisions[1].version is '1.23.0'; accepted: a version that no other revision has, as sidecars are told "
-            "apart by it",
         ),
         (
             {"revisions": [OLD]},

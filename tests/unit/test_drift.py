@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from operations.manifests.drift import ABSENT, Difference, changes, hidden, ours
+from operations.manifests.changes import ABSENT, changes
+from operations.manifests.drift import Difference, hidden, ours
 from operations.manifests.render import Rendered
 from tests.unit.test_render import RELEASE, an_object, rendered
 

@@ -26,11 +26,13 @@ BINDING = Object(
     api_version="rbac.authorization.k8s.io/v1", kind="RoleBinding", namespace="istio-system", name="istio-ingress"
 )
 ORDERS = {"name": "orders", "namespace": "shop", "versions": {"v1": "o:1", "v2": "o:2"}, "port": 80}
+LEGACY = {"name": "legacy", "kind": "existing", "namespace": "old", "port": 80, "traffic": {"timeout": "1s"}}
 CANARY = {"canary": {"from": "v1", "to": "v2", "percent": 10}}
 EXCEPTION = {"selector": {"app": "ratings"}, "ports": {"9080": "DISABLE"}}
 JWT = {"issuer": "https://issuer.example", "jwksUri": "https://issuer.example/keys"}
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "gatewayApiVersion": "v1.2.1"}
 
+PORTS = [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}]
 SHOWN: list[dict[str, Any]] = [
     {"hosts": ["shop.example", "*.shop.example"], "tls": {"selfSigned": True}, "paths": ["/orders"]},
     {
@@ -69,17 +71,66 @@ RICH: dict[str, dict[str, Any]] = {
         "services": [ORDERS],
         "traffic": {"elsewhere": {"port": 80, "timeout": "1s"}},
     },
+    "policies and tokens of services": {
+        "security": {
+            "authorization": True,
+            "jwt": {**JWT, "forwardOriginalToken": True, "services": ["orders", "reviews"]},
+            "policies": {
+                "a": {"gateway": "bookinfo-gateway", "rules": []},
+                "b": {"service": "orders", "rules": []},
+                "c": {"service": "legacy", "rules": [], "dryRun": True},
+            },
+        },
+        "services": [{**ORDERS, "allowFrom": ["a"]}, {**LEGACY, "allowFrom": ["a"]}],
+    },
+    "dry runs": {
+        "security": {
+            "authorization": "dry-run",
+            "jwt": {**JWT, "required": "dry-run"},
+            "policies": {"a": {"gateway": "bookinfo-gateway", "rules": []}},
+        },
+        "services": [{**ORDERS, "allowFrom": ["a"]}],
+    },
+    "a gateway for all": {
+        "bookinfo": False,
+        "security": {
+            "jwt": {**JWT, "gateways": ["istio-ingressgateway"]},
+            "policies": {"a": {"gateway": "istio-ingressgateway", "rules": []}},
+        },
+    },
+    "tokens that need not be given": {"security": {"jwt": {**JWT, "required": False}}},
+    "pods that come and go": {
+        "services": [
+            {
+                **ORDERS,
+                "resources": {"requests": {"cpu": "10m"}},
+                "autoscaling": {"maxReplicas": 3},
+                "podDisruptionBudget": {"minAvailable": 1},
+            },
+            {**LEGACY, "expose": [{"hosts": ["legacy.example"]}]},
+        ],
+        "security": {"authorization": True},
+    },
     "gateways": {
         "bookinfo": False,
         "security": {"authorization": True},
         "services": [
-            {**ORDERS, "traffic": CANARY, "expose": SHOWN},
+            {**ORDERS, "port": None, "ports": PORTS, "traffic": CANARY, "expose": SHOWN},
             {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
         ],
-        "gateways": {"internal": {"namespace": "gateways", "replicas": 2}, "egress": {"kind": "egress"}},
+        "gateways": {
+            "istio-ingressgateway": {"namespace": "front"},
+            "internal": {"namespace": "gateways", "replicas": 2},
+            "egress": {"kind": "egress"},
+        },
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},
     "faults": {"scenario": "ratings-delay", "traffic": {"details": {"loadBalancer": "RANDOM"}}},
+    "hosts outside": {
+        "egress": [{"host": "*.example.com"}, {"host": "a.example", "ports": {"80": "HTTP"}, "tls": {}}],
+        "outboundTrafficPolicy": "REGISTRY_ONLY",
+        "rollout": ["elsewhere"],
+    },
     "ambient": {**AMBIENT, "services": [ORDERS]},
     "revisions": {
         "istioVersion": "1.24.6",

@@ -15,7 +15,17 @@ from embedded.images import build, contents, libraries
 from embedded.images.oci import NAME, Folder, Image, Layer, Layout, Link
 from embedded.node.parts import Parts
 
-PROGRAM_FILES = ("pause", "coredns", "bookinfo", "pilot-discovery", "pilot-agent", "envoy", "nft")
+PROGRAM_FILES = (
+    "pause",
+    "coredns",
+    "bookinfo",
+    "pilot-discovery",
+    "pilot-agent",
+    "install-cni",
+    "istio-cni",
+    "envoy",
+    "nft",
+)
 
 
 def read(layout: Path) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from components.commands.injection import main
 from components.commands.mesh_causes import cannot_redirect, hopeless, unreachable
 from components.commands.mesh_check import check_mesh
 from components.commands.mesh_pods import Problem, State
+from components.commands.proxies import RUNNING
 from tests.unit.conftest import Run
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_command_mesh_check import CHECK, UNREADY, deployment, pod, state, status
@@ -159,7 +160,8 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(injection.check, "__defaults__", (0.0,))
 
 
-def ran(api: FakeApi) -> int:
+def ran(api: FakeApi, *pods: dict[str, Any]) -> int:
+    api.answer(RUNNING.format(namespace=""), {"items": pods})
     return main([f"--kubeconfig={api.kubeconfig}", "--context=there", "shop"])
 
 
@@ -187,6 +189,22 @@ def test_a_pod_without_a_sidecar_is_told_too(api: FakeApi, capsys: pytest.Captur
     api.answer(PATH, made("none"), method="POST")
     assert ran(api) == 1
     assert "a pod gets no istio-proxy: `istioctl analyze -n shop`" in capsys.readouterr().err
+
+
+def test_after_an_upgrade_pods_of_others_with_an_old_proxy_are_told_of(
+    api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def injected(version: str) -> dict[str, Any]:
+        status = {"sidecar.istio.io/status": '{"revision": "default"}'}
+        proxy = {"name": "istio-proxy", "image": f"docker.io/istio/proxyv2:{version}"}
+        metadata = {"name": "web", "namespace": "shop", "annotations": status}
+        return {"metadata": metadata, "spec": {"containers": [proxy]}}
+
+    api.answer(PATH, injected("1.24.6"), method="POST")
+    assert ran(api, injected("1.23.0")) == 0
+    told = capsys.readouterr()
+    assert told.out == "shop\n"
+    assert "shop       web  1.23.0, revision default  1.24.6, revision default  create it again" in told.err
 
 
 def test_what_somebody_else_refuses_tells_nothing(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,15 @@ def test_istio_system_must_let_the_gateway_be_injected(settings: Any, value: str
     refuse_contradictions(SETTINGS, Cluster(foreign_labels={"istio-system": {"istio-injection": "enabled"}}))
 
 
+def test_a_gateways_own_namespace_must_let_it_be_injected_and_stay() -> None:
+    gateways = json.dumps({"internal": {"namespace": "gateways"}})
+    settings = loaded(gateways=gateways, istioChartRepository="https://charts.example")
+    with pytest.raises(pulumi.RunError, match=r"^namespace gateways .*: the ingress gateway's pod would keep"):
+        refuse_contradictions(settings, Cluster(foreign_labels={"gateways": {"istio-injection": "disabled"}}))
+    with pytest.raises(pulumi.RunError, match=r"^namespace/gateways is being deleted"):
+        plan(settings, Cluster(terminating=frozenset({"namespace/gateways"})))
+
+
 def test_the_namespaces_of_services_count_and_any_other_does_not() -> None:
     settings = loaded(services=json.dumps([OTHER]), revision="1-23-0", istioChartRepository="https://charts.example")
     with pytest.raises(pulumi.RunError, match=r"^namespace shop has the label istio-injection"):

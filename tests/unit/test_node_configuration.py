@@ -112,7 +112,13 @@ def test_everything_containerd_writes_is_the_clusters(settings: Settings) -> Non
     assert content["plugins"]["io.containerd.internal.v1.opt"]["path"].startswith(f"{settings.root}/")
     runtime = content["plugins"]["io.containerd.cri.v1.runtime"]
     assert runtime["containerd"]["runtimes"]["runc"]["options"]["BinaryName"] == "/node/runc"
-    assert runtime["cni"] == {"bin_dirs": ["/node/cni"], "conf_dir": str(settings.configuration / "cni")}
+
+
+def test_pods_networks_and_plugins_are_where_an_agent_such_as_istios_adds_its_own(settings: Settings) -> None:
+    runtime = tomllib.loads(containerd.write(settings).read_text())["plugins"]["io.containerd.cri.v1.runtime"]
+    assert runtime["cni"] == {"bin_dirs": ["/node/cni", "/opt/cni/bin"], "conf_dir": "/etc/cni/net.d"}
+    (network,) = (settings.configuration / "cni" / "net.d").iterdir()
+    assert [plugin["type"] for plugin in json.loads(network.read_text())["plugins"]] == ["ptp"]
 
 
 def test_every_registry_is_the_one_on_the_nodes_loopback(settings: Settings) -> None:
@@ -154,7 +160,9 @@ def test_the_relay_has_the_hosts_sockets_and_leads_to_the_api_server_and_to_what
 def test_only_what_runs_nft_gets_its_libraries(settings: Settings) -> None:
     parts = Parts(**{**vars(settings.parts), "libraries": "/deb/lib"})
     unpacked = Settings(**{**vars(settings), "parts": parts})
-    environments = {each.name: each.environment for each in programs.clients(unpacked)}
+    environments = {each.name: each.environment for each in (*programs.first(unpacked), *programs.clients(unpacked))}
+    # Istio's CNI plugin, which containerd runs, runs nft.
+    assert environments["containerd"]["PATH"].startswith("/deb/sbin:")
     assert environments["kube-proxy"]["LD_LIBRARY_PATH"] == "/deb/lib"
     assert environments["kube-proxy"]["PATH"].startswith("/deb/sbin:")
     assert environments["network-policies"]["LD_LIBRARY_PATH"] == "/deb/lib"

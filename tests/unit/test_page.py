@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from components.commands import UserError
-from operations import page
+from operations.access import page
 
 
 @contextmanager

@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
+from program.lookup import Cluster
+from program.preflight import plan
 from tests.unit.conftest import Run
+from tests.unit.loading import loaded
 from tests.unit.recording import Mesh
 
 ORDERS: dict[str, Any] = {
@@ -23,7 +27,7 @@ ORDERS: dict[str, Any] = {
 WEB: dict[str, Any] = {
     "name": "web",
     "image": "a/web:1",
-    "port": 80,
+    "ports": [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}],
     "expose": [
         {"hosts": ["shop.example"]},
         {"hosts": ["plain.example"], "tls": {"secret": "mine"}, "httpsRedirect": False, "gateway": "internal"},
@@ -88,7 +92,8 @@ def test_what_is_not_redirected_is_answered_at_both_listeners(mesh: Mesh) -> Non
 
 def test_a_gateway_of_somebody_elses_is_named_as_it_is(mesh: Mesh) -> None:
     assert parents(mesh, "web-exposed-3") == [("theirs", "infra", "")]
-    assert mesh.inputs("web-exposed-3-route")["kind"] == "GRPCRoute"
+    route = mesh.inputs("web-exposed-3-route")
+    assert (route["kind"], route["spec"]["rules"]) == ("GRPCRoute", [{"backendRefs": [{"name": "web", "port": 90}]}])
 
 
 def test_a_route_waits_for_the_services_of_its_versions(mesh: Mesh) -> None:
@@ -106,6 +111,7 @@ def test_another_gateway_is_in_a_namespace_of_its_own(mesh: Mesh) -> None:
     assert mesh.inputs("gateway-internal-service")["metadata"]["namespace"] == "gateways"
     assert mesh.inputs("gateway-internal-service")["spec"]["type"] == "NodePort"
     assert mesh.options("gateway-internal").protect
+    assert mesh.inputs("gateway-internal-autoscaler")["spec"]["minReplicas"] == 2
     assert "gateways" not in json.dumps(mesh.inputs("injection-check-command")["create"])
 
 
@@ -154,3 +160,12 @@ def test_the_checks_wait_for_what_is_shown(run: Run) -> None:
     mesh = run("dev", services=json.dumps([{**WEB, "expose": [issued]}]))
     assert f"certificate-{HOST}-a.example-ready" in mesh.behind("mesh-check-command")
     assert f"shared-{HOST}-gateway" in mesh.behind(f"certificate-{HOST}-a.example-certificate")
+
+
+def test_a_certificate_that_nothing_would_issue_is_refused_by_its_key() -> None:
+    expose = [{"hosts": ["a.example"], "tls": {"certManager": {"issuer": "ca"}}}]
+    keys = {"services": json.dumps([{**WEB, "expose": expose}]), "istioChartRepository": "https://charts.example"}
+    message = r"^services\.web\.expose\[0\]\.tls\.certManager is set, and the cluster has no CRD certificates"
+    with pytest.raises(pulumi.RunError, match=message):
+        plan(loaded(**keys), Cluster(identity="1a2b"))
+    plan(loaded(**keys), Cluster(identity="1a2b", cert_manager=True))

@@ -1,4 +1,9 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -265,3 +270,30 @@ def test_only_a_stack_that_adopts_a_mesh_takes_objects_over_that_are_there(
 ) -> None:
     assert cli._upsert({"adopt": adopt}) == upsert
     assert cli._upsert({}) == {}
+
+
+def test_ctrl_c_waits_until_the_cli_has_ended_in_order(cli: Cli, pulumi: Tool, tmp_path: Path) -> None:
+    pulumi.binary.write_text(
+        f"#!/bin/sh\ntrap 'command -p sleep 0.6; command -p touch {tmp_path}/unlocked; exit 1' INT\n"
+        f"command -p touch {tmp_path}/updating\nwhile :; do command -p sleep 0.05; done\n"
+    )
+    code = f"""
+from pathlib import Path
+from operations.engine import Engine
+from operations.pulumi_cli import Cli
+engine = Engine(binary=Path({str(pulumi.binary)!r}), origin="test")
+cli = Cli(engine=engine, stack="dev", state=Path({str(cli.state)!r}))
+try:
+    cli.run("cancel")
+except KeyboardInterrupt:
+    assert Path({str(tmp_path / "unlocked")!r}).exists()
+    print("in order")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, text=True, process_group=0
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "updating").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "in order\n"

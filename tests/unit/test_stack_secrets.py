@@ -12,9 +12,9 @@ import pytest
 from components.commands import UserError
 from operations.manifests.evaluate import stack_config
 from operations.manifests.stack_secrets import decrypted, masked, secret_texts, without
+from program.config.keys import SECRET_KEYS
 from program.config.values import MASK
 from program.lookup import Cluster
-from program.settings import SECRET_KEYS
 from tests.unit.fake_tools import Tool
 from tests.unit.loading import DEV, load
 from tests.unit.recording import Mesh, evaluated

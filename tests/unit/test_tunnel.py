@@ -10,8 +10,8 @@ import pytest
 
 from components.commands import UserError
 from components.kube import Kube
-from operations import tunnel
-from operations.tunnel import SERVICES
+from operations.access import tunnel
+from operations.access.tunnel import SERVICES
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_minikube import FakeMinikube
 
@@ -95,7 +95,7 @@ def test_a_stack_without_minikube_has_no_tunnel(settings: dict[str, str]) -> Non
 def test_it_shows_the_address_and_ends_when_the_person_ends_it(
     machine: FakeMinikube, settings: dict[str, str], to_all: bool
 ) -> None:
-    code = f"from operations import tunnel; tunnel.run({settings!r})"
+    code = f"from operations.access import tunnel; tunnel.run({settings!r})"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, text=True, process_group=0
     )

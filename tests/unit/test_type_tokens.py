@@ -39,6 +39,8 @@ TOKENS = {
     "istio-minikube:components:AmbientDataPlane",
     "istio-minikube:components:Waypoint",
     "istio-minikube:components:InjectionCheck",
+    "istio-minikube:components:Egress",
+    "istio-minikube:components:Rollout",
     "istio-minikube:components:ServiceRoute",
     "istio-minikube:components:SharedGateway",
     "istio-minikube:components:StreamRoute",

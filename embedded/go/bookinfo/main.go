@@ -21,6 +21,8 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	goodbye       = 20 * time.Second
+	// farewell, where the environment says nothing else: callers' proxies hear a moment later that a pod goes.
+	farewell = "3s"
 )
 
 var services = map[string]func() http.Handler{
@@ -55,8 +57,12 @@ func run(arguments []string) error {
 	return serve(":"+arguments[1], services[arguments[0]]())
 }
 
-// serve answers until it is told to end, and then everyone who has asked already.
+// serve answers until it is told to end, for a little longer, and then everyone who has asked already.
 func serve(address string, handler http.Handler) error {
+	longer, err := time.ParseDuration(setting("FAREWELL", farewell))
+	if err != nil {
+		return fmt.Errorf("FAREWELL: %w", err)
+	}
 	server := &http.Server{Addr: address, Handler: logged(handler), ReadHeaderTimeout: headerTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()
@@ -65,6 +71,7 @@ func serve(address string, handler http.Handler) error {
 		return err
 	case <-ended().Done():
 	}
+	time.Sleep(longer)
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	return server.Shutdown(ctx)

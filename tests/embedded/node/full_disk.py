@@ -5,12 +5,14 @@ Runs in a mount namespace of its own, in which ROOT is a small tmpfs. Prints wha
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from io import FileIO
 from pathlib import Path
 
-from embedded.node.cluster import RealCluster
+from embedded.errors import EmbeddedError
+from embedded.node.cluster import FREE_SPACE_AGAIN, RealCluster
 from embedded.node.parts import Parts
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import Kubectl
@@ -21,9 +23,13 @@ BIG = "x" * 900_000
 PATIENCE = 180
 
 
-def fill(file: Path) -> None:
-    """Write until nothing goes in any more, not even a byte."""
+def fill(file: Path, leave: int = 0) -> None:
+    """Write until nothing goes in any more, not even a byte; or until so many bytes are left."""
     with file.open("wb", buffering=0) as filler:
+        while leave:
+            if shutil.disk_usage(file.parent).free <= leave:
+                return
+            filler.write(CHUNK)
         for chunk in (CHUNK, b"x"):
             while not _is_full(filler, chunk):
                 pass
@@ -37,6 +43,15 @@ def _is_full(filler: FileIO, chunk: bytes) -> bool:
             raise
         return True
     return False
+
+
+def why_not_started(cluster: RealCluster) -> str:
+    """What a start says that cannot be."""
+    try:
+        cluster.start()
+    except EmbeddedError as error:
+        return str(error)
+    return ""
 
 
 def written(kubectl: Kubectl, number: int) -> str:
@@ -67,7 +82,14 @@ def main() -> None:
         (status,) = kubectl.json("get", "pod", "before")["status"]["containerStatuses"]
         seen["restarts"] = status["restartCount"]
         kubectl.run_client("after")
-        seen["started again"] = cluster.start()
+        seen["had to be started"] = cluster.start()
+        # With less room than a first start needs.
+        cluster.stop()
+        fill(filler, leave=FREE_SPACE_AGAIN + (50 << 20))
+        seen["goes on with little room"] = cluster.start()
+        cluster.stop()
+        fill(filler)
+        seen["told"] = why_not_started(cluster)
     finally:
         cluster.delete()
     print(json.dumps(seen))

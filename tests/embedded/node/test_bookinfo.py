@@ -52,7 +52,8 @@ def free_port() -> int:
 @contextmanager
 def serving(binary: Path, service: str, **variables: str) -> Iterator[int]:
     port = free_port()
-    with subprocess.Popen([binary, service, str(port)], env=variables, stdout=subprocess.DEVNULL) as running:
+    environment = {"FAREWELL": "0s", **variables}
+    with subprocess.Popen([binary, service, str(port)], env=environment, stdout=subprocess.DEVNULL) as running:
 
         def healthy() -> bool:
             try:
@@ -150,6 +151,22 @@ def test_ratings_are_given_and_remembered(binary: Path) -> None:
         assert ask(port, "/ratings/1").json["ratings"] == {"Reviewer1": 1}
         assert ask(port, "/ratings/x").status == 400
         assert ask(port, "/ratings/1", "POST", "no JSON").json == {"error": "please provide valid ratings JSON"}
+
+
+def test_who_is_told_to_end_answers_for_a_little_longer(binary: Path) -> None:
+    port = free_port()
+    with subprocess.Popen([binary, "details", str(port)], env={"FAREWELL": "1h"}, stdout=subprocess.DEVNULL) as running:
+
+        def answers() -> bool:
+            try:
+                return ask(port, "/health").status == 200
+            except OSError:
+                return False
+
+        eventually(answers, PATIENCE)
+        running.terminate()
+        assert [ask(port, "/details/0").status for _ in range(20)] == [200] * 20
+        running.kill()
 
 
 def test_reviews_without_ratings_have_no_stars(binary: Path) -> None:

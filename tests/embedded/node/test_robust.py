@@ -101,7 +101,8 @@ def test_a_disk_that_fills_later_stops_changes_and_all_goes_on_once_there_is_roo
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["refused"]
-    assert (seen["restarts"], seen["started again"]) == (0, False)
+    assert (seen["restarts"], seen["had to be started"], seen["goes on with little room"]) == (0, False, True)
+    assert f"needs 200 MB in {root}, where only 0 MB are free: make room there" in seen["told"]
     assert left_of(RealCluster(root)) == []
 
 

@@ -3,17 +3,21 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
 from components.commands import UserError
-from components.kubeconfig import files
+from components.kubeconfig import IN_CLUSTER, files, in_cluster_document
 from embedded import toolchain
 from operations import deploy
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import STATE, Cli
+
+BUILT = ("cluster", "istioctl", "k9s")
+"""The toolchain's groups with programs for a person's shell."""
 
 
 def run(stack: str, words: Sequence[str] = ()) -> int:
@@ -37,17 +41,34 @@ def run(stack: str, words: Sequence[str] = ()) -> int:
 
 
 def variables(cli: Cli, stack: str) -> dict[str, str]:
-    """The environment of such a shell: backend, kubeconfig with the stack's context, and the tools that are built."""
-    settings = settings_of(stack)
+    """The environment of such a shell: the CLI's backend, and what ``cluster_variables`` has."""
+    environment = cli.environment()
+    found = cluster_variables(stack, settings_of(stack), environment)
+    return {**found, "PATH": os.pathsep.join([str(cli.engine.binary.parent), found["PATH"]])}
+
+
+def cluster_variables(
+    stack: str, settings: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """``environment`` (by default this process's) with the stack's context as kubectl's, and the tools that are built.
+
+    Args:
+        stack: the stack's name.
+        settings: its configuration by bare key.
+        environment: what is added to.
+    """
+    environment = os.environ if environment is None else environment
     listed = [str((PROJECT / file).absolute()) for file in files(settings["kubeconfig"])]
     # kubectl takes the current context from the first file that names one, and everything else from the rest.
+    document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": settings["context"]}
+    if settings["kubeconfig"] == IN_CLUSTER:
+        document = in_cluster_document()
+    STATE.mkdir(parents=True, exist_ok=True)
     context = STATE / f"{stack}.context.yaml"
-    context.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": settings["context"]}))
-    environment = cli.environment()
-    tools = [str(getattr(toolchain.folders(), name)) for name in ("cluster", "istioctl") if toolchain.built(name)]
-    folders = [str(cli.engine.binary.parent), *tools, environment.get("PATH", os.defpath)]
+    context.write_text(yaml.safe_dump(document))
+    tools = [str(getattr(toolchain.folders(), name)) for name in BUILT if toolchain.built(name)]
     return {
         **environment,
-        "PATH": os.pathsep.join(folders),
+        "PATH": os.pathsep.join([*tools, environment.get("PATH", os.defpath)]),
         "KUBECONFIG": os.pathsep.join([str(context), *listed]),
     }

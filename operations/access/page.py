@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from components.commands import UserError
@@ -25,6 +26,21 @@ SETTLED_SECONDS = 15.0
 UNSETTLED = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.SERVICE_UNAVAILABLE)
 REQUEST_SECONDS = 20.0
 POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a request was answered with.
+
+    Attributes:
+        status: the HTTP status; 0 where nothing answered.
+        body: the page of an answer that is no error.
+        wrong: why nothing answered.
+    """
+
+    status: int
+    body: str = ""
+    wrong: str = ""
 
 
 def address(stack: str, outputs: Mapping[str, Any]) -> str | None:
@@ -58,28 +74,28 @@ def await_answer(url: str, seconds: float = SECONDS, settled: float = SETTLED_SE
     began = time.monotonic()
     with telling(to_stderr, lambda so_far: f"Waiting for {url}: {duration(so_far)} so far"):
         while True:
-            status, wrong = _asked(url)
+            answer = asked(url)
             waited = time.monotonic() - began
-            if status and (status not in UNSETTLED or waited > settled):
-                return status
+            if answer.status and (answer.status not in UNSETTLED or waited > settled):
+                return answer.status
             if waited > seconds:
                 raise UserError(
-                    f"{url} does not answer: {wrong}. `make shell -- kubectl get gateway,httproute,pods` shows what "
-                    "the page goes through"
+                    f"{url} does not answer: {answer.wrong}. `make shell -- kubectl get gateway,httproute,pods` shows "
+                    "what the page goes through"
                 )
             time.sleep(POLL_SECONDS)
 
 
-def _asked(url: str) -> tuple[int, str]:
-    """The status of the answer; 0 and the reason where there is none."""
+def asked(url: str) -> Answer:
+    """What a request is answered with, whoever has signed a certificate."""
     # A stack's own certificate is signed by nobody else: whether to trust it is the browser's to ask.
     unverified = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323
     # What is on loopback is not for the proxy that the environment may name.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), unverified)
     try:
         with opener.open(url, timeout=REQUEST_SECONDS) as answer:
-            return int(answer.status), ""
+            return Answer(status=int(answer.status), body=answer.read().decode(errors="replace"))
     except urllib.error.HTTPError as error:
-        return error.code, ""
+        return Answer(status=error.code)
     except (OSError, http.client.HTTPException) as error:
-        return 0, str(error) or type(error).__name__
+        return Answer(status=0, wrong=str(error) or type(error).__name__)

@@ -1,0 +1,1 @@
+"""``make tour``: a walk for learners through the running stack, in several languages."""

@@ -1,0 +1,1 @@
+"""Configuration of who may ask for what: policies and tokens."""

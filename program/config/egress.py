@@ -1,0 +1,105 @@
+"""Reads which hosts outside the mesh pods call, and whether the mesh lets anything else out."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+from components.traffic.egress import ANY, ENCRYPTED, ExternalHost, Protocol, TlsOrigination
+from program.config.values import DNS_LABEL, Value
+
+DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
+HOST = rf"(\*\.)?{DOMAIN}"
+PATH = r"/\S+"
+POLICIES = ("ALLOW_ANY", "REGISTRY_ONLY")
+PORTS = "an object of ports and protocols, such as {443: TLS, 80: HTTP}"
+AMBIENT = "with dataPlane ambient, whose ztunnel lets everything out and reads no rule for hosts outside"
+
+
+def read_policy(value: Value, *, data_plane: str, istio_values: Mapping[str, Any]) -> str:
+    """What the mesh does with a host that it does not know: ALLOW_ANY, REGISTRY_ONLY, or empty for Istio's own.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    policy = value.choice("", *POLICIES, accepted=f"{' or '.join(POLICIES)}, or empty")
+    mesh = istio_values.get("meshConfig")
+    if policy and data_plane == "ambient":
+        raise value.error(f"nothing {AMBIENT}")
+    if policy and isinstance(mesh, Mapping) and "outboundTrafficPolicy" in mesh:
+        raise value.error("nothing beside istioValues.meshConfig.outboundTrafficPolicy, which says the same")
+    return policy
+
+
+def read_hosts(value: Value, *, data_plane: str) -> tuple[ExternalHost, ...]:
+    """The hosts.
+
+    Raises:
+        pulumi.RunError: names the key path, the value seen and what is accepted.
+    """
+    hosts: dict[str, ExternalHost] = {}
+    items = value.items("a list of hosts outside the mesh, such as [{host: api.example.com}]")
+    if items and data_plane == "ambient":
+        raise value.error(f"an empty list {AMBIENT}")
+    for item in items:
+        host = _host(item)
+        if host.host in hosts:
+            raise Value(f"{item.path}.host", host.host).error(
+                "a host that no other entry has; give it all of its ports"
+            )
+        hosts[host.host] = host
+    return tuple(hosts.values())
+
+
+def _host(value: Value) -> ExternalHost:
+    keys = value.keys("host", "ports", "addresses", "tls")
+    host = keys["host"].text(HOST, "a DNS name such as api.example.com, or *.example.com for any below it")
+    ports = _ports(keys["ports"])
+    addresses = tuple(_address(item) for item in keys["addresses"].items("a list of addresses, such as [192.0.2.10]"))
+    whole_name = not host.startswith(ANY)
+    if "TCP" in ports.values():
+        if set(ports.values()) != {"TCP"}:
+            raise keys["ports"].error("TCP for all of a host's ports or for none: give the others another entry")
+        if not addresses:
+            raise keys["addresses"].error("addresses or CIDRs beside TCP, as nothing else tells whose a connection is")
+    elif addresses and not whole_name:
+        raise keys["addresses"].error("nothing beside *., whose hosts are where they say")
+    elif networks := [each for each in addresses if "/" in each]:
+        raise keys["addresses"].error(f"single addresses, not {', '.join(networks)}, but for TCP")
+    tls = _tls(keys["tls"]) if keys["tls"].is_set else None
+    if tls and (not whole_name or not set(ports.values()) - {*ENCRYPTED, "TCP"}):
+        raise keys["tls"].error(
+            "nothing but for a whole name with a port of HTTP, HTTP2 or GRPC: what is plain there leaves encrypted"
+        )
+    return ExternalHost(host=host, ports=ports, addresses=addresses, tls=tls)
+
+
+def _ports(value: Value) -> dict[int, Protocol]:
+    if not value.is_set:
+        return {443: "TLS"}
+    ports = {
+        Value(entry.path, number).port(): cast(Protocol, entry.choice(*get_args(Protocol)))
+        for number, entry in value.entries(PORTS).items()
+    }
+    if not ports:
+        raise value.error(PORTS)
+    return ports
+
+
+def _address(value: Value) -> str:
+    accepted = "an address such as 192.0.2.10, or for TCP a CIDR"
+    text = value.text(r"\S+", accepted)
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise value.error(f"{accepted} ({error})") from error
+    return text
+
+
+def _tls(value: Value) -> TlsOrigination:
+    keys = value.keys("port", "sni", "caCertificates", "insecureSkipVerify")
+    return TlsOrigination(
+        port=keys["port"].port(default=443),
+        sni=keys["sni"].text(DOMAIN, "a DNS name such as api.example.com", default=""),
+        ca_certificates=keys["caCertificates"].text(PATH, "a path in the proxy's container", default=""),
+        insecure_skip_verify=keys["insecureSkipVerify"].boolean(default=False),
+    )

@@ -1,0 +1,118 @@
+"""Two istiods of one version on a real node: what uses a tag moves from one to the other, and no request is lost."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from components.chart_values import merged
+from components.commands.mesh_pods import revision_of
+from operations.manifests.declared import settings_of
+from program.control_planes import DEFAULT
+from tests.embedded.kube import eventually
+from tests.embedded.node.kubectl import PATIENCE
+from tests.embedded.node.mesh import NAMESPACE, TITLE, Mesh
+
+OTHERS, CANARY, TAG = "others", "canary", "stable"
+IMAGE = "docker.io/istio/examples-bookinfo-details-v1:1.20.1"
+# Two of somebody else's Deployments, whose namespace names the tag.
+DEPLOYMENTS = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {OTHERS}, labels: {{istio.io/rev: {TAG}}}}}
+""" + "".join(
+    f"""
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: {OTHERS}}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 9080}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: {OTHERS}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: details, image: "{IMAGE}"}}]}}
+"""
+    for name in ("first", "second")
+)
+
+
+def both(**more: object) -> dict[str, str]:
+    """The configuration with two revisions, small enough for a machine of two processors."""
+    settings = settings_of("embedded")
+    small = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}
+    values = merged(json.loads(settings["istioValues"]), {"pilot": small, "global": {"proxy": small}})
+    revisions = [{"name": name, "version": settings["istioVersion"]} for name in (DEFAULT, CANARY)]
+    config = {"istioValues": values, "revisions": revisions, **more}
+    return {key: json.dumps(value) for key, value in config.items()}
+
+
+def tagged(revision: str, **more: object) -> dict[str, str]:
+    """Bookinfo's namespace uses the tag, which stands for a revision."""
+    return both(tags={TAG: revision}, namespaceRevisions={NAMESPACE: TAG}, **more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(mesh: Mesh) -> Iterator[None]:
+    mesh.up(**tagged(DEFAULT))
+    mesh.kubectl.apply(DEPLOYMENTS)
+    for name in ("first", "second"):
+        mesh.kubectl("rollout", "status", f"deployment/{name}", f"--namespace={OTHERS}", f"--timeout={PATIENCE}")
+    yield
+    mesh.kubectl("delete", "namespace", OTHERS)
+    # A revision goes when nothing uses it.
+    mesh.up(**both())
+
+
+def revisions(mesh: Mesh, namespace: str) -> set[str]:
+    """Those of the namespace's pods that are not ending, but for the tests' client."""
+    pods = mesh.kubectl.json("get", "pods", f"--namespace={namespace}", "--selector=app")["items"]
+    return {revision_of(pod["metadata"]["annotations"]) for pod in pods if "deletionTimestamp" not in pod["metadata"]}
+
+
+@contextmanager
+def load(mesh: Mesh) -> Iterator[Counter[str]]:
+    """Ask for the page again and again; how often it was answered, and how it was not."""
+    seen, ended = Counter[str](), threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.05):
+            answer = mesh.request()
+            right = answer.status == 200 and TITLE in answer.body
+            seen["the page" if right else f"{answer.status} {answer.body[:200]}"] += 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        asking.join()
+
+
+def test_what_uses_a_tag_moves_with_it_and_no_request_is_lost(mesh: Mesh) -> None:
+    assert (revisions(mesh, NAMESPACE), revisions(mesh, OTHERS)) == ({DEFAULT}, {DEFAULT})
+    eventually(lambda: TITLE in mesh.request().body, 120)
+    with load(mesh) as seen:
+        outputs = mesh.up(**tagged(CANARY, rollout=[OTHERS]))
+    assert revisions(mesh, NAMESPACE) == {CANARY}
+    # Somebody else's Deployments, restarted one after the other.
+    assert revisions(mesh, OTHERS) == {CANARY}
+    assert outputs["rollout"]["restarted"] == [f"{OTHERS}/first", f"{OTHERS}/second"]
+    # Nothing keeps the tests' client, so that it is told of and left alone.
+    assert [(each["namespace"], each["name"]) for each in outputs["rollout"]["old"]] == [(NAMESPACE, "mesh-client")]
+    assert list(seen) == ["the page"], seen
+    assert seen["the page"] > 50
+
+
+def test_a_revision_that_pods_use_is_not_removed(mesh: Mesh) -> None:
+    told = mesh.refused()
+    assert f"revision {CANARY} is no longer configured, and" in told
+    assert f"{OTHERS}/first-" in told

@@ -1,0 +1,143 @@
+"""Services as people have them, by what they answer: their settings, and one that somebody else deploys."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.workloads.bookinfo import IMAGES
+from tests.embedded.kube import eventually
+from tests.embedded.node.mesh import NAMESPACE, Mesh
+
+PATIENCE = 180
+HERE = f"--namespace={NAMESPACE}"
+IMAGE = {image.partition("bookinfo-")[2].partition(":")[0]: image for image in IMAGES}
+OPINIONS = {
+    "name": "opinions",
+    "image": IMAGE["reviews-v1"],
+    "args": ["9090"],
+    "ports": [
+        {"name": "web", "port": 80, "targetPort": 9090, "appProtocol": "http"},
+        {"name": "tcp-events", "port": 9999},
+    ],
+    "env": [
+        {"name": "STAR_COLOR", "valueFrom": {"secretKeyRef": {"name": "opinions", "key": "color"}}},
+        {"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['shop.example/desk']"}}},
+    ],
+    "envFrom": [{"configMapRef": {"name": "opinions"}}],
+    "readinessProbe": {"httpGet": {"path": "/health", "port": "web"}, "periodSeconds": 1},
+    "livenessProbe": {"tcpSocket": {"port": "web"}, "periodSeconds": 5},
+    "volumes": [{"name": "settings", "configMap": {"name": "opinions"}}, {"name": "scratch", "emptyDir": {}}],
+    "volumeMounts": [
+        {"name": "settings", "mountPath": "/etc/opinions", "readOnly": True},
+        {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 the container's own
+    ],
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "pool", "operator": "Equal", "value": "shop", "effect": "NoSchedule"}],
+    "priorityClassName": "system-cluster-critical",
+    "podAnnotations": {"shop.example/desk": "7"},
+    "serviceAccount": {"annotations": {"cloud.example/role": "reader"}},
+    "imagePullSecrets": [{"name": "registry"}],
+    "resources": {"requests": {"cpu": "1m"}},
+    "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
+    "podDisruptionBudget": {"minAvailable": 1},
+}
+ADDRESS = f"http://opinions.{NAMESPACE}/reviews/0"
+
+LEGACY: dict[str, Any] = {
+    "name": "legacy",
+    "kind": "existing",
+    "port": 8000,
+    "allowFrom": ["default"],
+    "traffic": {"fault": {"abort": 503, "headers": {"x-fail": "1"}}},
+}
+LABELS = {"component": "legacy"}
+LEGACY_OBJECTS: list[dict[str, Any]] = [
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "legacy", "namespace": NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": LABELS},
+            "template": {
+                "metadata": {"labels": LABELS},
+                "spec": {"containers": [{"name": "legacy", "image": IMAGE["details-v1"]}]},
+            },
+        },
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "legacy", "namespace": NAMESPACE},
+        "spec": {"selector": LABELS, "ports": [{"name": "http", "port": 8000, "targetPort": 9080}]},
+    },
+]
+LEGACY_ADDRESS = f"http://legacy.{NAMESPACE}:8000/details/0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(mesh: Mesh) -> Iterator[None]:
+    """Both services, beside what others keep for them."""
+    if mesh.kubectl.tried("get", "namespace", NAMESPACE).returncode:
+        mesh.up()
+    settings = ["--from-literal=ENABLE_RATINGS=true", "--from-literal=RATINGS_SERVICE_PORT=9080"]
+    mesh.kubectl("create", "configmap", "opinions", HERE, *settings)
+    mesh.kubectl("create", "secret", "generic", "opinions", HERE, "--from-literal=color=green")
+    mesh.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": LEGACY_OBJECTS}))
+    mesh.kubectl("rollout", "status", "deployment/legacy", HERE, f"--timeout={PATIENCE}s")
+    mesh.up(services=json.dumps([OPINIONS, LEGACY]))
+    yield
+    mesh.kubectl("delete", HERE, "deployment/legacy", "service/legacy", "secret/opinions", "configmap/opinions")
+
+
+def test_a_service_has_its_variables_from_secret_configmap_and_pod(mesh: Mesh) -> None:
+    eventually(lambda: mesh.get(ADDRESS)["status"] == 200, PATIENCE)
+    answer = json.loads(mesh.get(ADDRESS)["body"])
+    assert answer["podname"] == "7"
+    assert [each["rating"] for each in answer["reviews"]] == [
+        {"stars": 5, "color": "green"},
+        {"stars": 4, "color": "green"},
+    ]
+
+
+def test_a_services_pods_are_where_and_what_they_are_to_be(mesh: Mesh) -> None:
+    def pods() -> list[Any]:
+        found: list[Any] = mesh.kubectl.json("get", "pods", HERE, "--selector=app=opinions")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    eventually(lambda: len(pods()) == 2, PATIENCE)
+    for pod in pods():
+        spec = pod["spec"]
+        assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+        assert spec["priorityClassName"] == "system-cluster-critical"
+        assert {"key": "pool", "operator": "Equal", "value": "shop", "effect": "NoSchedule"} in spec["tolerations"]
+        # Istio's own have been added by istiod.
+        assert {"name": "registry"} in spec["imagePullSecrets"]
+        (container,) = spec["containers"]
+        assert {"/etc/opinions", "/tmp"} <= {mount["mountPath"] for mount in container["volumeMounts"]}  # noqa: S108
+    account = mesh.kubectl.json("get", "serviceaccount", "opinions", HERE)
+    assert account["metadata"]["annotations"]["cloud.example/role"] == "reader"
+
+
+def test_a_disruption_budget_counts_the_pods_that_the_autoscaler_keeps(mesh: Mesh) -> None:
+    def allowed() -> Any:
+        return mesh.kubectl.json("get", "poddisruptionbudget", "opinions", HERE)["status"].get("disruptionsAllowed")
+
+    eventually(lambda: allowed() == 1, PATIENCE)
+    scaler = mesh.kubectl.json("get", "horizontalpodautoscaler", "opinions-v1", HERE)
+    assert (scaler["spec"]["minReplicas"], scaler["status"]["desiredReplicas"]) == (2, 2)
+
+
+def test_somebody_elses_service_has_this_stacks_policies_and_traffic(mesh: Mesh) -> None:
+    eventually(lambda: mesh.get(LEGACY_ADDRESS)["status"] == 200, PATIENCE)
+    eventually(lambda: mesh.get(LEGACY_ADDRESS, "-H=x-fail=1")["status"] == 503, PATIENCE)
+    eventually(lambda: mesh.get(LEGACY_ADDRESS, inside=False)["status"] == 403, PATIENCE)
+
+
+def test_somebody_elses_service_stays_as_it_was_when_it_is_no_longer_configured(mesh: Mesh) -> None:
+    before = mesh.kubectl.json("get", "deployment", "legacy", HERE)["metadata"]
+    mesh.up(services=json.dumps([OPINIONS]))
+    eventually(lambda: mesh.get(LEGACY_ADDRESS, inside=False)["status"] == 200, PATIENCE)
+    after = mesh.kubectl.json("get", "deployment", "legacy", HERE)["metadata"]
+    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
