@@ -155,12 +155,21 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
-    crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-    policy = kube.find(f"{POLICIES}/{POLICY}")
-    namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
+    # Side by side: each answer takes a while to come, above all on a busy machine.
+    with ThreadPoolExecutor(WORKERS) as pool:
+        asked_crds = pool.submit(kube.metadata, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        asked_policy = pool.submit(kube.find, f"{POLICIES}/{POLICY}")
+        asked_namespaces = pool.submit(kube.metadata, "/api/v1/namespaces")
+        asked_istiods = pool.submit(kube.objects, "/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+        asked_version = pool.submit(kube.get, "/version")
+        asked_dns = pool.submit(surroundings.dns, kube)
+        asked_services = pool.submit(surroundings.services, kube, settings)
+        asked_runtimes = pool.submit(surroundings.container_runtimes, kube, settings)
+        asked_jobs = pool.submit(surroundings.jobs, kube, settings)
+    crds, policy = asked_crds.result(), asked_policy.result()
+    namespaces = {metadata["name"]: metadata for metadata in asked_namespaces.result()}
     istiods = {
-        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
-        for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod for istiod in asked_istiods.result()
     }
     gateway_api = {
         metadata["name"]: _bundled(metadata, is_ours)
@@ -171,7 +180,7 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     names = declared(settings, brings_gateway_api=all(crd.ours for crd in gateway_api.values()))
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
-        kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
+        kubernetes=Version.parse(asked_version.result()["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
         gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
@@ -183,13 +192,13 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
         foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
         leaving=leaving(kube, settings, names, namespaces, owner.stack),
         cert_manager=any(metadata["name"] == surroundings.CERTIFICATES for metadata in crds),
-        dns=surroundings.dns(kube),
+        dns=asked_dns.result(),
         gateway_api_policy=_bundled(policy["metadata"], is_ours) if policy else None,
         foreign_labels={name: surroundings.foreign_labels(metadata) for name, metadata in namespaces.items()},
         terminating=surroundings.terminating(namespaces, crds),
-        services=surroundings.services(kube, settings),
-        container_runtimes=surroundings.container_runtimes(kube, settings),
-        jobs=surroundings.jobs(kube, settings),
+        services=asked_services.result(),
+        container_runtimes=asked_runtimes.result(),
+        jobs=asked_jobs.result(),
     )
 
 
