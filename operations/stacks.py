@@ -80,11 +80,15 @@ def prepare(
     if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
-        # The host reaches the first that answers.
-        cluster.publish([(settings["namespace"], "bookinfo-gateway-istio"), ISTIO_GATEWAY])
+        cluster.publish(gateways(settings["namespace"]))
     if bookinfo:
         provide(cluster, bookinfo)
     return there
+
+
+def gateways(namespace: str) -> list[tuple[str, str]]:
+    """Services that the host reaches on a real node, with Bookinfo in ``namespace``; the first that answers."""
+    return [(namespace, "bookinfo-gateway-istio"), ISTIO_GATEWAY]
 
 
 def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:
