@@ -145,7 +145,7 @@ def _write_files(root: Path) -> None:
     for file, components in FILES.items():
         manifests = [dict(item.manifest) for item in objects if item.resource.parent in components]
         (root / file).write_text(yaml.safe_dump_all(manifests))
-    (root / "values.json").write_text(json.dumps(istio.VANILLA_ENVOY))
+    (root / "values.json").write_text(json.dumps(istio.VALUES))
 
 
 def _path_without_pulumi() -> str:
