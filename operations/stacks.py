@@ -16,7 +16,6 @@ from operations.node.bookinfo import Bookinfo, provide, refuse_elsewhere
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
-ISTIO_GATEWAY = ("istio-system", "istio-ingressgateway")
 
 
 def chosen(stack: str) -> str:
@@ -36,6 +35,14 @@ def chosen(stack: str) -> str:
             "its folder"
         )
     return stack
+
+
+def gateways(namespace: str) -> list[tuple[str, str]]:
+    """Services, by namespace and name, that the host reaches on a real node; the first that answers.
+
+    ``namespace`` is the stack's, where Bookinfo's Gateway is.
+    """
+    return [(namespace, "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
 
 
 def prepare(
