@@ -93,11 +93,6 @@ def prepare(
     return there
 
 
-def gateways(namespace: str) -> list[tuple[str, str]]:
-    """Services that the host reaches on a real node, with Bookinfo in ``namespace``; the first that answers."""
-    return [(namespace, "bookinfo-gateway-istio"), ISTIO_GATEWAY]
-
-
 def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:
     """``prepare`` for what needs a cluster.
 

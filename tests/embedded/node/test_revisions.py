@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.chart_values import merged
 from components.commands.mesh_pods import revision_of
 from operations.manifests.declared import settings_of
 from program.control_planes import DEFAULT
@@ -43,12 +42,10 @@ spec:
 
 
 def both(**more: object) -> dict[str, str]:
-    """The configuration with two revisions, small enough for a machine of two processors."""
+    """The configuration with two revisions of the one version."""
     settings = settings_of("embedded")
-    small = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}
-    values = merged(json.loads(settings["istioValues"]), {"pilot": small, "global": {"proxy": small}})
     revisions = [{"name": name, "version": settings["istioVersion"]} for name in (DEFAULT, CANARY)]
-    config = {"istioValues": values, "revisions": revisions, **more}
+    config = {"revisions": revisions, **more}
     return {key: json.dumps(value) for key, value in config.items()}
 
 
