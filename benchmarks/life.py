@@ -88,7 +88,7 @@ class Steps:
     def up(self) -> None:
         """From nothing to the page that answers."""
         self._embedded("start", f"--node={Kind.REAL}")
-        self.cluster.publish(stacks.GATEWAYS)
+        self.cluster.publish(stacks.gateways("default"))
         self._helm("install", "istio-base", self._chart("base"), "--create-namespace", "--wait")
         self._helm("install", "istiod", self._chart("istiod"), f"--values={self.root / 'values.json'}", "--wait")
         self._kubectl("apply", f"--filename={self.root / 'ingress.yaml'}")

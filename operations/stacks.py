@@ -16,8 +16,7 @@ from operations.node.bookinfo import Bookinfo, provide, refuse_elsewhere
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
-GATEWAYS = (("default", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
-"""Services that the host reaches on an embedded cluster with a real node; the first that answers."""
+ISTIO_GATEWAY = ("istio-system", "istio-ingressgateway")
 
 
 def chosen(stack: str) -> str:
@@ -81,10 +80,15 @@ def prepare(
     if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
-        cluster.publish(GATEWAYS)
+        cluster.publish(gateways(settings["namespace"]))
     if bookinfo:
         provide(cluster, bookinfo)
     return there
+
+
+def gateways(namespace: str) -> list[tuple[str, str]]:
+    """Services that the host reaches on a real node, with Bookinfo in ``namespace``; the first that answers."""
+    return [(namespace, "bookinfo-gateway-istio"), ISTIO_GATEWAY]
 
 
 def prepare_existing(stack: str, overrides: Mapping[str, str] | None = None) -> None:

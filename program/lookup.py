@@ -22,6 +22,7 @@ from components.kubeconfig import DEFAULT, shell_path
 from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program import surroundings, traces
+from program.leaving import leaving
 from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 from program.traces import Traces
@@ -69,6 +70,7 @@ class Cluster:
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
         vanilla_proxies: whether the proxies are upstream's Envoy, without Istio's own filters.
+        leaving: the stack's own policies that may refuse Bookinfo's page and that this update removes.
         foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
             the stack is to take them over.
     """
@@ -93,6 +95,7 @@ class Cluster:
     jobs: tuple[str, ...] = ()
     container_runtimes: frozenset[str] = frozenset()
     vanilla_proxies: bool = False
+    leaving: tuple[Object, ...] = ()
     foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
@@ -152,12 +155,21 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     def is_ours(metadata: Mapping[str, Any]) -> bool:
         return set(owner.labels.items()) <= set(metadata.get("labels", {}).items())
 
-    crds = kube.metadata("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-    policy = kube.find(f"{POLICIES}/{POLICY}")
-    namespaces = {metadata["name"]: metadata for metadata in kube.metadata("/api/v1/namespaces")}
+    # Side by side: each answer takes a while to come, above all on a busy machine.
+    with ThreadPoolExecutor(WORKERS) as pool:
+        asked_crds = pool.submit(kube.metadata, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        asked_policy = pool.submit(kube.find, f"{POLICIES}/{POLICY}")
+        asked_namespaces = pool.submit(kube.metadata, "/api/v1/namespaces")
+        asked_istiods = pool.submit(kube.objects, "/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+        asked_version = pool.submit(kube.get, "/version")
+        asked_dns = pool.submit(surroundings.dns, kube)
+        asked_services = pool.submit(surroundings.services, kube, settings)
+        asked_runtimes = pool.submit(surroundings.container_runtimes, kube, settings)
+        asked_jobs = pool.submit(surroundings.jobs, kube, settings)
+    crds, policy = asked_crds.result(), asked_policy.result()
+    namespaces = {metadata["name"]: metadata for metadata in asked_namespaces.result()}
     istiods = {
-        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod
-        for istiod in kube.objects("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
+        f"{istiod['metadata']['namespace']}/{istiod['metadata']['name']}": istiod for istiod in asked_istiods.result()
     }
     gateway_api = {
         metadata["name"]: _bundled(metadata, is_ours)
@@ -168,7 +180,7 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
     names = declared(settings, brings_gateway_api=all(crd.ours for crd in gateway_api.values()))
     return Cluster(
         identity=namespaces["kube-system"]["uid"],
-        kubernetes=Version.parse(kube.get("/version")["gitVersion"]),
+        kubernetes=Version.parse(asked_version.result()["gitVersion"]),
         namespaces={name: is_ours(metadata) for name, metadata in namespaces.items()},
         gateway_api=gateway_api,
         istio_crds={metadata["name"]: is_ours(metadata) for metadata in crds if metadata["name"].endswith(".istio.io")},
@@ -178,14 +190,15 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, namespaces, istiods),
         foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
+        leaving=leaving(kube, settings, names, namespaces, owner.stack),
         cert_manager=any(metadata["name"] == surroundings.CERTIFICATES for metadata in crds),
-        dns=surroundings.dns(kube),
+        dns=asked_dns.result(),
         gateway_api_policy=_bundled(policy["metadata"], is_ours) if policy else None,
         foreign_labels={name: surroundings.foreign_labels(metadata) for name, metadata in namespaces.items()},
         terminating=surroundings.terminating(namespaces, crds),
-        services=surroundings.services(kube, settings),
-        container_runtimes=surroundings.container_runtimes(kube, settings),
-        jobs=surroundings.jobs(kube, settings),
+        services=asked_services.result(),
+        container_runtimes=asked_runtimes.result(),
+        jobs=asked_jobs.result(),
     )
 
 

@@ -48,8 +48,9 @@ def up(mesh: Mesh) -> Iterator[None]:
 
 
 def first_containers(mesh: Mesh, namespace: str) -> set[str]:
-    """The init containers of the namespace's pods, but for proxies."""
-    pods = mesh.kubectl.json("get", "pods", f"--namespace={namespace}", "--selector=app")["items"]
+    """The init containers of the namespace's pods that are not ending, but for proxies."""
+    found = mesh.kubectl.json("get", "pods", f"--namespace={namespace}", "--selector=app")["items"]
+    pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
     assert pods
     return {each["name"] for pod in pods for each in pod["spec"]["initContainers"]} - {"istio-proxy"}
 
