@@ -14,7 +14,7 @@ from program.config import services as services_config
 from program.config.expose import Expose
 from program.config.gateways import Gateway
 from program.config.services import Service
-from program.config.values import Value
+from program.config.values import NAME_LENGTH, Value
 
 ANY_HOST = "*"
 HTTPS_PORT = 443
@@ -177,6 +177,11 @@ def refuse_contradictions(value: Value, services: Sequence[Service], gateways: M
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
+    for each in exposed(services):
+        if each.expose.is_stream and len(each.route) > NAME_LENGTH:
+            raise Value(f"{value.path}.{each.service.name}.name", each.service.name).error(
+                f"a shorter name, as Istio's Gateway would be named {each.route}, and takes {NAME_LENGTH} characters"
+            )
     for gateway in gateways.values():
         at = exposed_at(gateway, services)
         _refuse_two_certificates(value, at)

@@ -7,6 +7,7 @@ import pulumi
 import components as mesh
 from components.kubeconfig import kubectl
 from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
+from components.traffic import egress_route
 from components.traffic.routes import RouteParent
 from components.traffic.shared_gateway import listener_name
 from components.workloads.exposure import HTTP, HTTP_LOCAL_PORT, HTTP_PORT, HTTPS_LOCAL_PORT, HTTPS_PORT
@@ -183,7 +184,7 @@ def lead_out(base: Ground, known: pulumi.Resource) -> None:
         if host.gateway:
             gateway = base.settings.gateways[host.gateway]
             args = mesh.EgressRouteArgs(
-                route=host.host,
+                route=egress_route.object_name(host.host),
                 host=host.host,
                 ports=host.ports,
                 gateway=gateway.name,

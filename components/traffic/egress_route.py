@@ -1,5 +1,6 @@
 """The way of requests to a host outside the mesh, by an egress gateway."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from .egress import ENCRYPTED, Protocol
 
 API_VERSION = "networking.istio.io/v1"
 MESH = "mesh"
+NAME_LENGTH = 63
 # In the order in which they are created: last what sends requests to the gateway.
 KINDS = ("Gateway", "DestinationRule", "VirtualService")
 
@@ -20,7 +22,8 @@ class EgressRouteArgs:
     """Which host's requests go by which gateway.
 
     Attributes:
-        route: the name of Istio's Gateway, DestinationRule and VirtualService.
+        route: the name of Istio's Gateway, DestinationRule and VirtualService: a DNS-1123 label, as Istio takes no
+            dots in the name of a Gateway.
         host: the host, which a ServiceEntry makes known to the mesh.
         ports: by number, what is spoken there. HTTP, HTTP2 and GRPC go to the gateway by the mesh's mutual TLS; TLS and
             HTTPS are passed on as they are. Not TCP, which names no host.
@@ -57,6 +60,14 @@ class EgressRouteArgs:
         return [number for number, protocol in sorted(self.ports.items()) if protocol not in ENCRYPTED]
 
 
+def object_name(host: str) -> str:
+    """A host as the name of its objects: dashes for dots, and where that tells not enough, a digest of it behind."""
+    name = host.replace(".", "-")
+    if "-" not in host and len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9].rstrip('-')}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
+
+
 def gateway_spec(args: EgressRouteArgs) -> dict[str, Any]:
     """What the gateway listens for."""
     servers = []
@@ -72,7 +83,7 @@ def destination_rule_spec(args: EgressRouteArgs) -> dict[str, Any]:
     tls = {"mode": "ISTIO_MUTUAL", "sni": args.host}
     ports = [{"port": {"number": number}, "tls": tls} for number in args.plain]
     subset = {
-        "name": args.route.replace(".", "-"),
+        "name": args.route,
         **({"trafficPolicy": {"portLevelSettings": ports}} if ports else {}),
     }
     return {"host": args.service, "subsets": [subset], "exportTo": _export(args)}
@@ -84,7 +95,7 @@ def virtual_service_spec(args: EgressRouteArgs) -> dict[str, Any]:
     rules: dict[str, list[dict[str, Any]]] = {}
     for number in sorted(args.ports):
         names = {} if number in args.plain else {"sniHosts": [args.host]}
-        there = {"host": args.service, "subset": args.route.replace(".", "-"), "port": {"number": number}}
+        there = {"host": args.service, "subset": args.route, "port": {"number": number}}
         for at, destination in ((MESH, there), (own, {"host": args.host, "port": {"number": number}})):
             match = [{"gateways": [at], "port": number, **names}]
             rules.setdefault("http" if number in args.plain else "tls", []).append(
@@ -116,7 +127,7 @@ class EgressRoute(pulumi.ComponentResource):
         EgressRoute(
             "api-route",
             EgressRouteArgs(
-                route="api.example.com",
+                route="api-example-com",
                 host="api.example.com",
                 ports={443: "TLS"},
                 gateway="istio-egressgateway",

@@ -68,7 +68,8 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
             found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
         if host.gateway:
             for kind in egress_route.KINDS:
-                found += _objects(egress_route.API_VERSION, kind, settings.gateways[host.gateway].namespace, host.host)
+                place, name = settings.gateways[host.gateway].namespace, egress_route.object_name(host.host)
+                found += _objects(egress_route.API_VERSION, kind, place, name)
     for place, traffic in steered:
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":

@@ -182,7 +182,7 @@ def test_requests_to_a_host_leave_by_its_gateway_whose_service_has_the_hosts_por
     ports = mesh.inputs("gateway-out-service")["spec"]["ports"]
     assert [port["name"] for port in ports] == ["status-port", "http2", "https", "http-8080"]
     route = mesh.inputs("egress-route-api.example-virtualservice")
-    assert route["metadata"] == {"name": "api.example", "namespace": "leaving"}
+    assert route["metadata"] == {"name": "api-example", "namespace": "leaving"}
     assert route["spec"]["exportTo"] == [".", "default"]
     assert {"gateway-out-deployment", "egress-api.example-serviceentry"} <= mesh.behind(
         "egress-route-api.example-virtualservice"
