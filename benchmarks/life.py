@@ -88,7 +88,7 @@ class Steps:
     def up(self) -> None:
         """From nothing to the page that answers."""
         self._embedded("start", f"--node={Kind.REAL}")
-        self.cluster.publish(stacks.GATEWAYS)
+        self.cluster.publish(stacks.gateways("default"))
         self._helm("install", "istio-base", self._chart("base"), "--create-namespace", "--wait")
         self._helm("install", "istiod", self._chart("istiod"), f"--values={self.root / 'values.json'}", "--wait")
         self._kubectl("apply", f"--filename={self.root / 'ingress.yaml'}")
@@ -145,7 +145,7 @@ def _write_files(root: Path) -> None:
     for file, components in FILES.items():
         manifests = [dict(item.manifest) for item in objects if item.resource.parent in components]
         (root / file).write_text(yaml.safe_dump_all(manifests))
-    (root / "values.json").write_text(json.dumps(istio.VANILLA_ENVOY))
+    (root / "values.json").write_text(json.dumps(istio.VALUES))
 
 
 def _path_without_pulumi() -> str:

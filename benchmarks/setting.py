@@ -82,7 +82,7 @@ def real_cluster() -> Iterator[RealCluster]:
         kinds.choose(root, Kind.REAL)
         stacks.write_artifacts(root, settings_of(STACK, settings(root)))
         cluster = RealCluster(root, say=silent)
-        cluster.publish(stacks.GATEWAYS)
+        cluster.publish(stacks.gateways("default"))
         cluster.start()
         try:
             yield cluster

@@ -34,6 +34,7 @@ from .security.peer_authentications import MutualTls, PeerAuthentications, PeerA
 from .security.policy import Policy, Workload
 from .security.security import NetworkPolicies, Security, SecurityArgs, SecurityConfig
 from .traffic.egress import Egress, EgressArgs, ExternalHost, TlsOrigination
+from .traffic.egress_route import EgressRoute, EgressRouteArgs
 from .traffic.routes import HeaderFilter, PathMatch, Redirect, RouteParent, RouteRule, UrlRewrite, ValueMatch
 from .traffic.service_route import ServiceRoute, ServiceRouteArgs
 from .traffic.shared_gateway import SharedGateway, SharedGatewayArgs
@@ -63,6 +64,8 @@ __all__ = [
     "ConnectionPool",
     "Egress",
     "EgressArgs",
+    "EgressRoute",
+    "EgressRouteArgs",
     "EmbeddedCluster",
     "EmbeddedClusterArgs",
     "ExistingSecret",

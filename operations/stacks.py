@@ -16,8 +16,6 @@ from operations.node.bookinfo import Bookinfo, provide, refuse_elsewhere
 
 DEV, EMBEDDED = "dev", "embedded"
 FORMER = "rehearsal"
-GATEWAYS = (("default", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
-"""Services that the host reaches on an embedded cluster with a real node; the first that answers."""
 
 
 def chosen(stack: str) -> str:
@@ -37,6 +35,14 @@ def chosen(stack: str) -> str:
             "its folder"
         )
     return stack
+
+
+def gateways(namespace: str) -> list[tuple[str, str]]:
+    """Services, by namespace and name, that the host reaches on a real node; the first that answers.
+
+    ``namespace`` is the stack's, where Bookinfo's Gateway is.
+    """
+    return [(namespace, "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
 
 
 def prepare(
@@ -81,7 +87,7 @@ def prepare(
     if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
-        cluster.publish(GATEWAYS)
+        cluster.publish(gateways(settings["namespace"]))
     if bookinfo:
         provide(cluster, bookinfo)
     return there

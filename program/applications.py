@@ -16,8 +16,9 @@ from components.security.security import SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, SHOWN
 from program.config.kubernetes.pods import CONTAINER, pod_fields
-from program.exposed import callers, calling_namespaces
+from program.exposed import callers, calling_namespaces, leaving_namespaces
 from program.foundation import Ground, data_plane_of
+from program.gateways import lead_out
 from program.workloads import deployed, gateways, guarded, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
@@ -140,7 +141,7 @@ def traffic(base: Ground) -> dict[str, pulumi.Resource]:
 
 
 def egress(base: Ground) -> None:
-    """Hosts outside the mesh."""
+    """Hosts outside the mesh, and the way to them."""
     if not base.settings.egress:
         return
     ways_out = {gateway.namespace for gateway in base.settings.gateways.values() if gateway.kind == "egress"}
@@ -150,7 +151,9 @@ def egress(base: Ground) -> None:
         hosts=base.settings.egress,
         requires=base.requires,
     )
-    base.made.append(mesh.Egress("egress", args, base.opts))
+    known = mesh.Egress("egress", args, base.opts)
+    base.made.append(known)
+    lead_out(base, known)
 
 
 def security(base: Ground) -> list[pulumi.Resource]:
@@ -181,6 +184,7 @@ def security(base: Ground) -> list[pulumi.Resource]:
             workloads=workloads(settings),
             gateways=gateways(settings),
             gateway_callers=calling_namespaces(settings.services, settings.gateways),
+            egress_namespaces=leaving_namespaces(settings.egress, settings.gateways),
             requires=base.control_planes,
             dns=base.dns,
         ),

@@ -35,7 +35,12 @@ def compose(settings: Settings, found: Cluster) -> None:
     planned = plan(settings, found)
     for warning in planned.warnings:
         pulumi.warn(warning)
-    settings = replace(settings, traffic=planned.traffic, services=planned.services)
+    settings = replace(
+        settings,
+        traffic=planned.traffic,
+        services=planned.services,
+        mesh_check_http=planned.mesh_check_http,
+    )
     provider, guard = arrive(settings, found)
     base = ground(settings, planned, owner_of(settings), provider)
     deployments = {settings.namespace: applications.bookinfo(base)} if settings.bookinfo else {}

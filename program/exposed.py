@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType
+from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType, all_ports
 from components.security.gateway_certificate import CertificateSource
+from components.traffic.egress import ExternalHost
 from components.traffic.routes import PathMatch, RouteRule
 from components.workloads.exposure import GATEWAY_CLASS
 from program.config import gateways as gateways_config
@@ -13,7 +14,7 @@ from program.config import services as services_config
 from program.config.expose import Expose
 from program.config.gateways import Gateway
 from program.config.services import Service
-from program.config.values import Value
+from program.config.values import NAME_LENGTH, Value
 
 ANY_HOST = "*"
 HTTPS_PORT = 443
@@ -46,10 +47,11 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class ExposedAt:
-    """Everything that is shown at one of the stack's gateways."""
+    """Everything that is shown at one of the stack's gateways, and the hosts to which requests leave by it."""
 
     gateway: Gateway
     shown: tuple[Shown, ...]
+    leaving: tuple[ExternalHost, ...] = ()
 
     @property
     def routed(self) -> list[Shown]:
@@ -75,8 +77,9 @@ class ExposedAt:
     def service(self) -> GatewayService:
         """The gateway's Service, with a port for each that is listened on beside HTTP's."""
         said = self.gateway.service
-        known = {HTTPS_PORT, *(port.port for port in said.ports)}
-        listened = {each.expose.listen: each.expose.protocol for each in self.shown if each.expose.is_stream}
+        known = {number for _, number, _ in all_ports(said)}
+        listened: dict[int, str] = {number: each for host in self.leaving for number, each in host.ports.items()}
+        listened |= {each.expose.listen: each.expose.protocol for each in self.shown if each.expose.is_stream}
         ports = [
             GatewayPort(name=f"{protocol.lower()}-{number}", port=number)
             for number, protocol in sorted(listened.items())
@@ -116,10 +119,12 @@ def exposed(services: Sequence[Service]) -> list[Shown]:
     ]
 
 
-def exposed_at(gateway: Gateway, services: Sequence[Service]) -> ExposedAt:
-    """What is shown at a gateway."""
+def exposed_at(gateway: Gateway, services: Sequence[Service], hosts: Sequence[ExternalHost] = ()) -> ExposedAt:
+    """What is shown at a gateway, and which of the ``hosts`` are reached by it."""
     return ExposedAt(
-        gateway=gateway, shown=tuple(each for each in exposed(services) if each.expose.gateway == gateway.name)
+        gateway=gateway,
+        shown=tuple(each for each in exposed(services) if each.expose.gateway == gateway.name),
+        leaving=tuple(host for host in hosts if host.gateway == gateway.name),
     )
 
 
@@ -156,6 +161,11 @@ def calling_namespaces(services: Sequence[Service], gateways: Mapping[str, Gatew
     return {namespace: sorted(places) for namespace, places in found.items()}
 
 
+def leaving_namespaces(hosts: Sequence[ExternalHost], gateways: Mapping[str, Gateway]) -> list[str]:
+    """The namespaces of the gateways by which requests to hosts leave."""
+    return sorted({gateways[host.gateway].namespace for host in hosts if host.gateway})
+
+
 def refuse_contradictions(value: Value, services: Sequence[Service], gateways: Mapping[str, Gateway]) -> None:
     """Refuse what services cannot say together at one gateway.
 
@@ -167,6 +177,11 @@ def refuse_contradictions(value: Value, services: Sequence[Service], gateways: M
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
+    for each in exposed(services):
+        if each.expose.is_stream and len(each.route) > NAME_LENGTH:
+            raise Value(f"{value.path}.{each.service.name}.name", each.service.name).error(
+                f"a shorter name, as Istio's Gateway would be named {each.route}, and takes {NAME_LENGTH} characters"
+            )
     for gateway in gateways.values():
         at = exposed_at(gateway, services)
         _refuse_two_certificates(value, at)

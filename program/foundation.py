@@ -175,7 +175,7 @@ def ground(settings: Settings, planned: Plan, owner: Owner, provider: k8s.Provid
                 injectors=[*istiods, *tags, *injection],
                 istio_version=proxy_of(settings, planes.revision(gateway.namespace), versions[gateway.namespace]),
                 service_type=gateway.service_type,
-                service=exposed_at(gateway, settings.services).service,
+                service=exposed_at(gateway, settings.services, settings.egress).service,
                 revision=planes.label(gateway.namespace),
                 replicas=gateway.replicas,
                 image_source=settings.image_source,

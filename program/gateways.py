@@ -1,4 +1,4 @@
-"""Composes what is shown at the gateways: listeners, certificates and routes."""
+"""Composes what is shown at the gateways, listeners, certificates and routes, and what leaves by them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,7 @@ import pulumi
 import components as mesh
 from components.kubeconfig import kubectl
 from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
+from components.traffic import egress_route
 from components.traffic.routes import RouteParent
 from components.traffic.shared_gateway import listener_name
 from components.workloads.exposure import HTTP, HTTP_LOCAL_PORT, HTTP_PORT, HTTPS_LOCAL_PORT, HTTPS_PORT
@@ -175,3 +176,21 @@ def _stream(base: Ground, gateway: Gateway, shown: Shown) -> None:
         base.opts,
     )
     base.made.append(route)
+
+
+def lead_out(base: Ground, known: pulumi.Resource) -> None:
+    """The way of requests to hosts outside the mesh, where they leave by a gateway; ``known`` makes the hosts known."""
+    for host in base.settings.egress:
+        if host.gateway:
+            gateway = base.settings.gateways[host.gateway]
+            args = mesh.EgressRouteArgs(
+                route=egress_route.object_name(host.host),
+                host=host.host,
+                ports=host.ports,
+                gateway=gateway.name,
+                gateway_namespace=base.gateway_namespaces[gateway.namespace],
+                gateway_labels=gateway.labels,
+                namespaces=sorted(base.namespaces),
+                requires=[*base.requires, known, base.gateways[gateway.name]],
+            )
+            base.made.append(mesh.EgressRoute(f"egress-route-{host.host}", args, base.opts))

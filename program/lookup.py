@@ -22,6 +22,7 @@ from components.kubeconfig import DEFAULT, shell_path
 from components.ownership import UPSERTS, Owner
 from components.versions import Version
 from program import surroundings, traces
+from program.leaving import leaving
 from program.rules.foreign import Object, declared, stranger
 from program.settings import Settings
 from program.traces import Traces
@@ -69,6 +70,7 @@ class Cluster:
         dns: addresses of the cluster's DNS.
         terminating: what is being deleted, as namespace/NAME or customresourcedefinition/NAME.
         vanilla_proxies: whether the proxies are upstream's Envoy, without Istio's own filters.
+        leaving: the stack's own policies that may refuse Bookinfo's page and that this update removes.
         foreign: the objects that the stack would create and somebody else has created, and whose they are; none where
             the stack is to take them over.
     """
@@ -93,6 +95,7 @@ class Cluster:
     jobs: tuple[str, ...] = ()
     container_runtimes: frozenset[str] = frozenset()
     vanilla_proxies: bool = False
+    leaving: tuple[Object, ...] = ()
     foreign: Mapping[Object, str] = field(default_factory=dict)
 
 
@@ -187,6 +190,7 @@ def _read(kube: Kube, settings: Settings, owner: Owner) -> Cluster:
         revision_users=_revision_users(kube.metadata(PODS)) if istiods else {},
         traces=traces.read(kube, namespaces, istiods),
         foreign={} if takes_over else _foreign(kube, names, namespaces, owner.stack),
+        leaving=leaving(kube, settings, names, namespaces, owner.stack),
         cert_manager=any(metadata["name"] == surroundings.CERTIFICATES for metadata in crds),
         dns=asked_dns.result(),
         gateway_api_policy=_bundled(policy["metadata"], is_ours) if policy else None,

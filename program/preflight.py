@@ -67,6 +67,7 @@ class Plan:
         dns: addresses of the cluster's DNS.
         traffic: the stack's traffic, completed by what is in the cluster.
         services: the user's own services, likewise.
+        mesh_check_http: whether Bookinfo's page is asked for when the mesh is checked.
     """
 
     foreign_gateway_api: frozenset[str]
@@ -80,6 +81,7 @@ class Plan:
     warnings: tuple[str, ...]
     traffic: tuple[Traffic, ...] = ()
     services: tuple[Service, ...] = ()
+    mesh_check_http: bool = True
     dns: tuple[str, ...] = ()
     platform: str = ""
 
@@ -111,7 +113,8 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     vanilla_rules.refuse_metrics(settings, cluster)
     namespace_rules.refuse_terminating(settings, cluster)
     namespace_rules.refuse_contradictions(settings, cluster)
-    warnings = _compatibility(settings, cluster) + _capacity(settings) + page_rules.warnings(settings)
+    namespace_rules.refuse_unknown(settings, cluster)
+    warnings = _compatibility(settings, cluster) + _capacity(settings) + page_rules.warnings(settings, cluster)
     warnings += _ignored_values(settings) + sidecar_rules.job_warnings(settings, cluster)
     warnings += existing_rules.warnings(settings, cluster)
     revision_rules.refuse_new_first(settings.control_planes, cluster)
@@ -147,6 +150,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
         platform=ambient_rules.platform(settings, cluster),
         traffic=traffic_rules.completed(settings, cluster),
         services=existing_rules.completed(settings, cluster),
+        mesh_check_http=settings.mesh_check_http and page_rules.is_open(cluster),
     )
 
 

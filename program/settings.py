@@ -184,7 +184,7 @@ class Settings:
             ),
             services=services,
             gateways=gateways,
-            egress=egress_config.read_hosts(keys["egress"], data_plane=data_plane),
+            egress=egress_config.read_hosts(keys["egress"], data_plane=data_plane, gateways=gateways),
             outbound_traffic_policy=egress_config.read_policy(
                 keys["outboundTrafficPolicy"], data_plane=data_plane, istio_values=istio_values
             ),

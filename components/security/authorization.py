@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..workloads.bookinfo import PORT, service_account_name
 from ..workloads.exposure import GATEWAY_CLASS, target_ref
-from .policy import DRY_RUN, Policy, Workload, object_name, policy_spec, principal
+from .policy import DRY_RUN, LABELS, Policy, Workload, object_name, policy_spec, principal
 
 API_VERSION = "security.istio.io/v1"
 # https://cert-manager.io/docs/configuration/acme/http01/
@@ -158,6 +158,7 @@ class Authorization(pulumi.ComponentResource):
             requires: Sequence[pulumi.Resource] = (),
             kubernetes_name: str = "",
             dry_run: bool = args.dry_run,
+            labels: Mapping[str, str] | None = None,
         ) -> pulumi.Resource:
             return k8s.apiextensions.CustomResource(
                 object_name(f"{name}-{name_here}", dry_run=dry_run),
@@ -166,6 +167,7 @@ class Authorization(pulumi.ComponentResource):
                 metadata={
                     "name": object_name(kubernetes_name or name_here, dry_run=dry_run),
                     "namespace": args.namespaces.get(place, place),
+                    **({"labels": labels} if labels else {}),
                     **({"annotations": DRY_RUN} if dry_run else {}),
                 },
                 spec=spec,
@@ -177,7 +179,14 @@ class Authorization(pulumi.ComponentResource):
             workload = workload_of(each, args)
             place = workload.namespace if workload else args.namespace
             spec = policy_spec(each, workload)
-            made = policy(f"policy-{each.name}", place, spec, kubernetes_name=each.name, dry_run=each.dry_run)
+            made = policy(
+                f"policy-{each.name}",
+                place,
+                spec,
+                kubernetes_name=each.name,
+                dry_run=each.dry_run,
+                labels=LABELS,
+            )
             allowing += [made] if each.action == "ALLOW" else []
         if args.deny_by_default and args.gateway and not is_guarded(args.gateway, args.policies):
             allowing.append(policy(allow_name(args.gateway), args.namespace, open_gateway_spec(args.gateway)))

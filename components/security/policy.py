@@ -8,6 +8,8 @@ from ..workloads.exposure import target_ref
 
 DRY_RUN = {"istio.io/dry-run": "true"}
 """Annotations of a policy that is evaluated, counted and logged, and not enforced."""
+LABELS = {"istio-minikube/policy": "true"}
+"""Labels of a policy whose name is its author's choice, by which it is known again."""
 # Istio reads it as the mesh's own trust domain, whatever that is called.
 TRUST_DOMAIN = "cluster.local"
 

@@ -119,6 +119,7 @@ class SecurityArgs:
             namespace, with the name as the label ``app``.
         gateways: the pods of gateways that are not created for a Gateway of the injected namespace, by name.
         gateway_callers: by a namespace, others whose gateways call its services, and whose packets may come in.
+        egress_namespaces: those of gateways by which requests leave the cluster, and to which packets may go.
         requires: what must be there first: istiod, which brings the kinds and checks the objects.
         dns: addresses of the cluster's DNS; empty where they are not known yet.
     """
@@ -131,6 +132,7 @@ class SecurityArgs:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     gateways: Mapping[str, Workload] = field(default_factory=dict)
     gateway_callers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    egress_namespaces: Sequence[str] = ()
     requires: Sequence[pulumi.Resource] = ()
     dns: Sequence[str] = ()
 
@@ -203,7 +205,7 @@ class Security(pulumi.ComponentResource):
                     caller_namespaces=sorted(
                         {*caller_namespaces(place, calls), *args.gateway_callers.get(place, ())} - {place}
                     ),
-                    called_namespaces=called_namespaces(place, calls),
+                    called_namespaces=sorted({*called_namespaces(place, calls), *args.egress_namespaces} - {place}),
                     dns=args.dns,
                     egress=config.network_policies.egress if config.network_policies else (),
                 ),

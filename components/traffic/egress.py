@@ -42,12 +42,14 @@ class ExternalHost:
         ports: by number, what it speaks there: HTTP, HTTP2, GRPC, TLS, HTTPS or TCP.
         addresses: where it is, in the place of what the DNS says; for TCP, which names no host, what tells it.
         tls: how requests that are plain in the pod leave it encrypted; None for as they are.
+        gateway: the name of the egress gateway that requests leave by; empty for none.
     """
 
     host: str
     ports: Mapping[int, Protocol]
     addresses: Sequence[str] = ()
     tls: TlsOrigination | None = None
+    gateway: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

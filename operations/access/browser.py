@@ -90,8 +90,8 @@ def forwarded(stack: str, settings: Mapping[str, str], outputs: Mapping[str, Any
     """
     if "productPage" not in outputs:
         raise UserError(
-            f"stack {stack} has no page: it was not brought up yet (`make up`), or has bookinfo: false, which `make "
-            "tunnel` and the output `services` are for"
+            f"stack {stack} has no page: it was not brought up yet (`make up`), or has bookinfo: false; the outputs "
+            "`exposed` and `services` say where services of your own are"
         )
     if settings["clusterMode"] == "embedded":
         raise UserError(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from components.traffic.egress import ANY, ENCRYPTED, ExternalHost, Protocol, TlsOrigination
+from program.config.gateways import Gateway
 from program.config.values import DNS_LABEL, Value
 
 DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
@@ -30,8 +31,8 @@ def read_policy(value: Value, *, data_plane: str, istio_values: Mapping[str, Any
     return policy
 
 
-def read_hosts(value: Value, *, data_plane: str) -> tuple[ExternalHost, ...]:
-    """The hosts.
+def read_hosts(value: Value, *, data_plane: str, gateways: Mapping[str, Gateway]) -> tuple[ExternalHost, ...]:
+    """The hosts, and by which of ``gateways`` their requests leave.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
@@ -41,7 +42,7 @@ def read_hosts(value: Value, *, data_plane: str) -> tuple[ExternalHost, ...]:
     if items and data_plane == "ambient":
         raise value.error(f"an empty list {AMBIENT}")
     for item in items:
-        host = _host(item)
+        host = _host(item, gateways)
         if host.host in hosts:
             raise Value(f"{item.path}.host", host.host).error(
                 "a host that no other entry has; give it all of its ports"
@@ -50,8 +51,8 @@ def read_hosts(value: Value, *, data_plane: str) -> tuple[ExternalHost, ...]:
     return tuple(hosts.values())
 
 
-def _host(value: Value) -> ExternalHost:
-    keys = value.keys("host", "ports", "addresses", "tls")
+def _host(value: Value, gateways: Mapping[str, Gateway]) -> ExternalHost:
+    keys = value.keys("host", "ports", "addresses", "tls", "gateway")
     host = keys["host"].text(HOST, "a DNS name such as api.example.com, or *.example.com for any below it")
     ports = _ports(keys["ports"])
     addresses = tuple(_address(item) for item in keys["addresses"].items("a list of addresses, such as [192.0.2.10]"))
@@ -70,7 +71,13 @@ def _host(value: Value) -> ExternalHost:
         raise keys["tls"].error(
             "nothing but for a whole name with a port of HTTP, HTTP2 or GRPC: what is plain there leaves encrypted"
         )
-    return ExternalHost(host=host, ports=ports, addresses=addresses, tls=tls)
+    known = [name for name, gateway in gateways.items() if gateway.kind == "egress"]
+    gateway = keys["gateway"].choice(
+        *known, accepted=f"the name of an egress gateway of the key gateways: {', '.join(known) or 'none'}", default=""
+    )
+    if gateway and (not whole_name or "TCP" in ports.values()):
+        raise keys["gateway"].error("nothing for *. and TCP: a gateway knows where requests go by a host's whole name")
+    return ExternalHost(host=host, ports=ports, addresses=addresses, tls=tls, gateway=gateway)
 
 
 def _ports(value: Value) -> dict[int, Protocol]:

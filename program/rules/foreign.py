@@ -23,7 +23,7 @@ from components.security import (
     policy,
 )
 from components.security.gateway_certificate import CertificateSource
-from components.traffic import egress, gateway_rules, stream_route, traffic_policy
+from components.traffic import egress, egress_route, gateway_rules, stream_route, traffic_policy
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
@@ -66,6 +66,10 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     for host in settings.egress:
         for kind in egress.kinds(host):
             found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
+        if host.gateway:
+            for kind in egress_route.KINDS:
+                place, name = settings.gateways[host.gateway].namespace, egress_route.object_name(host.host)
+                found += _objects(egress_route.API_VERSION, kind, place, name)
     for place, traffic in steered:
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":

@@ -47,6 +47,17 @@ def refuse_contradictions(settings: Settings, cluster: Cluster) -> None:
             )
 
 
+def refuse_unknown(settings: Settings, cluster: Cluster) -> None:
+    """Refuse namespaces whose Deployments are to be restarted, and that are not there: a mistyped name helps nobody.
+
+    Raises:
+        pulumi.RunError: names the key and the namespace.
+    """
+    for name in settings.rollout if cluster.namespaces else ():
+        if name not in cluster.namespaces:
+            raise pulumi.RunError(f"rollout names {name!r}, and the cluster has no such namespace; leave it out")
+
+
 def _gateway_places(settings: Settings) -> list[str]:
     return [*dict.fromkeys((ISTIO_NAMESPACE, *(gateway.namespace for gateway in settings.gateways.values())))]
 

@@ -61,6 +61,20 @@ def test_a_policy_is_for_the_pods_of_a_service_where_they_are() -> None:
     }
 
 
+def test_a_policy_whose_name_is_its_authors_is_known_again_by_a_label() -> None:
+    config = SecurityConfig(policies=[Policy(name="readers", service="orders", rules=RULES)])
+    assert objects(security(config))["AuthorizationPolicy/other/readers"]["metadata"] == {
+        "name": "readers",
+        "namespace": "other",
+        "labels": {"istio-minikube/policy": "true"},
+    }
+    listed = Allow(service="orders", namespace="other", port=8080, callers=("web",))
+    assert (
+        "labels"
+        not in objects(security(SecurityConfig(), [listed]))["AuthorizationPolicy/other/allow-orders"]["metadata"]
+    )
+
+
 def test_a_service_that_nothing_else_is_known_of_has_its_name_as_a_label() -> None:
     config = SecurityConfig(policies=[Policy(name="readers", service="carts", rules=RULES)])
     assert specs(security(config))["AuthorizationPolicy/shop/readers"]["selector"] == {"matchLabels": {"app": "carts"}}

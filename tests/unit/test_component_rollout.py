@@ -8,6 +8,8 @@ import pytest
 
 from components import Rollout, RolloutArgs
 from components.python import program
+from program.lookup import Cluster
+from program.preflight import plan
 from tests.unit.conftest import Compose, Run
 from tests.unit.loading import loaded
 from tests.unit.recording import Mesh, something
@@ -81,6 +83,14 @@ def test_nobody_is_restarted_unasked(dev: Mesh) -> None:
 def test_what_cannot_be_is_refused(config: dict[str, str], told: str) -> None:
     with pytest.raises(pulumi.RunError, match=f"^config key istio-minikube:{told}"):
         loaded(**config)
+
+
+def test_a_namespace_that_is_not_there_is_refused_once_there_is_a_cluster() -> None:
+    settings = loaded(rollout='["orders", "shop"]', istioChartRepository="https://charts.example")
+    plan(settings, Cluster())
+    plan(settings, Cluster(namespaces={"orders": False, "shop": False}))
+    with pytest.raises(pulumi.RunError, match=r"^rollout names 'shop', and the cluster has no such namespace"):
+        plan(settings, Cluster(namespaces={"orders": False}))
 
 
 # Two revisions of one version

@@ -395,3 +395,9 @@ def test_the_gateways_that_call_a_service_are_known_by_their_accounts() -> None:
 
 
 INTERNAL = {"internal": {"namespace": "gateways"}}
+
+
+def test_a_name_too_long_for_istios_gateway_is_refused() -> None:
+    long = service("a" * 60, expose=[{"protocol": "TCP", "listen": 9000}])
+    with pytest.raises(pulumi.RunError, match=r"a{60}\.name is .*; accepted: a shorter name, as Istio's Gateway would"):
+        loaded(services=json.dumps([long]))

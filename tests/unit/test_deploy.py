@@ -5,8 +5,10 @@ from unittest.mock import Mock
 import pytest
 
 from components.commands import UserError
+from embedded import kinds
 from embedded.cluster import Cluster
 from embedded.kinds import Kind
+from embedded.node.cluster import RealCluster
 from operations import deploy, engine, pulumi_cli, stacks
 from operations.manifests.evaluate import PROJECT, stack_config
 from tests.unit.fake_minikube import FakeMinikube, profile
@@ -230,3 +232,14 @@ def test_what_needs_a_cluster_is_refused_without_one() -> None:
     with pytest.raises(UserError, match="stack dev has no cluster: `make up` creates it, after `make recover`"):
         stacks.prepare_existing("dev")
     stacks.prepare_existing("prod")
+
+
+def test_the_host_reaches_the_gateway_of_the_stacks_namespace_then_istios_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Mock(spec=RealCluster, kubeconfig=Mock())
+    monkeypatch.setattr(kinds, "choose", lambda _: Kind.REAL)
+    monkeypatch.setattr(kinds, "cluster", lambda *_: cluster)
+    monkeypatch.setattr("embedded.toolchain.ensure", Mock())
+    monkeypatch.setattr(stacks, "write_artifacts", Mock())
+    assert stacks.prepare("embedded", {"namespace": "shop"})
+    gateways = [("shop", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
+    cluster.publish.assert_called_once_with(gateways)

@@ -114,6 +114,7 @@ RICH: dict[str, dict[str, Any]] = {
     "gateways": {
         "bookinfo": False,
         "security": {"authorization": True},
+        "egress": [{"host": "by.example", "gateway": "egress"}],
         "services": [
             {**ORDERS, "port": None, "ports": PORTS, "traffic": CANARY, "expose": SHOWN},
             {**ORDERS, "name": "late", "traffic": {"timeout": "1s"}, "expose": [{"paths": ["/late"]}]},
@@ -121,7 +122,7 @@ RICH: dict[str, dict[str, Any]] = {
         "gateways": {
             "istio-ingressgateway": {"namespace": "front"},
             "internal": {"namespace": "gateways", "replicas": 2},
-            "egress": {"kind": "egress"},
+            "egress": {"kind": "egress", "namespace": "out"},
         },
     },
     "routes": {"scenario": "all-v1", "services": [{**ORDERS, "traffic": CANARY}]},

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from program.lookup import Cluster
 from program.rules.page import warnings
 from tests.unit.loading import loaded
 
@@ -36,5 +37,5 @@ def policy(**target: Any) -> dict[str, Any]:
     ],
 )
 def test_who_may_ask_for_the_page_decides_whether_the_check_does(security: dict[str, Any], told: list[str]) -> None:
-    assert warnings(loaded(security=json.dumps(security), meshCheckHttp="true")) == told
-    assert warnings(loaded(security=json.dumps(security), meshCheckHttp="false")) == []
+    assert warnings(loaded(security=json.dumps(security), meshCheckHttp="true"), Cluster()) == told
+    assert warnings(loaded(security=json.dumps(security), meshCheckHttp="false"), Cluster()) == []

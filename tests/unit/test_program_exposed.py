@@ -1,6 +1,7 @@
 """What the whole program composes of services that are shown to the outside."""
 
 import json
+import re
 from typing import Any
 
 import pulumi
@@ -169,3 +170,37 @@ def test_a_certificate_that_nothing_would_issue_is_refused_by_its_key() -> None:
     with pytest.raises(pulumi.RunError, match=message):
         plan(loaded(**keys), Cluster(identity="1a2b"))
     plan(loaded(**keys), Cluster(identity="1a2b", cert_manager=True))
+
+
+LEAVING = {"host": "api.example", "ports": {"443": "TLS", "8080": "HTTP"}, "gateway": "out"}
+OUT = json.dumps({"out": {"kind": "egress", "namespace": "leaving"}})
+
+
+def test_requests_to_a_host_leave_by_its_gateway_whose_service_has_the_hosts_ports(run: Run) -> None:
+    security = json.dumps({"networkPolicies": {}})
+    mesh = run("dev", egress=json.dumps([LEAVING]), gateways=OUT, security=security)
+    ports = mesh.inputs("gateway-out-service")["spec"]["ports"]
+    assert [port["name"] for port in ports] == ["status-port", "http2", "https", "http-8080"]
+    route = mesh.inputs("egress-route-api.example-virtualservice")
+    assert route["metadata"] == {"name": "api-example", "namespace": "leaving"}
+    assert route["spec"]["exportTo"] == [".", "default"]
+    assert {"gateway-out-deployment", "egress-api.example-serviceentry"} <= mesh.behind(
+        "egress-route-api.example-virtualservice"
+    )
+    assert "leaving" in mesh.inputs("egress-api.example-serviceentry")["spec"]["exportTo"]
+    (first, *_) = mesh.inputs("security-network-mesh-isolation")["spec"]["egress"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "leaving"}}} in first["to"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"gateway": HOST}, f"is '{HOST}'; accepted: the name of an egress gateway of the key gateways: out"),
+        ({"host": "*.b.example"}, "is 'out'; accepted: nothing for *. and TCP: a gateway knows where requests go by a"),
+        ({"ports": {"9": "TCP"}, "addresses": ["192.0.2.1"]}, "is 'out'; accepted: nothing for *. and TCP"),
+    ],
+)
+def test_a_way_out_that_is_none_is_refused(changes: dict[str, Any], named: str) -> None:
+    message = re.escape(f"config key istio-minikube:egress[0].gateway {named}")
+    with pytest.raises(pulumi.RunError, match=f"^{message}"):
+        loaded(egress=json.dumps([{**LEAVING, **changes}]), gateways=OUT)

@@ -389,4 +389,4 @@ def test_stack_embedded_names_the_kubernetes_and_the_istio_that_are_built() -> N
 
 
 def test_stack_embedded_has_the_values_that_its_envoy_needs() -> None:
-    assert json.loads(settings_of("embedded")["istioValues"]) == istio.VANILLA_ENVOY
+    assert json.loads(settings_of("embedded")["istioValues"]) == istio.VALUES

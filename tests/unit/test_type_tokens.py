@@ -41,6 +41,7 @@ TOKENS = {
     "istio-minikube:components:InjectionCheck",
     "istio-minikube:components:Egress",
     "istio-minikube:components:Rollout",
+    "istio-minikube:components:EgressRoute",
     "istio-minikube:components:ServiceRoute",
     "istio-minikube:components:SharedGateway",
     "istio-minikube:components:StreamRoute",

@@ -48,8 +48,9 @@ def up(mesh: Mesh) -> Iterator[None]:
 
 
 def first_containers(mesh: Mesh, namespace: str) -> set[str]:
-    """The init containers of the namespace's pods, but for proxies."""
-    pods = mesh.kubectl.json("get", "pods", f"--namespace={namespace}", "--selector=app")["items"]
+    """The init containers of the namespace's pods that are not ending, but for proxies."""
+    found = mesh.kubectl.json("get", "pods", f"--namespace={namespace}", "--selector=app")["items"]
+    pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
     assert pods
     return {each["name"] for pod in pods for each in pod["spec"]["initContainers"]} - {"istio-proxy"}
 
@@ -62,7 +63,7 @@ def plugins(mesh: Mesh) -> list[str]:
 
 def test_pods_need_no_privilege_and_their_requests_go_through_their_proxies(mesh: Mesh) -> None:
     assert plugins(mesh) == ["ptp", "istio-cni"]
-    assert first_containers(mesh, NAMESPACE) == {"istio-validation"}
+    eventually(lambda: first_containers(mesh, NAMESPACE) == {"istio-validation"}, 120)
     eventually(lambda: TITLE in mesh.request().body, 120)
     # What is not redirected to a proxy could not be refused by it.
     assert mesh.get("http://details.bookinfo:9080/details/0", inside=False)["status"] == 0
@@ -80,5 +81,5 @@ def test_without_the_plugin_the_node_is_as_before_and_pods_prepare_their_network
     mesh.up()
     eventually(lambda: plugins(mesh) == ["ptp"], 60)
     assert mesh.kubectl.tried("get", "daemonset/istio-cni-node", "--namespace=istio-system").returncode != 0
-    assert first_containers(mesh, NAMESPACE) == {"istio-init"}
+    eventually(lambda: first_containers(mesh, NAMESPACE) == {"istio-init"}, 120)
     eventually(lambda: TITLE in mesh.request().body, 120)

@@ -1,6 +1,7 @@
 """Hosts outside the mesh: what a pod of the mesh can call. Nothing leaves the node: the hosts are pods and Services."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,3 +74,29 @@ def test_a_connection_that_names_no_host_is_known_by_its_address(mesh: Mesh, ser
     entry = {"host": "database.example", "ports": {"9090": "TCP"}, "addresses": [f"{server}/32"]}
     mesh.up(outboundTrafficPolicy="REGISTRY_ONLY", egress=json.dumps([entry]))
     answers(mesh, 200, f"http://{server}:9090/details/0")
+
+
+def test_requests_leave_by_the_gateway_that_a_host_names(mesh: Mesh, server: str) -> None:
+    hosts = [
+        {"host": "plain.example", "ports": {"9090": "HTTP"}, "addresses": [server], "gateway": "egress"},
+        {"host": "encrypted.example", "addresses": [API_SERVER], "gateway": "egress"},
+    ]
+    gateways = json.dumps({"egress": {"kind": "egress"}})
+    mesh.up(outboundTrafficPolicy="REGISTRY_ONLY", egress=json.dumps(hosts), gateways=gateways)
+    answers(mesh, 200, f"http://{NOWHERE}:9090/details/0", "-host=plain.example")
+    answers(mesh, 401, f"https://{NOWHERE}/version", "-host=encrypted.example")
+
+    def passed(port: int, host: str) -> bool:
+        """Whether the gateway has connected to the host."""
+        asked = ("exec", "deployment/egress", "--namespace=istio-system", "--")
+        told = mesh.kubectl(*asked, "pilot-agent", "request", "GET", "clusters")
+        return re.search(rf"^outbound\|{port}\|\|{host}::.*::cx_total::[1-9]", told, re.MULTILINE) is not None
+
+    eventually(lambda: passed(9090, "plain.example") and passed(443, "encrypted.example"), 120)
+    scale = ("scale", "deployment/egress", "--namespace=istio-system")
+    mesh.kubectl(*scale, "--replicas=0")
+    try:
+        answers(mesh, 503, f"http://{NOWHERE}:9090/details/0", "-host=plain.example")
+        answers(mesh, 0, f"https://{NOWHERE}/version", "-host=encrypted.example")
+    finally:
+        mesh.kubectl(*scale, "--replicas=1")

@@ -1,22 +1,19 @@
 """Two istiods of one version on a real node: what uses a tag moves from one to the other, and no request is lost."""
 
 import json
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from components.chart_values import merged
 from components.commands.mesh_pods import revision_of
 from operations.manifests.declared import settings_of
 from program.control_planes import DEFAULT
-from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE
-from tests.embedded.node.mesh import NAMESPACE, TITLE, Mesh
+from tests.embedded.node.mesh import NAMESPACE, Mesh
+from tests.embedded.node.visits import load, settle
 
 OTHERS, CANARY, TAG = "others", "canary", "stable"
+STARS = ("none", "black", "red")
 IMAGE = "docker.io/istio/examples-bookinfo-details-v1:1.20.1"
 # Two of somebody else's Deployments, whose namespace names the tag.
 DEPLOYMENTS = f"""
@@ -45,12 +42,10 @@ spec:
 
 
 def both(**more: object) -> dict[str, str]:
-    """The configuration with two revisions, small enough for a machine of two processors."""
+    """The configuration with two revisions of the one version."""
     settings = settings_of("embedded")
-    small = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}
-    values = merged(json.loads(settings["istioValues"]), {"pilot": small, "global": {"proxy": small}})
     revisions = [{"name": name, "version": settings["istioVersion"]} for name in (DEFAULT, CANARY)]
-    config = {"istioValues": values, "revisions": revisions, **more}
+    config = {"revisions": revisions, **more}
     return {key: json.dumps(value) for key, value in config.items()}
 
 
@@ -77,39 +72,19 @@ def revisions(mesh: Mesh, namespace: str) -> set[str]:
     return {revision_of(pod["metadata"]["annotations"]) for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
 
-@contextmanager
-def load(mesh: Mesh) -> Iterator[Counter[str]]:
-    """Ask for the page again and again; how often it was answered, and how it was not."""
-    seen, ended = Counter[str](), threading.Event()
-
-    def ask() -> None:
-        while not ended.wait(0.05):
-            answer = mesh.request()
-            right = answer.status == 200 and TITLE in answer.body
-            seen["the page" if right else f"{answer.status} {answer.body[:200]}"] += 1
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        asking.join()
-
-
 def test_what_uses_a_tag_moves_with_it_and_no_request_is_lost(mesh: Mesh) -> None:
     assert (revisions(mesh, NAMESPACE), revisions(mesh, OTHERS)) == ({DEFAULT}, {DEFAULT})
-    eventually(lambda: TITLE in mesh.request().body, 120)
-    with load(mesh) as seen:
+    settle(mesh, *STARS)
+    with load(mesh, *STARS) as visitors:
         outputs = mesh.up(**tagged(CANARY, rollout=[OTHERS]))
+        visitors.quiet()
+    assert visitors.failed == []
     assert revisions(mesh, NAMESPACE) == {CANARY}
     # Somebody else's Deployments, restarted one after the other.
     assert revisions(mesh, OTHERS) == {CANARY}
     assert outputs["rollout"]["restarted"] == [f"{OTHERS}/first", f"{OTHERS}/second"]
     # Nothing keeps the tests' client, so that it is told of and left alone.
     assert [(each["namespace"], each["name"]) for each in outputs["rollout"]["old"]] == [(NAMESPACE, "mesh-client")]
-    assert list(seen) == ["the page"], seen
-    assert seen["the page"] > 50
 
 
 def test_a_revision_that_pods_use_is_not_removed(mesh: Mesh) -> None:

@@ -65,9 +65,9 @@ def brought_up(clone: Path) -> str:
     """The page's address."""
     done = operate(clone, "up")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = re.search(r"(http://127\.0\.0\.1:\d+|http://localhost:\d+)/productpage", done.stdout)
+    found = re.search(r"^Bookinfo: (http://\S+)$", done.stdout, re.MULTILINE)
     assert found, done.stdout
-    return found[0]
+    return found[1]
 
 
 def test_two_clones_at_once_show_a_page_each_also_after_an_up_that_was_killed(clones: list[Path]) -> None:
