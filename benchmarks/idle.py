@@ -36,7 +36,7 @@ def results(runs: int) -> Iterator[Result]:
         time.sleep(SETTLING_SECONDS)
         idle = [_taken(group) for _ in range(runs)]
         proxies = [_taken(group, PROXY) for _ in range(runs)]
-    for what, ours in (("a mesh with Bookinfo", idle), ("its nine proxies", proxies)):
+    for what, ours in (("a mesh with Bookinfo", idle), ("its eight proxies", proxies)):
         for measured, unit, part in (("memory", "MiB", 0), ("processor", "cores", 1)):
             yield Result(
                 name=f"{measured} of {what}, idle, against the node alone",
