@@ -63,14 +63,14 @@ WHEN = [
 ]
 
 
-def read(wanted: Any, *, bookinfo: bool = True) -> SecurityConfig:
+def read(wanted: Any, *, bookinfo: bool = True, gateway: str = INGRESS) -> SecurityConfig:
     services = read_all(Value("istio-minikube:services", SERVICES), "default")
     return security.read(
         Value("istio-minikube:security", wanted),
         bookinfo=bookinfo,
         istio_values=EXTENSIONS,
         services=services,
-        gateways={INGRESS: "istio-system"},
+        gateways={gateway: "istio-system"},
     )
 
 
@@ -191,6 +191,26 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
             "/a/*/b",
             "a path such as /api/*, or a template",
         ),
+        (
+            ".rules[0].to[0].operation.notPaths[0]",
+            {"service": "orders", "rules": [{"to": [{"operation": {"notPaths": ["admin"]}}]}]},
+            "admin",
+            "a path such as /api/*, or a template",
+        ),
+        (
+            ".rules[0].to[0].operation.methods[0]",
+            {"service": "orders", "action": "DENY", "rules": [{"to": [{"operation": {"methods": ["post"]}}]}]},
+            "post",
+            "a method such as GET",
+        ),
+        (
+            ".rules[0].from[0].source.principals[0]",
+            {"service": "orders", "rules": [{"from": [{"source": {"principals": ["spiffe://a/ns/b/sa/c"]}}]}]},
+            "spiffe://a/ns/b/sa/c",
+            "an identity as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
+        ),
+        (".rules[0]", {"service": "orders", "rules": [None]}, None, "a value, or {} for an object without a key"),
+        (".rules[0].when", {"service": "orders", "rules": [{"when": []}]}, [], "a list such as [{key: "),
         (
             ".rules[0].to[0].operation.ports[0]",
             {"service": "orders", "rules": [{"to": [{"operation": {"ports": ["http"]}}]}]},
@@ -344,6 +364,13 @@ def test_the_gateways_that_look_at_tokens_are_bookinfos_or_those_that_are_named(
         read({**there, "policies": {"mine": {"gateway": GATEWAY, "rules": rules}}})
 
 
+def test_a_service_looks_at_no_tokens_because_a_gateway_of_its_name_does() -> None:
+    rules = [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]
+    wanted = {"jwt": {**SHOP, "gateways": ["orders"]}, "policies": {"mine": {"service": "orders", "rules": rules}}}
+    with pytest.raises(pulumi.RunError, match="nothing of tokens while orders looks at none"):
+        read(wanted, gateway="orders")
+
+
 def test_tokens_that_nothing_looks_at_are_refused() -> None:
     everything: list[dict[str, Any]] = [{}, {"gateways": []}]
     for nowhere in everything:
@@ -374,6 +401,21 @@ def test_tokens_that_nothing_looks_at_are_refused() -> None:
             "the name of a header",
         ),
         ("fromHeaders[0].name", {**SHOP, "fromHeaders": [{"prefix": "a"}]}, None, "the name of a header"),
+        (
+            "fromHeaders[1].name",
+            {**SHOP, "fromHeaders": [{"name": "x-a", "prefix": "A "}, {"name": "X-A", "prefix": "B "}]},
+            "X-A",
+            "a header that no other entry has",
+        ),
+        (
+            "outputClaimToHeaders[1].header",
+            {**SHOP, "outputClaimToHeaders": [{"header": "a", "claim": "b"}, {"header": "a", "claim": "c"}]},
+            "a",
+            "a header that no other entry has",
+        ),
+        ("fromParams[0]", {**SHOP, "fromParams": [""]}, "", "a name, such as token"),
+        ("fromCookies[0]", {**SHOP, "fromCookies": ["a b"]}, "a b", "a name, such as token"),
+        ("jwks", {"issuer": "a", "jwks": {"keys": ["n"]}}, {"keys": ["n"]}, "the issuer's keys as an object"),
         ("timeout", {**SHOP, "timeout": "1"}, "1", "a duration above zero"),
         ("gateways[0]", {**SHOP, "gateways": ["mine"]}, "mine", f"one of this stack's gateways: {GATEWAY}, {INGRESS}"),
         ("services[0]", {**SHOP, "services": ["carts"]}, "carts", "one of this stack's services over HTTP: details"),
