@@ -5,6 +5,7 @@ Volume), horizontal-pod-autoscaler-v2 and pod-disruption-budget-v1.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from program.config.kubernetes.shapes import (
@@ -17,6 +18,7 @@ from program.config.kubernetes.shapes import (
     flag,
     labels,
     listed,
+    named,
     number_or_percentage,
     objects,
     port_or_name,
@@ -26,7 +28,7 @@ from program.config.kubernetes.shapes import (
 from program.config.values import Value
 
 KEY = text("a key of it", r"[-._a-zA-Z0-9]+")
-VARIABLE = text("the name of an environment variable, such as LOG_LEVEL", r"[^=\s]+")
+VARIABLE = text("the name of an environment variable, such as LOG_LEVEL", r"[!-<>-~]+")
 PATH = text("an absolute path such as /etc/orders", r"/.*")
 WORDS = listed(text(), "a list of words")
 SECONDS = whole("a whole number of seconds", 1)
@@ -79,6 +81,11 @@ PROBE = Fields(
     },
     one_of=tuple(ACTIONS),
 )
+# What the API server takes of the one and not of the others.
+LIVENESS = replace(PROBE, fields={**PROBE.fields, "successThreshold": whole("a number of times", 1, 1)})
+READINESS = replace(
+    PROBE, fields={name: shape for name, shape in PROBE.fields.items() if name != "terminationGracePeriodSeconds"}
+)
 
 VOLUME_SOURCES: dict[str, Shape] = {
     "configMap": Fields(
@@ -125,18 +132,18 @@ CONTAINER: dict[str, Shape] = {
     "command": WORDS,
     "args": WORDS,
     "workingDir": PATH,
-    "env": listed(VARIABLE_FIELDS, "a list of variables, such as [{name: LOG_LEVEL, value: debug}]"),
+    "env": named(VARIABLE_FIELDS, "a list of variables, such as [{name: LOG_LEVEL, value: debug}]"),
     "envFrom": listed(ENVIRONMENT_OF, "a list of sources, such as [{configMapRef: {name: orders-settings}}]"),
-    "livenessProbe": PROBE,
-    "readinessProbe": PROBE,
-    "startupProbe": PROBE,
+    "livenessProbe": LIVENESS,
+    "readinessProbe": READINESS,
+    "startupProbe": LIVENESS,
     "lifecycle": as_it_stands,
     "securityContext": as_it_stands,
-    "volumeMounts": listed(MOUNT, "a list of mounts, such as [{name: settings, mountPath: /etc/orders}]"),
+    "volumeMounts": named(MOUNT, "a list of mounts, such as [{name: settings, mountPath: /etc/orders}]", "mountPath"),
 }
 """The keys of a service that are fields of its container."""
 POD: dict[str, Shape] = {
-    "volumes": listed(VOLUME, "a list of volumes, such as [{name: settings, configMap: {name: orders-settings}}]"),
+    "volumes": named(VOLUME, "a list of volumes, such as [{name: settings, configMap: {name: orders-settings}}]"),
     "nodeSelector": labels,
     "tolerations": listed(TOLERATION, "a list of tolerations, such as [{key: pool, operator: Exists}]"),
     "affinity": as_it_stands,
@@ -236,11 +243,15 @@ def _refuse_unscalable(keys: Mapping[str, Value], scaled: Mapping[str, Any], req
     if scaled.get("minReplicas", 1) > scaled["maxReplicas"]:
         entry = keys["autoscaling"].below(".minReplicas", scaled["minReplicas"])
         raise entry.error(f"maxReplicas, {scaled['maxReplicas']}, or fewer")
-    for metric in scaled.get("metrics", [CPU]):
-        resource = metric.get("resource", {}) if metric["type"] == "Resource" else {}
-        measured = isinstance(resource, Mapping) and (resource.get("target") or {}).get("type") == "Utilization"
-        if measured and resource.get("name") not in requests:
-            name = resource.get("name")
+    for index, metric in enumerate(scaled.get("metrics") or [CPU]):
+        source = metric["type"][0].lower() + metric["type"][1:]
+        said = metric.get(source)
+        target = said.get("target") if isinstance(said, Mapping) else None
+        if not isinstance(said, Mapping) or not isinstance(target, Mapping):
+            entry = keys["autoscaling"].below(f".metrics[{index}].{source}", said)
+            raise entry.error("an object with a target, such as {name: cpu, target: {type: Utilization, ...}}")
+        name = said.get("name")
+        if metric["type"] == "Resource" and target.get("type") == "Utilization" and name not in list(requests):
             raise keys["autoscaling"].error(
                 f"a share of what the container requests together with resources.requests.{name}, or another metric"
             )

@@ -9,7 +9,7 @@ from program.config.values import LABEL_KEY, LABEL_VALUE, Value
 Shape = Callable[[Value], Any]
 """Reads a value that is set, or refuses it by its key path."""
 TEXT = "text; a number, true or false in quotes"
-PORT_NAME = r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
+PORT_NAME = r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
 DNS_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 
 
@@ -69,6 +69,19 @@ def listed(shape: Shape, accepted: str, least: int = 0) -> Shape:
         found = [shape(item) for item in value.items(accepted)]
         if len(found) < least:
             raise value.error(accepted)
+        return found
+
+    return read
+
+
+def named(shape: Shape, accepted: str, key: str = "name") -> Shape:
+    """A list whose entries have a ``key`` of which no two have the same, as the API server takes it."""
+
+    def read(value: Value) -> list[Any]:
+        found: list[Any] = listed(shape, accepted)(value)
+        for index, entry in enumerate(found):
+            if entry[key] in [other[key] for other in found[:index]]:
+                raise value.below(f"[{index}].{key}", entry[key]).error(f"a {key} that no other entry has")
         return found
 
     return read
