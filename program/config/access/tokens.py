@@ -76,12 +76,12 @@ def read(
         "jwt_required": required,
         "jwt_dry_run": dry_run,
         "jwt_services": _services(keys["services"], issuers, gateway=bool(looking), known=services),
-        "jwt_gateways": tuple(said) if keys["gateways"].is_set else None,
+        "jwt_gateways": tuple(dict.fromkeys(said)) if keys["gateways"].is_set else None,
     }
 
 
 def _services(value: Value, issuers: Collection[Jwt], *, gateway: bool, known: Collection[str]) -> tuple[str, ...]:
-    names = tuple(item.choice(*known, accepted=_one_of(known)) for item in value.items(SERVICES))
+    names = tuple(dict.fromkeys(item.choice(*known, accepted=_one_of(known)) for item in value.items(SERVICES)))
     kept = [issuer.issuer for issuer in issuers if not issuer.forward_original_token]
     if names and gateway and kept:
         raise value.error(
