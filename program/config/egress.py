@@ -9,7 +9,7 @@ from program.config.gateways import Gateway
 from program.config.values import DNS_LABEL, Value
 
 DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
-HOST = rf"(\*\.)?{DOMAIN}"
+HOST = rf"(?=.{{1,253}}$)(\*\.)?{DOMAIN}"
 PATH = r"/\S+"
 POLICIES = ("ALLOW_ANY", "REGISTRY_ONLY")
 PORTS = "an object of ports and protocols, such as {443: TLS, 80: HTTP}"

@@ -192,6 +192,81 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
         ),
         ({"headers": {"a b": "c"}}, ".headers.a b", "is 'a b'", "the name of a header"),
         (
+            {"headers": {"x-a": "1", "X-A": "2"}},
+            ".headers.X-A",
+            "is 'X-A'",
+            "a header that is not there already, in whichever letters",
+        ),
+        (
+            {"headers": {"x-a": True}},
+            ".headers.x-a",
+            "is True",
+            "the exact value of the header, in quotes where it is a number, true or false",
+        ),
+        (
+            {"queryParams": {"a": 1}},
+            ".queryParams.a",
+            "is 1",
+            "the exact value of the parameter, in quotes where it is a number, true or false",
+        ),
+        (
+            {"queryParams": {"a": "b" * 1025}},
+            ".queryParams.a",
+            f"is {'b' * 1025!r}",
+            "the exact value of the parameter, in quotes where it is a number, true or false",
+        ),
+        (
+            {"headers": dict.fromkeys("abcdefghijklmnopq", "1")},
+            ".headers",
+            f"is {dict.fromkeys('abcdefghijklmnopq', '1')}",
+            "16 headers or fewer",
+        ),
+        (
+            {"requestHeaders": {"set": {"a": True}}},
+            ".requestHeaders.set.a",
+            "is True",
+            "the header's value, in quotes where it is a number, true or false",
+        ),
+        (
+            {"requestHeaders": {"remove": [*"abcdefghijklmnopq"]}},
+            ".requestHeaders.remove",
+            f"is {[*'abcdefghijklmnopq']}",
+            "16 headers or fewer",
+        ),
+        ({"paths": [5]}, ".paths[0]", "is 5", PATHS),
+        ({"paths": ["/" + "a" * 1024]}, ".paths[0]", f"is '/{'a' * 1024}'", PATHS),
+        (
+            {"paths": [{"type": "RegularExpression", "value": "/(a"}]},
+            ".paths[0].value",
+            "is '/(a'",
+            "a regular expression (RE2) for the whole path (missing ), unterminated subpattern at position 1)",
+        ),
+        (
+            {"headers": {"a": {"type": "RegularExpression", "value": "(?!b).*"}}},
+            ".headers.a.value",
+            "is '(?!b).*'",
+            "a regular expression (RE2) for the header's value, which knows no (?!",
+        ),
+        (
+            {"gateway": 5},
+            ".gateway",
+            "is 5",
+            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of a Gateway that is "
+            "there",
+        ),
+        (
+            {"hosts": ["a" * 63 + ".b" * 90]},
+            ".hosts[0]",
+            f"is '{'a' * 63 + '.b' * 90}'",
+            "a DNS name such as shop.example.com, or with * as its first label",
+        ),
+        (
+            {"hosts": [f"{n}.example" for n in range(17)]},
+            ".hosts",
+            f"is {[f'{n}.example' for n in range(17)]}",
+            "16 hosts or fewer: list the others in an entry of their own",
+        ),
+        (
             {"requestHeaders": {}},
             ".requestHeaders",
             "is {}",
@@ -323,9 +398,34 @@ SELF_SIGNED = {"hosts": ["a.example"], "tls": {"selfSigned": True}}
         (
             SELF_SIGNED,
             {"hosts": ["a.example"], "tls": {"secret": "mine"}, "paths": ["/b"]},
-            "tls is ExistingSecret(name='mine')",
+            "tls is {'secret': 'mine'}",
             "what services.orders.expose[0].tls says of a.example, as a host has one certificate; one of the two is "
             "enough",
+        ),
+        (
+            SELF_SIGNED,
+            {**SELF_SIGNED, "paths": ["/b"], "httpsRedirect": False},
+            "httpsRedirect is False",
+            "what services.orders.expose[0] says of a.example, all of whose requests over HTTP are redirected or none",
+        ),
+        (
+            {"hosts": ["*.example"], "tls": {"secret": "mine"}},
+            {"hosts": ["wildcard.example"], "tls": {"secret": "mine"}},
+            "hosts is 'wildcard.example'",
+            "not both *.example and this, which have one listener",
+        ),
+        (
+            {"gateway": {"name": "theirs", "namespace": "default"}},
+            {"gateway": {"name": "theirs"}},
+            "hosts is []",
+            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
+            "service",
+        ),
+        (
+            {"protocol": "TCP", "listen": 8443},
+            {"protocol": "TCP", "listen": 18443},
+            "listen is 18443",
+            "ports of which no two have one target port, as two have 18443, at gateway istio-ingressgateway",
         ),
         (
             SELF_SIGNED,
@@ -363,6 +463,21 @@ def test_what_two_services_cannot_say_together_is_refused(
     first: dict[str, Any], second: dict[str, Any], named: str, accepted: str
 ) -> None:
     refuse(f"services.web.expose[0].{named}", accepted, first, others=[service("web", expose=[second])])
+
+
+def test_an_expression_that_the_proxies_know_and_python_does_not_is_taken() -> None:
+    expression = r"/\p{L}+(?i)\\1"
+    found = settings({"paths": [{"type": "RegularExpression", "value": expression}]}).services[0].expose[0].rules[0]
+    assert found.paths == (PathMatch(type="RegularExpression", value=expression),)
+
+
+def test_a_gateway_has_no_more_listeners_than_the_gateway_api_takes() -> None:
+    ways = [
+        {"hosts": [f"{way}-{host}.example" for host in range(16)], "tls": {"secret": "mine"}, "paths": [f"/{way}"]}
+        for way in range(4)
+    ]
+    seen = f"services.orders.expose[3].hosts is {ways[3]['hosts']}"
+    refuse(seen, "63 hosts with a certificate at one gateway: show the others at another", *ways)
 
 
 def test_versions_that_a_gateway_cannot_tell_apart_are_refused() -> None:
