@@ -44,8 +44,8 @@ def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     rule = RouteRule(
-        paths=tuple(map(_path, keys["paths"].items("a list of paths, such as [/orders]"))),
-        methods=tuple(_method(item, protocol) for item in keys["methods"].items("a list of methods")),
+        paths=tuple(dict.fromkeys(map(_path, keys["paths"].items("a list of paths, such as [/orders]")))),
+        methods=tuple(dict.fromkeys(_method(item, protocol) for item in keys["methods"].items("a list of methods"))),
         headers=_values(keys["headers"], "header", HEADER_VALUE),
         query_params=_values(keys["queryParams"], "parameter", PARAMETER_VALUE),
         request_headers=_header_filter(keys["requestHeaders"]),

@@ -18,7 +18,7 @@ from program.config.expose import Expose
 from program.config.gateways import Gateway
 from program.config.kubernetes import pods
 from program.config.kubernetes import ports as port_config
-from program.config.kubernetes.shapes import NAME, labels
+from program.config.kubernetes.shapes import NAME, labels, quantity
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
@@ -31,7 +31,6 @@ OTHERS = ("kubernetes", "default", WAYPOINT)
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference
 PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
-QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 DEFAULT_VERSION = "v1"
 # The keys of a service that this stack deploys, and of one that somebody else does.
 FIRST = ("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
@@ -157,7 +156,8 @@ def _deployed(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> 
 
 def _existing(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     keys = value.keys(*EXISTING)
-    versions = tuple(version.dns_label() for version in keys["versions"].items("a list of values of the label version"))
+    listed = keys["versions"].items("a list of values of the label version")
+    versions = tuple(dict.fromkeys(version.dns_label() for version in listed))
     return Service(
         **_shared(keys, namespace, gateways, port_config.read(keys), versions),
         existing=True,
@@ -230,17 +230,12 @@ def _image(value: Value) -> str:
 
 def _resources(value: Value) -> dict[str, dict[str, str]]:
     found = {
-        kind: {name: _quantity(entry) for name, entry in quantities.keys("cpu", "memory").items() if entry.is_set}
+        kind: {name: quantity(entry) for name, entry in quantities.keys("cpu", "memory").items() if entry.is_set}
         for kind, quantities in value.keys("requests", "limits").items()
         if quantities.is_set
     }
     limits = found.get("limits", {})
-    for name, quantity in found.get("requests", {}).items():
-        if name in limits and parse_quantity(quantity) > parse_quantity(limits[name]):
-            raise value.below(f".requests.{name}", quantity).error(f"no more than limits.{name}, {limits[name]}")
+    for name, requested in found.get("requests", {}).items():
+        if name in limits and parse_quantity(requested) > parse_quantity(limits[name]):
+            raise value.below(f".requests.{name}", requested).error(f"no more than limits.{name}, {limits[name]}")
     return found
-
-
-def _quantity(value: Value) -> str:
-    # One processor may be written as a number.
-    return Value(value.path, str(value.seen)).text(QUANTITY, "a Kubernetes quantity above zero, such as 100m or 128Mi")

@@ -465,6 +465,12 @@ def test_what_two_services_cannot_say_together_is_refused(
     refuse(f"services.web.expose[0].{named}", accepted, first, others=[service("web", expose=[second])])
 
 
+def test_what_is_said_twice_is_taken_once() -> None:
+    said = {"paths": ["/a", {"value": "/a"}], "methods": ["GET", "GET"], "requestHeaders": {"remove": ["a", "a"]}}
+    (rule,) = settings(said).services[0].expose[0].rules
+    assert (len(rule.paths), rule.methods, rule.request_headers) == (1, ("GET",), HeaderFilter(remove=("a",)))
+
+
 def test_an_expression_that_the_proxies_know_and_python_does_not_is_taken() -> None:
     expression = r"/\p{L}+(?i)\\1"
     found = settings({"paths": [{"type": "RegularExpression", "value": expression}]}).services[0].expose[0].rules[0]

@@ -251,7 +251,29 @@ UTILIZATION = "a share of what the container requests together with resources.re
             1,
             "one of these keys: httpGet, tcpSocket, grpc, exec",
         ),
+        ("startupProbe.exec.command", {"startupProbe": {"exec": {}}}, None, "a list of one word or more"),
+        (
+            "livenessProbe.httpGet.httpHeaders[0].name",
+            {"livenessProbe": {"httpGet": {"port": 80, "httpHeaders": [{"name": "a b", "value": "c"}]}}},
+            "a b",
+            "the name of a header",
+        ),
         ("volumes[0]", {"volumes": [{"name": "a"}]}, {"name": "a"}, SOURCES),
+        (
+            "volumes[0].emptyDir.sizeLimit",
+            {"volumes": [{"name": "a", "emptyDir": {"sizeLimit": "1 GB"}}]},
+            "1 GB",
+            "a Kubernetes quantity above zero",
+        ),
+        *(
+            (
+                "volumes[0].configMap.items[0].path",
+                {"volumes": [{"name": "a", "configMap": {"name": "b", "items": [{"key": "c", "path": path}]}}]},
+                path,
+                "a path inside the volume, without ..",
+            )
+            for path in ("", "/etc", "a/../b")
+        ),
         (
             "volumes[0].secret.name",
             {"volumes": [{"name": "a", "secret": {"name": "b"}}]},
@@ -281,7 +303,31 @@ UTILIZATION = "a share of what the container requests together with resources.re
         ("nodeSelector.a b", {"nodeSelector": {"a b": "c"}}, "a b", "a label's name"),
         ("nodeSelector.a", {"nodeSelector": {"a": True}}, True, "a label's value"),
         ("tolerations[0].effect", {"tolerations": [{"effect": "No"}]}, "No", "NoSchedule or PreferNoSchedule"),
-        ("topologySpreadConstraints[0].topologyKey", {"topologySpreadConstraints": [{}]}, None, "text"),
+        (
+            "topologySpreadConstraints[0].topologyKey",
+            {"topologySpreadConstraints": [{}]},
+            None,
+            "the name of a label of",
+        ),
+        (
+            "topologySpreadConstraints[0].maxSkew",
+            {"topologySpreadConstraints": [{**SAID["topologySpreadConstraints"][0], "maxSkew": 0}]},
+            0,
+            "a whole number of pods, 1 or more",
+        ),
+        ("tolerations[0]", {"tolerations": [{}]}, {}, "a key, or operator Exists, which alone tolerates any taint"),
+        (
+            "tolerations[0].value",
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "b",
+            "nothing with operator Exists",
+        ),
+        (
+            "tolerations[0].tolerationSeconds",
+            {"tolerations": [{**SAID["tolerations"][0], "tolerationSeconds": 5}]},
+            5,
+            "nothing but with effect NoExecute",
+        ),
         ("priorityClassName", {"priorityClassName": "High"}, "High", "the name of an object"),
         ("podAnnotations.a", {"podAnnotations": {"a": 1}}, 1, "text; a number, true or false in quotes"),
         ("podLabels.app", {"podLabels": {"app": "x"}}, "x", "labels other than app and version"),
@@ -329,6 +375,12 @@ UTILIZATION = "a share of what the container requests together with resources.re
             },
             {"target": "80%"},
             "an object with a target",
+        ),
+        (
+            "autoscaling.metrics[0].resource.target.type",
+            {"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Resource", "resource": {"target": {}}}]}},
+            None,
+            "Utilization or AverageValue or Value",
         ),
         ("podDisruptionBudget", {"podDisruptionBudget": {}}, {}, "one of minAvailable, maxUnavailable"),
         (

@@ -22,14 +22,16 @@ from program.config.kubernetes.shapes import (
     number_or_percentage,
     objects,
     port_or_name,
+    quantity,
     text,
     whole,
 )
-from program.config.values import Value
+from program.config.values import LABEL_KEY, Value
 
 KEY = text("a key of it", r"[-._a-zA-Z0-9]+")
 VARIABLE = text("the name of an environment variable, such as LOG_LEVEL", r"[!-<>-~]+")
 PATH = text("an absolute path such as /etc/orders", r"/.*")
+INSIDE = text("a path inside the volume, without ..", r"(?!/)(?!(.*/)?\.\.(/|$)).+")
 WORDS = listed(text(), "a list of words")
 SECONDS = whole("a whole number of seconds", 1)
 TRIES = whole("a whole number of times", 1)
@@ -53,7 +55,9 @@ ENVIRONMENT_OF = Fields(
 )
 VARIABLE_FIELDS = Fields(fields={"name": VARIABLE, "value": text(), "valueFrom": SOURCE}, needs=("name",))
 
-HEADER = Fields(fields={"name": text(), "value": text()}, needs=("name", "value"))
+HEADER = Fields(
+    fields={"name": text("the name of a header", r"[-A-Za-z0-9]+"), "value": text()}, needs=("name", "value")
+)
 ACTIONS: dict[str, Shape] = {
     "httpGet": Fields(
         fields={
@@ -67,7 +71,7 @@ ACTIONS: dict[str, Shape] = {
     ),
     "tcpSocket": Fields(fields={"port": port_or_name, "host": text()}, needs=("port",)),
     "grpc": Fields(fields={"port": lambda value: value.port(), "service": text()}, needs=("port",)),
-    "exec": Fields(fields={"command": WORDS}, needs=("command",)),
+    "exec": Fields(fields={"command": listed(text(), "a list of one word or more", least=1)}, needs=("command",)),
 }
 PROBE = Fields(
     fields={
@@ -89,19 +93,19 @@ READINESS = replace(
 
 VOLUME_SOURCES: dict[str, Shape] = {
     "configMap": Fields(
-        fields={"name": NAME, "items": objects(key=KEY, path=text()), "defaultMode": whole("a mode"), "optional": flag},
+        fields={"name": NAME, "items": objects(key=KEY, path=INSIDE), "defaultMode": whole("a mode"), "optional": flag},
         needs=("name",),
     ),
     "secret": Fields(
         fields={
             "secretName": NAME,
-            "items": objects(key=KEY, path=text()),
+            "items": objects(key=KEY, path=INSIDE),
             "defaultMode": whole("a mode"),
             "optional": flag,
         },
         needs=("secretName",),
     ),
-    "emptyDir": Fields(fields={"medium": choice("", "Memory"), "sizeLimit": text()}),
+    "emptyDir": Fields(fields={"medium": choice("", "Memory"), "sizeLimit": quantity}),
     "persistentVolumeClaim": Fields(fields={"claimName": NAME, "readOnly": flag}, needs=("claimName",)),
     **dict.fromkeys(("projected", "downwardAPI", "csi", "ephemeral", "hostPath", "nfs"), as_it_stands),
 }
@@ -120,13 +124,25 @@ MOUNT = Fields(
 )
 TOLERATION = Fields(
     fields={
-        "key": text(),
+        "key": text("the name of a taint, such as pool", LABEL_KEY),
         "operator": choice("Exists", "Equal"),
         "value": text(),
         "effect": choice("NoSchedule", "PreferNoSchedule", "NoExecute"),
         "tolerationSeconds": whole("a whole number of seconds"),
     }
 )
+
+
+def _toleration(value: Value) -> dict[str, Any]:
+    found = TOLERATION(value)
+    if "key" not in found and found.get("operator") != "Exists":
+        raise value.error("a key, or operator Exists, which alone tolerates any taint")
+    if found.get("operator") == "Exists" and found.get("value"):
+        raise value.below(".value", found["value"]).error("nothing with operator Exists")
+    if "tolerationSeconds" in found and found.get("effect") != "NoExecute":
+        raise value.below(".tolerationSeconds", found["tolerationSeconds"]).error("nothing but with effect NoExecute")
+    return found
+
 
 CONTAINER: dict[str, Shape] = {
     "command": WORDS,
@@ -145,9 +161,13 @@ CONTAINER: dict[str, Shape] = {
 POD: dict[str, Shape] = {
     "volumes": named(VOLUME, "a list of volumes, such as [{name: settings, configMap: {name: orders-settings}}]"),
     "nodeSelector": labels,
-    "tolerations": listed(TOLERATION, "a list of tolerations, such as [{key: pool, operator: Exists}]"),
+    "tolerations": listed(_toleration, "a list of tolerations, such as [{key: pool, operator: Exists}]"),
     "affinity": as_it_stands,
-    "topologySpreadConstraints": objects(topologyKey=text()),
+    "topologySpreadConstraints": objects(
+        topologyKey=text("the name of a label of nodes, such as topology.kubernetes.io/zone", LABEL_KEY),
+        maxSkew=whole("a whole number of pods", 1),
+        whenUnsatisfiable=choice("DoNotSchedule", "ScheduleAnyway"),
+    ),
     "priorityClassName": NAME,
     "terminationGracePeriodSeconds": whole("a whole number of seconds"),
     "automountServiceAccountToken": flag,
@@ -250,6 +270,9 @@ def _refuse_unscalable(keys: Mapping[str, Value], scaled: Mapping[str, Any], req
         if not isinstance(said, Mapping) or not isinstance(target, Mapping):
             entry = keys["autoscaling"].below(f".metrics[{index}].{source}", said)
             raise entry.error("an object with a target, such as {name: cpu, target: {type: Utilization, ...}}")
+        choice("Utilization", "AverageValue", "Value")(
+            keys["autoscaling"].below(f".metrics[{index}].{source}.target.type", target.get("type"))
+        )
         name = said.get("name")
         if metric["type"] == "Resource" and target.get("type") == "Utilization" and name not in list(requests):
             raise keys["autoscaling"].error(

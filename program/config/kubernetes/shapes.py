@@ -11,6 +11,7 @@ Shape = Callable[[Value], Any]
 TEXT = "text; a number, true or false in quotes"
 PORT_NAME = r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
 DNS_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,12 @@ def number_or_percentage(value: Value) -> int | str:
     if isinstance(value.seen, str) and not value.seen.isdecimal():
         return value.text(r"(100|[1-9]?[0-9])%", "a whole number of pods, or a percentage such as 50%")
     return value.integer("a whole number of pods, or a percentage such as 50%", least=0)
+
+
+def quantity(value: Value) -> str:
+    """A quantity, which may be written as a number: one processor."""
+    shown = str(value.seen) if type(value.seen) in (int, float) else value.seen
+    return value.below("", shown).text(QUANTITY, "a Kubernetes quantity above zero, such as 100m or 128Mi")
 
 
 NAME = text("the name of an object, such as orders-settings", DNS_NAME)
