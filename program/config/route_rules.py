@@ -46,7 +46,8 @@ def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
     rule = RouteRule(
         paths=tuple(dict.fromkeys(map(_path, keys["paths"].items("a list of paths, such as [/orders]")))),
         methods=tuple(dict.fromkeys(_method(item, protocol) for item in keys["methods"].items("a list of methods"))),
-        headers=_values(keys["headers"], "header", HEADER_VALUE),
+        # In small letters, as traffic has them: a name in capitals is the same header.
+        headers={name.lower(): each for name, each in _values(keys["headers"], "header", HEADER_VALUE).items()},
         query_params=_values(keys["queryParams"], "parameter", PARAMETER_VALUE),
         request_headers=_header_filter(keys["requestHeaders"]),
         response_headers=_header_filter(keys["responseHeaders"]),

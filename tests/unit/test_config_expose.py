@@ -471,6 +471,12 @@ def test_what_is_said_twice_is_taken_once() -> None:
     assert (len(rule.paths), rule.methods, rule.request_headers) == (1, ("GET",), HeaderFilter(remove=("a",)))
 
 
+def test_a_header_in_capitals_is_the_one_that_traffic_and_other_services_name() -> None:
+    assert settings({"headers": {"X-User": "a"}}).services[0].expose[0].rules[0].headers == {
+        "x-user": ValueMatch(value="a")
+    }
+
+
 def test_an_expression_that_the_proxies_know_and_python_does_not_is_taken() -> None:
     expression = r"/\p{L}+(?i)\\1"
     found = settings({"paths": [{"type": "RegularExpression", "value": expression}]}).services[0].expose[0].rules[0]
