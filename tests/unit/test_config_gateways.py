@@ -126,7 +126,7 @@ ALONE = (
             "a.service.loadBalancerSourceRanges[0] is '10.0.0.1/8'",
             "a CIDR such as 203.0.113.0/24 (10.0.0.1/8 has host bits set)",
         ),
-        ({"a": {"service": {"annotations": {"a": 1}}}}, "a.service.annotations.a is 1", "text, in quotes"),
+        ({"a": {"service": {"annotations": {"a": 1}}}}, "a.service.annotations.a is 1", "text; a number, true or"),
         (
             {"a": {"service": {"ports": [{"name": "web", "port": 80}]}}},
             "a.service.ports is [{'name': 'web', 'port': 80}]",
