@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from components.commands import UserError
-from components.kube import KubeError
 from embedded.errors import EmbeddedError
 from operations import actionlint, deploy, distribution, stacks, status
 from operations.access import k9s, shell, tunnel
@@ -227,7 +226,7 @@ def main(words: list[str] | None = None) -> int:
         if "stack" in options:
             options.stack = stacks.chosen(options.stack)
         return {**STACK_COMMANDS, **OTHER_COMMANDS}[options.command](options) or 0
-    except (EmbeddedError, KubeError, UserError, pulumi.RunError) as error:
+    except (EmbeddedError, UserError, pulumi.RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -139,7 +139,7 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
     [
         (
             {"rules": RULES},
-            " is {'rules': [{'from': [{'source': {'namespaces': ['web']}}]}]}; accepted: one of service: NAME and gateway",
+            " is {'rules': [{'from': [{'source': {'namespaces': ['web']}}]}]}; accepted: one of service: NAME",
         ),
         (
             {"service": "carts", "rules": RULES},
