@@ -13,7 +13,7 @@ from components.workloads.exposure import HTTP_PORT, HTTPS_PORT
 from components.workloads.service_port import ServicePort
 from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
-from program.config.route_rules import read_rule, refuse_for
+from program.config.route_rules import read_rule
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
@@ -154,7 +154,7 @@ def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteP
 
 
 def _refuse_for(protocol: Protocol, keys: Mapping[str, Value]) -> None:
-    """Refuse keys that mean nothing with the protocol."""
+    """Refuse keys, of a way or of a rule, that mean nothing with the protocol."""
     unknown = {
         "HTTP": ("listen",),
         "GRPC": ("listen", "paths", "queryParams", "urlRewrite", "redirect"),
@@ -162,7 +162,7 @@ def _refuse_for(protocol: Protocol, keys: Mapping[str, Value]) -> None:
         "TCP": ("hosts", "tls", "httpsRedirect", "rules", *RULE),
     }
     for key in unknown[protocol]:
-        if keys[key].is_set:
+        if key in keys and keys[key].is_set:
             raise keys[key].error(f"nothing with protocol {protocol}")
 
 
@@ -188,6 +188,6 @@ def _rules(keys: Mapping[str, Value], protocol: Protocol) -> tuple[RouteRule, ..
     found = []
     for item in keys["rules"].items("a list of rules, such as [{paths: [/orders]}]"):
         rule = item.keys(*RULE)
-        refuse_for(protocol, rule)
+        _refuse_for(protocol, rule)
         found.append(read_rule(rule, protocol))
     return tuple(found)

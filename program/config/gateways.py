@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any, Literal, cast
 
 from components.annotations import camel_case
 from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType
 from components.mesh.ingress_gateway import NAME, labels_of, service_account
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from program.config.kubernetes.shapes import annotations
+from program.config.kubernetes.shapes import annotations, listed, network
 from program.config.values import DNS_LABEL, INJECTABLE, LABEL_KEY, Value
 
 # The ServiceAccount's name is the longest that is made of it, and the label istio a part of it.
 GATEWAY_NAME = r"[a-z]([-a-z0-9]{0,40}[a-z0-9])?"
+ADDRESS = network("an IP address such as 10.0.0.10", parse=ip_address)
+RANGES = listed(network("a CIDR such as 203.0.113.0/24", r"\S+/\d+"), "a list of CIDRs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,7 @@ def _service(keys: Mapping[str, Value], service_type: ServiceType) -> GatewaySer
             LABEL_KEY, "the name of a class such as example.com/internal", default=""
         ),
         load_balancer_ip=_address(keys["loadBalancerIP"]),
-        load_balancer_source_ranges=tuple(map(_range, keys["loadBalancerSourceRanges"].items("a list of CIDRs"))),
+        load_balancer_source_ranges=tuple(RANGES(keys["loadBalancerSourceRanges"])),
         cluster_ip=_address(keys["clusterIP"]),
         node_ports={
             name: port.integer("a port of the nodes", least=1, most=65535)
@@ -160,18 +162,7 @@ def refuse_problems(service: GatewayService, service_type: ServiceType, keys: Ma
 
 
 def _address(value: Value) -> str:
-    address = value.text(r"\S+", "an IP address such as 10.0.0.10", default="")
-    try:
-        return str(ip_address(address)) if address else ""
-    except ValueError as error:
-        raise value.error("an IP address such as 10.0.0.10") from error
-
-
-def _range(value: Value) -> str:
-    try:
-        return str(ip_network(value.text(r"\S+/\d+", "a CIDR such as 203.0.113.0/24")))
-    except ValueError as error:
-        raise value.error(f"a CIDR such as 203.0.113.0/24 ({error})") from error
+    return str(ADDRESS(value)) if value.is_set else ""
 
 
 def _port(value: Value) -> GatewayPort:

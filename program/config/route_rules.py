@@ -16,18 +16,6 @@ HEADER_VALUE = r"\S(.*\S)?"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 # https://gateway-api.sigs.k8s.io/reference/spec/#grpcmethodmatch
 GRPC_METHOD = r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*(/[A-Za-z_][A-Za-z_0-9]*)?"
-HTTP_ALONE = ("paths", "queryParams", "urlRewrite", "redirect")
-
-
-def refuse_for(protocol: str, keys: Mapping[str, Value]) -> None:
-    """Refuse what means nothing in a rule of the protocol.
-
-    Raises:
-        pulumi.RunError: names the key path, the value seen and what is accepted.
-    """
-    for key in HTTP_ALONE if protocol == "GRPC" else ():
-        if keys[key].is_set:
-            raise keys[key].error("nothing with protocol GRPC")
 
 
 def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:

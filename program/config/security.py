@@ -1,7 +1,6 @@
 """Reads the configuration of security into a ``SecurityConfig``, and refuses what makes no sense."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any, cast
 
 from components.security.peer_authentications import Mode, MutualTls, PortException
@@ -10,12 +9,13 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
 from program.config.access import policies, tokens
 from program.config.certificates import read_certificate
-from program.config.kubernetes.shapes import labels
+from program.config.kubernetes.shapes import labels, listed, network
 from program.config.node_agents import uses_cni
 from program.config.services import Service
 from program.config.values import DNS_LABEL, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
+CIDRS = listed(network("a CIDR such as 192.168.49.2/32", r"\S+/\d+"), "a list of CIDRs")
 
 
 def read(
@@ -126,10 +126,4 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
 
 
 def _network_policies(value: Value) -> NetworkPolicies:
-    egress = value.keys("egress")["egress"].items("a list of CIDRs")
-    for item in egress:
-        try:
-            ip_network(item.text(r"\S+/\d+", "a CIDR such as 192.168.49.2/32"))
-        except ValueError as error:
-            raise item.error(f"a CIDR such as 192.168.49.2/32 ({error})") from error
-    return NetworkPolicies(egress=tuple(str(item.seen) for item in egress))
+    return NetworkPolicies(egress=tuple(CIDRS(value.keys("egress")["egress"])))

@@ -204,7 +204,7 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
         ),
         (
             {"service": "orders", "rules": [{"when": [{"key": "source.ip", "values": ["here"]}]}]},
-            ".rules[0].when[0].values[0] is 'here'; accepted: a CIDR or an IP address",
+            ".rules[0].when[0].values[0] is 'here'; accepted: a CIDR such as 203.0.113.0/24",
         ),
         (
             {"service": "orders", "rules": [{"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}]},
