@@ -93,7 +93,7 @@ def open_tunnel(options: argparse.Namespace) -> None:
 
 
 def open_page(options: argparse.Namespace) -> None:
-    """Open the stack's page in the browser, and keep what leads to it open until Ctrl-C."""
+    """Open the stack's page in the browser, and keep the connection to it open until Ctrl-C."""
     from operations.access import browser  # slow: with components
 
     stacks.prepare_existing(options.stack)
@@ -101,7 +101,7 @@ def open_page(options: argparse.Namespace) -> None:
 
 
 def take_tour(options: argparse.Namespace) -> None:
-    """Walk through the running stack: what is there, what it is for, and what it can do."""
+    """Walk through the running stack: what runs, what it is for, and what it can do."""
     from operations.tour import walk  # slow: with components
 
     stacks.prepare_existing(options.stack, dict(options.config))

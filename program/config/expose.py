@@ -31,8 +31,8 @@ class Expose:
     Attributes:
         protocol: what the gateway understands of it: HTTP, GRPC, TLS (the host alone) or TCP (nothing).
         port: the service's port.
-        gateway: the name of the stack's gateway; empty where ``parent`` is somebody else's.
-        parent: a Gateway that is there already; None for the stack's.
+        gateway: the name of the stack's gateway; empty where there is a ``parent``.
+        parent: an existing Gateway that is not the stack's; None for the stack's.
         hosts: the hosts that are asked for; none for any.
         tls: where the certificate for each of them comes from; None for none.
         https_redirect: whether requests over HTTP are sent to HTTPS, where there is a certificate.
@@ -92,7 +92,7 @@ def _read(value: Value, ports: Sequence[ServicePort], gateways: Mapping[str, Gat
     if parent:
         for key in ("tls", "httpsRedirect", "listen"):
             if keys[key].is_set:
-                raise keys[key].error("nothing beside a Gateway that is somebody else's, whose listeners say it")
+                raise keys[key].error("nothing beside a Gateway that is not the stack's, whose own listeners decide it")
         if protocol in ("TCP", "TLS"):
             raise keys["gateway"].error(f"the name of one of this stack's gateways with protocol {protocol}")
     if keys["tls"].is_set and not hosts:
@@ -138,9 +138,9 @@ def _speaks(port: ServicePort, protocol: Protocol) -> bool:
 
 
 def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteParent | None]:
-    """The name of the stack's gateway, or somebody else's Gateway."""
+    """The name of the stack's gateway, or an existing Gateway."""
     shown = [name for name, gateway in gateways.items() if gateway.kind == "ingress"]
-    accepted = f"the name of an ingress gateway ({', '.join(shown)}), or {{name: NAME}} of a Gateway that is there"
+    accepted = f"the name of an ingress gateway ({', '.join(shown)}), or {{name: NAME}} of an existing Gateway"
     if not value.is_set:
         return INGRESS, None
     if isinstance(value.seen, str) and not value.seen.lstrip().startswith("{"):

@@ -117,7 +117,7 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     if enforced != "privileged" and not cni:
         raise keys["enforce"].error(
             "privileged, as each pod's istio-init needs NET_ADMIN, which the other levels refuse (warn and audit take "
-            "them all); or set cni to true, which installs Istio's CNI plugin (where somebody else has: istioValues "
+            "them all); or set cni to true, which installs Istio's CNI plugin (where others install it: istioValues "
             "{pilot: {cni: {enabled: true}}})"
         )
     if enforced == "restricted" and bookinfo:

@@ -250,7 +250,7 @@ def stranger(metadata: Mapping[str, Any], namespace: Mapping[str, Any], stack: s
 
 
 def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
-    """Refuse to create what is there already and somebody else's.
+    """Refuse to create objects that exist already and are not the stack's.
 
     Raises:
         pulumi.RunError: names each object, whose it is, and what to do.
@@ -260,8 +260,8 @@ def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
     found = ", ".join(f"{each} ({whose})" for each, whose in sorted(foreign.items()))
     elsewhere = ", set namespace to another" if settings.namespace in {each.namespace for each in foreign} else ""
     raise pulumi.RunError(
-        f"objects that this stack would create are there already, and somebody else's: {found}. Nothing was touched. "
+        f"objects that this stack would create exist already and are not its own: {found}. Nothing was touched. "
         f"Delete or rename them{elsewhere}, or run `make recover` and then `make up`: the stack then takes them over, "
-        f"and `make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
-        f"stack's once it is labelled {LABEL}=STACK"
+        f"and `make destroy` will remove them. An object of the stack's that was created again by hand is its own once it "
+        f"is labelled {LABEL}=STACK"
     )

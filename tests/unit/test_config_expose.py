@@ -164,7 +164,7 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
         (
             {"gateway": "egress"},
             ".gateway is 'egress'; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or "
-            "{name: NAME} of a Gateway that is there",
+            "{name: NAME} of an existing Gateway",
         ),
         (
             {"hosts": ["A.example"]},
@@ -245,8 +245,8 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
         ),
         (
             {"gateway": {"name": "theirs"}, "hosts": ["a.b"], "tls": {"selfSigned": True}},
-            ".tls is {'selfSigned': True}; accepted: nothing beside a Gateway that is somebody else's, whose "
-            "listeners say it",
+            ".tls is {'selfSigned': True}; accepted: nothing beside a Gateway that is not the stack's, whose own "
+            "listeners decide it",
         ),
         (
             {"gateway": {"name": "theirs"}, "protocol": "TLS", "hosts": ["a.b"]},
