@@ -262,6 +262,6 @@ def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
     raise pulumi.RunError(
         f"objects that this stack would create exist already and are not its own: {found}. Nothing was touched. "
         f"Delete or rename them{elsewhere}, or run `make recover` and then `make up`: the stack then takes them over, "
-        f"and `make destroy` will remove them. An object of the stack's that was created again by hand is its own once it "
-        f"is labelled {LABEL}=STACK"
+        f"and `make destroy` will remove them. An object of the stack's that was created again by hand is its own once "
+        f"it is labelled {LABEL}=STACK"
     )
