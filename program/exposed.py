@@ -8,7 +8,7 @@ from components.mesh.gateway_service import GatewayPort, GatewayService, Service
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.egress import ExternalHost
 from components.traffic.routes import PathMatch, RouteRule
-from components.workloads.exposure import GATEWAY_CLASS
+from components.workloads.exposure import GATEWAY_CLASS, HTTPS_PORT
 from program.config import gateways as gateways_config
 from program.config import services as services_config
 from program.config.expose import Expose
@@ -17,7 +17,6 @@ from program.config.services import Service
 from program.config.values import NAME_LENGTH, Value
 
 ANY_HOST = "*"
-HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from components.mesh.ingress_gateway import NAME as INGRESS
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.routes import RouteParent, RouteRule
 from components.traffic.traffic import Traffic, kinds
+from components.workloads.exposure import HTTP_PORT, HTTPS_PORT
 from components.workloads.service_port import ServicePort
 from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
@@ -16,10 +17,9 @@ from program.config.route_rules import read_rule, refuse_for
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
-HOST = (rf"{DNS_NAME}", "a DNS name such as shop.example.com, or with * as its first label")
+HOST = (DNS_NAME, "a DNS name such as shop.example.com, or with * as its first label")
 RULE = ("paths", "methods", "headers", "queryParams", "requestHeaders", "responseHeaders", "urlRewrite", "redirect")
 KEYS = ("protocol", "port", "gateway", "hosts", "tls", "httpsRedirect", "listen", "rules", *RULE)
-HTTPS_PORT, HTTP_PORT = 443, 80
 # Over HTTP/2; where nothing says what a port speaks, Istio does as the client does.
 SPEAK_GRPC = ("", "grpc", "http2", "kubernetes.io/h2c")
 

@@ -9,6 +9,7 @@ from components.annotations import camel_case
 from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType
 from components.mesh.ingress_gateway import NAME, labels_of, service_account
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from program.config.kubernetes.shapes import annotations
 from program.config.values import DNS_LABEL, INJECTABLE, LABEL_KEY, Value
 
 # The ServiceAccount's name is the longest that is made of it, and the label istio a part of it.
@@ -126,7 +127,7 @@ def _service(keys: Mapping[str, Value], service_type: ServiceType) -> GatewaySer
     policy = keys["externalTrafficPolicy"].choice("Cluster", "Local", default="")
     families = keys["ipFamilyPolicy"].choice("SingleStack", "PreferDualStack", "RequireDualStack", default="")
     service = GatewayService(
-        annotations=_annotations(keys["annotations"]),
+        annotations=annotations(keys["annotations"]),
         external_traffic_policy=cast(Any, policy),
         load_balancer_class=keys["loadBalancerClass"].text(
             LABEL_KEY, "the name of a class such as example.com/internal", default=""
@@ -156,13 +157,6 @@ def refuse_problems(service: GatewayService, service_type: ServiceType, keys: Ma
     spelled = {"load_balancer_ip": "loadBalancerIP", "cluster_ip": "clusterIP"}
     for name, accepted in service.problems(service_type):
         raise keys[spelled.get(name, camel_case(name))].error(accepted)
-
-
-def _annotations(value: Value) -> dict[str, str]:
-    return {
-        Value(entry.path, key).text(LABEL_KEY, "an annotation's name"): entry.text(r"(?s).*", "text, in quotes")
-        for key, entry in value.entries("an object of annotations").items()
-    }
 
 
 def _address(value: Value) -> str:

@@ -10,9 +10,10 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
 from program.config.access import policies, tokens
 from program.config.certificates import read_certificate
+from program.config.kubernetes.shapes import labels
 from program.config.node_agents import uses_cni
 from program.config.services import Service
-from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
+from program.config.values import DNS_LABEL, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
 
@@ -95,10 +96,7 @@ def _mutual_tls(value: Value) -> MutualTls:
 def _exception(name: str, value: Value) -> PortException:
     Value(value.path, name).text(rf"(?!default$){DNS_LABEL}", "a DNS-1123 label other than default as its name")
     keys = value.keys("selector", "ports")
-    selector = {
-        Value(entry.path, label).text(LABEL_KEY, "a label's name"): entry.text(LABEL_VALUE, "a label's value")
-        for label, entry in keys["selector"].entries().items()
-    }
+    selector = labels(keys["selector"])
     if not selector:
         raise keys["selector"].error(
             "labels of the pods, such as {app: ratings}, as Istio takes ports only together with a selector"

@@ -28,7 +28,7 @@ from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
 from program.settings import Settings
-from program.workloads import deployed, guarded, places, workloads
+from program.workloads import deployed, guarded, places, steered, workloads
 from program.workloads import gateways as elsewhere
 
 CORE, APPS = "v1", "apps/v1"
@@ -58,19 +58,17 @@ class Object:
 
 def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozenset[Object]:
     """Every object that the stack has a resource of its own for, but for namespaces."""
-    steered = [(settings.namespace, each) for each in settings.traffic]
-    steered += [(service.namespace, service.traffic) for service in settings.services]
     found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
     for host in settings.egress:
-        for kind in egress.kinds(host):
+        for kind in egress.specs(host):
             found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
         if host.gateway:
-            for kind in egress_route.KINDS:
+            for kind in egress_route.SPECS:
                 place, name = settings.gateways[host.gateway].namespace, egress_route.object_name(host.host)
                 found += _objects(egress_route.API_VERSION, kind, place, name)
-    for place, traffic in steered:
+    for place, traffic in steered(settings):
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":
         for place in places(settings):
