@@ -50,7 +50,7 @@ destroy: $(READY) ## Remove what up created, and nothing else
 status: $(READY) ## Show the cluster's pods and the stack's outputs
 	@$(OPERATIONS) status $(OF_STACK)
 
-open: $(READY) ## Open the stack's page in the browser, and keep what leads to it open until Ctrl-C
+open: $(READY) ## Open the stack's page in the browser, and keep the connection to it open until Ctrl-C
 	@$(OPERATIONS) open $(OF_STACK)
 
 tour: $(READY) ## Walk through the running stack (TOUR=all: without a prompt; TOUR_LANGUAGE=en or ja)
@@ -145,7 +145,7 @@ doctor: $(READY) ## Show what is installed, which cluster the stack would touch,
 e2e: $(READY) ## Test the whole life of stack ci on a real minikube (E2E="istioVersion=1.31.1 ..." sets keys)
 	@REQUIRE_E2E=1 $(PY) -m pytest tests/e2e
 
-bench: $(READY) ## Measure up, previews, evaluation, scale and start against references (BENCH="preview --runs 9": some of it)
+bench: $(READY) ## Measure up and destroy, previews, an idle mesh, load, evaluation and scale against references (BENCH="preview --runs 9": some of it)
 	@$(PY) -m benchmarks $(BENCH)
 
 check: graph-check workflows

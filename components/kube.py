@@ -17,6 +17,7 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
+from .commands import UserError
 from .kubeconfig import FROM_ENVIRONMENT, IN_CLUSTER, account_token, files, in_cluster_document
 
 TIMEOUT_SECONDS = 10
@@ -43,7 +44,7 @@ def api_path(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-class KubeError(Exception):
+class KubeError(UserError):
     """One paragraph: which file, context or server, and what is wrong with it."""
 
 

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from components.commands import UserError
-from components.kube import KubeError
 from embedded.errors import EmbeddedError
 from operations import actionlint, deploy, distribution, stacks, status
 from operations.access import k9s, shell, tunnel
@@ -94,7 +93,7 @@ def open_tunnel(options: argparse.Namespace) -> None:
 
 
 def open_page(options: argparse.Namespace) -> None:
-    """Open the stack's page in the browser, and keep what leads to it open until Ctrl-C."""
+    """Open the stack's page in the browser, and keep the connection to it open until Ctrl-C."""
     from operations.access import browser  # slow: with components
 
     stacks.prepare_existing(options.stack)
@@ -102,7 +101,7 @@ def open_page(options: argparse.Namespace) -> None:
 
 
 def take_tour(options: argparse.Namespace) -> None:
-    """Walk through the running stack: what is there, what it is for, and what it can do."""
+    """Walk through the running stack: what runs, what it is for, and what it can do."""
     from operations.tour import walk  # slow: with components
 
     stacks.prepare_existing(options.stack, dict(options.config))
@@ -227,7 +226,7 @@ def main(words: list[str] | None = None) -> int:
         if "stack" in options:
             options.stack = stacks.chosen(options.stack)
         return {**STACK_COMMANDS, **OTHER_COMMANDS}[options.command](options) or 0
-    except (EmbeddedError, KubeError, UserError, pulumi.RunError) as error:
+    except (EmbeddedError, UserError, pulumi.RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """What runs on the foundation: Bookinfo, the user's services, their traffic, security, observability and checks."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -18,8 +18,8 @@ from components.workloads.bookinfo import PAGE_PATHS, PAGE_TITLE, PORT, ROUTE, S
 from program.config.kubernetes.pods import CONTAINER, pod_fields
 from program.exposed import callers, calling_namespaces, leaving_namespaces
 from program.foundation import Ground, data_plane_of
-from program.gateways import lead_out
-from program.workloads import deployed, gateways, guarded, workloads
+from program.gateways import certificate, lead_out
+from program.workloads import deployed, gateways, guarded, steered, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
@@ -43,8 +43,8 @@ def bookinfo(base: Ground) -> Deployments:
     tls_secret, source = None, settings.security.tls
     if source:
         # cert-manager's comes after the Gateway, which answers its challenges; any other before.
-        certificate = None if isinstance(source, CertManager) else _certificate(base, source)
-        tls_secret = certificate.secret if certificate else secret_name(BOOKINFO_GATEWAY)
+        late = isinstance(source, CertManager)
+        tls_secret = secret_name(BOOKINFO_GATEWAY) if late else _certificate(base, source).secret
     exposure = mesh.Exposure(
         "exposure",
         mesh.ExposureArgs(
@@ -70,19 +70,8 @@ def bookinfo(base: Ground) -> Deployments:
 
 
 def _certificate(base: Ground, source: CertificateSource, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
-    settings = base.settings
-    args = mesh.GatewayCertificateArgs(
-        namespace=base.namespaces[settings.namespace],
-        gateway=BOOKINFO_GATEWAY,
-        source=source,
-        kubeconfig=settings.kubeconfig,
-        context=settings.context,
-        requires=requires,
-    )
-    certificate = mesh.GatewayCertificate("gateway-certificate", args, base.opts)
-    base.made.append(certificate)
-    base.certificates.append(certificate)
-    return certificate
+    place = base.namespaces[base.settings.namespace]
+    return certificate(base, "gateway-certificate", place, BOOKINFO_GATEWAY, source, *requires)
 
 
 def services(base: Ground) -> dict[str, Deployments]:
@@ -125,9 +114,7 @@ def services(base: Ground) -> dict[str, Deployments]:
 def traffic(base: Ground) -> dict[str, pulumi.Resource]:
     """How requests go between services; what says it, by service."""
     found: dict[str, pulumi.Resource] = {}
-    steered = [(base.settings.namespace, each) for each in base.settings.traffic]
-    steered += [(service.namespace, service.traffic) for service in base.settings.services]
-    for place, each in steered:
+    for place, each in steered(base.settings):
         if mesh.kinds(each):
             args = mesh.TrafficPolicyArgs(
                 namespace=base.place(place),
@@ -250,7 +237,7 @@ def checks(
     if components:
         base.made.extend(components)
         found = pulumi.Output.all(*(component.pods for component in components))
-        pulumi.export("pods", found.apply(lambda lists: _joined(lists)))
+        pulumi.export("pods", found.apply(lambda lists: list(chain.from_iterable(lists))))
     return components
 
 
@@ -276,7 +263,3 @@ def rollout(base: Ground, after: Sequence[pulumi.Resource]) -> None:
     )
     base.made.append(component)
     pulumi.export("rollout", {"restarted": component.restarted, "old": component.old})
-
-
-def _joined(lists: Sequence[Sequence[Any]]) -> list[Any]:
-    return [entry for entries in lists for entry in entries]

@@ -9,6 +9,7 @@ from components.security.gateway_certificate import CertificateSource
 from components.traffic.egress import ExternalHost
 from components.traffic.routes import PathMatch, RouteRule
 from components.traffic.shared_gateway import MOST_LISTENERS
+from components.workloads.exposure import HTTPS_PORT
 from program.config import egress as egress_config
 from program.config import gateways as gateways_config
 from program.config import services as services_config
@@ -17,8 +18,6 @@ from program.config.gateways import Gateway
 from program.config.services import Service
 from program.config.values import NAME_LENGTH, Value
 from program.exposed import ANY_HOST, ExposedAt, Shown, exposed, exposed_at, object_name
-
-HTTPS_PORT = 443
 
 
 def read(

@@ -26,21 +26,18 @@ def show(base: Ground, steered: Mapping[str, pulumi.Resource]) -> None:
     ways = exposed(base.settings.services)
     if not ways:
         return
-    for gateway in base.settings.gateways.values():
-        at = exposed_at(gateway, base.settings.services)
+    places = {name: exposed_at(gateway, base.settings.services) for name, gateway in base.settings.gateways.items()}
+    for at in places.values():
         if at.routed:
             _listen(base, at)
-        for each in at.shown:
-            if each.expose.is_stream:
-                _stream(base, gateway, each)
-            else:
-                _route(base, each, parents(each, at), steered)
-    for each in ways:
-        if each.expose.parent:
-            _route(base, each, [each.expose.parent], steered)
     urls: dict[str, list[str]] = {}
     for each in ways:
-        urls.setdefault(each.service.name, []).extend(addresses(each, _of(base, each)))
+        there = places.get(each.expose.gateway)
+        if there and each.expose.is_stream:
+            _stream(base, there.gateway, each)
+        else:
+            _route(base, each, parents(each, there), steered)
+        urls.setdefault(each.service.name, []).extend(addresses(each, there))
     pulumi.export("exposed", urls)
     used = dict.fromkeys(each.expose.gateway for each in ways if each.expose.gateway)
     call = kubectl(base.settings.kubeconfig, base.settings.context)
@@ -54,14 +51,13 @@ def show(base: Ground, steered: Mapping[str, pulumi.Resource]) -> None:
     )
 
 
-def _of(base: Ground, shown: Shown) -> ExposedAt | None:
-    """Everything at the gateway where something is shown; None at a Gateway of somebody else's."""
-    gateway = base.settings.gateways.get(shown.expose.gateway)
-    return exposed_at(gateway, base.settings.services) if gateway else None
+def parents(shown: Shown, at: ExposedAt | None) -> list[RouteParent]:
+    """The listeners that a route is attached to: HTTPS for hosts with a certificate, HTTP for others.
 
-
-def parents(shown: Shown, at: ExposedAt) -> list[RouteParent]:
-    """The listeners that a route is attached to: HTTPS's of hosts with a certificate, HTTP's of others."""
+    ``at`` is None where the Gateway is not the stack's.
+    """
+    if at is None:
+        return [shown.expose.parent] if shown.expose.parent else []
     hosts = shown.expose.hosts
     secure = [host for host in hosts if host in at.certificates]
     place = at.gateway.namespace
@@ -72,7 +68,7 @@ def parents(shown: Shown, at: ExposedAt) -> list[RouteParent]:
 
 
 def addresses(shown: Shown, at: ExposedAt | None) -> list[str]:
-    """Where a service is found, as far as its configuration says it; ``at`` is None at a Gateway of somebody else's."""
+    """A service's addresses, as far as its configuration says; ``at`` is None where the Gateway is not the stack's."""
     expose = shown.expose
     here = f"{at.gateway.name}.{at.gateway.namespace}" if at else "*"
     hosts = expose.hosts or (here,)
@@ -90,8 +86,13 @@ def addresses(shown: Shown, at: ExposedAt | None) -> list[str]:
 def _listen(base: Ground, at: ExposedAt) -> None:
     """The Gateway; cert-manager's certificates come after it, as it answers their challenges, any other before."""
     gateway, certificates = at.gateway, at.certificates
+
+    def obtained(host: str, source: CertificateSource, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
+        name, place = f"certificate-{gateway.name}-{object_name(host)}", base.gateway_namespaces[gateway.namespace]
+        return certificate(base, name, place, object_name(host), source, *requires)
+
     early = {
-        host: _certificate(base, gateway, host, source, []).secret
+        host: obtained(host, source).secret
         for host, source in certificates.items()
         if not isinstance(source, CertManager)
     }
@@ -113,23 +114,30 @@ def _listen(base: Ground, at: ExposedAt) -> None:
     base.made.append(shared)
     for host, source in certificates.items():
         if isinstance(source, CertManager):
-            base.certificates.append(_certificate(base, gateway, host, source, [shared]))
+            obtained(host, source, shared)
 
 
-def _certificate(
-    base: Ground, gateway: Gateway, host: str, source: CertificateSource, requires: Sequence[pulumi.Resource]
+def certificate(
+    base: Ground,
+    name: str,
+    namespace: pulumi.Input[str],
+    gateway: str,
+    source: CertificateSource,
+    *requires: pulumi.Resource,
 ) -> mesh.GatewayCertificate:
+    """A certificate in a gateway's namespace, for ``gateway``, after which its Secret is named."""
     args = mesh.GatewayCertificateArgs(
-        namespace=base.gateway_namespaces[gateway.namespace],
-        gateway=object_name(host),
+        namespace=namespace,
+        gateway=gateway,
         source=source,
         kubeconfig=base.settings.kubeconfig,
         context=base.settings.context,
         requires=requires,
     )
-    certificate = mesh.GatewayCertificate(f"certificate-{gateway.name}-{object_name(host)}", args, base.opts)
-    base.made.append(certificate)
-    return certificate
+    made = mesh.GatewayCertificate(name, args, base.opts)
+    base.made.append(made)
+    base.certificates.append(made)
+    return made
 
 
 def _route(base: Ground, shown: Shown, parents: Sequence[RouteParent], steered: Mapping[str, pulumi.Resource]) -> None:

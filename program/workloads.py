@@ -2,6 +2,7 @@
 
 from components.mesh.gateway_service import PORTS
 from components.security.policy import Workload
+from components.traffic.traffic import Traffic
 from components.workloads.bookinfo import PORT, SERVICES
 from program.config.services import Service
 from program.settings import Settings
@@ -20,6 +21,12 @@ def places(settings: Settings) -> list[str]:
     Those of services that somebody else deploys are somebody else's.
     """
     return [*dict.fromkeys((settings.namespace, *(service.namespace for service in deployed(settings))))]
+
+
+def steered(settings: Settings) -> list[tuple[str, Traffic]]:
+    """What is configured of the traffic to each service, with the service's namespace."""
+    own = [(service.namespace, service.traffic) for service in settings.services]
+    return [*((settings.namespace, traffic) for traffic in settings.traffic), *own]
 
 
 def guarded(settings: Settings) -> list[Service]:

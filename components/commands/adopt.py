@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError
-from . import UserError, run, say
+from ..kube import MERGE, Kube
+from . import run, say
 from .crds import CRDS, helm_marks
 
 # Source: Helm's pkg/action/validate.go.
@@ -205,14 +205,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        try:
-            kube = Kube(given.kubeconfig, given.context)
-            if given.verb == "begin":
-                begin(kube, given.base, given.istiod, filter(None, given.forget.split(",")))
-            else:
-                finish(kube)
-        except KubeError as error:
-            raise UserError(str(error)) from error
+        kube = Kube(given.kubeconfig, given.context)
+        if given.verb == "begin":
+            begin(kube, given.base, given.istiod, filter(None, given.forget.split(",")))
+        else:
+            finish(kube)
 
     return run(work)
 

@@ -21,7 +21,7 @@ import pulumi
 import yaml
 
 from ..gateway_api import BUNDLE_VERSION, CHANNEL, POLICY, cache_folder, digest, labelled, load_manifest
-from ..kube import APPLY, MERGE, Kube, KubeError, RefusedError
+from ..kube import APPLY, MERGE, Kube, RefusedError
 from . import UserError, run
 from .crds import CRDS, OWNER
 
@@ -149,10 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "show":
             print(yaml.safe_dump_all(crds))
             return
-        try:
-            apply(Kube(given.kubeconfig, given.context), crds, given.stack)
-        except KubeError as error:
-            raise UserError(str(error)) from error
+        apply(Kube(given.kubeconfig, given.context), crds, given.stack)
 
     return run(work)
 

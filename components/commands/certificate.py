@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..kube import Kube, KubeError
+from ..kube import Kube
 from . import UserError, run, say
 
 API = "/apis/cert-manager.io/v1"
@@ -100,13 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds (default: %(default)s)")
     given = parser.parse_args(arguments)
 
-    def work() -> None:
-        try:
-            wait(Kube(given.kubeconfig, given.context), given.namespace, given.name, given.timeout)
-        except KubeError as error:
-            raise UserError(str(error)) from error
-
-    return run(work)
+    return run(lambda: wait(Kube(given.kubeconfig, given.context), given.namespace, given.name, given.timeout))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError, RefusedError
+from ..kube import MERGE, Kube, RefusedError
 from . import UserError, run, say
 
 OWNER = "istio-minikube/stack"  # components/ownership.py writes the same label
@@ -187,15 +187,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        try:
-            kube = Kube(given.kubeconfig, given.context)
-            if given.verb == "own":
-                keep = frozenset(filter(None, given.keep.split(",")))
-                own(kube, given.stack, given.group, keep, given.release)
-            else:
-                remove(kube, given.stack, given.group, given.istiod)
-        except KubeError as error:
-            raise UserError(str(error)) from error
+        kube = Kube(given.kubeconfig, given.context)
+        if given.verb == "own":
+            keep = frozenset(filter(None, given.keep.split(",")))
+            own(kube, given.stack, given.group, keep, given.release)
+        else:
+            remove(kube, given.stack, given.group, given.istiod)
 
     return run(work)
 

@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 
-from ..kube import Kube, KubeError, RefusedError
+from ..kube import Kube, RefusedError
 from . import UserError, run, say
 from .mesh_causes import unreachable
 from .mesh_pods import SIDECAR
@@ -65,12 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        try:
-            kube = Kube(given.kubeconfig, given.context)
-            check(kube, given.namespaces)
-            tell(old(kube))
-        except KubeError as error:
-            raise UserError(str(error)) from error
+        kube = Kube(given.kubeconfig, given.context)
+        check(kube, given.namespaces)
+        tell(old(kube))
 
     return run(work)
 

@@ -19,8 +19,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
@@ -76,19 +76,17 @@ class Cluster:
     def __init__(self, kubeconfig: str, context: str) -> None:
         from ..kube import Kube  # slow to import: most wrong input never gets this far
 
-        with _told():
-            self._kube = Kube(kubeconfig, context)
+        self._kube = Kube(kubeconfig, context)
         self._mute = False  # whether it has been said that istiod cannot be asked
 
     def state(self, namespace: str, waypoint: str = "") -> State:
         """Read the namespace's Deployments, ReplicaSets and pods, and with a waypoint what ambient mode needs."""
-        with _told():
-            return State(
-                deployments=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
-                replica_sets=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/replicasets"),
-                pods=self._kube.objects(f"/api/v1/namespaces/{namespace}/pods"),
-                ambient=self._ambient(namespace, waypoint) if waypoint else None,
-            )
+        return State(
+            deployments=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
+            replica_sets=self._kube.objects(f"/apis/apps/v1/namespaces/{namespace}/replicasets"),
+            pods=self._kube.objects(f"/api/v1/namespaces/{namespace}/pods"),
+            ambient=self._ambient(namespace, waypoint) if waypoint else None,
+        )
 
     def _ambient(self, namespace: str, waypoint: str) -> Ambient:
         gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways"
@@ -101,19 +99,16 @@ class Cluster:
     def log(self, namespace: str, pod: str, container: str) -> str:
         """What a container has written before it ended the last time; empty where that cannot be had."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&previous=true&tailLines=50"
-        with _told():
-            status, text = self._kube.text(path)
+        status, text = self._kube.text(path)
         return text if status == HTTPStatus.OK else ""
 
     def pending(self) -> list[Pending] | None:
         """What istiods wait for from their proxies; None where they cannot be asked, which is said once."""
-        from ..kube import KubeError
-
         try:
             pods = self._kube.objects(mesh_sync.PODS)
             istiods = [pod["metadata"]["name"] for pod in pods if mesh_sync.is_istiod(pod) and condition(pod, "Ready")]
             found = [each for name in istiods for each in self._pending(name)]
-        except (KubeError, ValueError) as error:
+        except (UserError, ValueError) as error:
             if not self._mute and not self.simulated():
                 say(f"istiod is not asked whether proxies took their configuration: {error}")
             self._mute = True
@@ -135,12 +130,11 @@ class Cluster:
         A policy that an update removes holds until its end, as Pulumi deletes last: a page that is refused is asked for
         at the namespace's Gateways, too, which policies let in.
         """
-        with _told():
-            status, body = self._kube.text(quote(page.proxy_path, safe="/:"))
-            for shown in self._at_gateways(page) if status in REFUSED else ():
-                answer = self._kube.text(quote(shown.proxy_path, safe="/:"))
-                if page_problem(shown, *answer) is None:
-                    return answer
+        status, body = self._kube.text(quote(page.proxy_path, safe="/:"))
+        for shown in self._at_gateways(page) if status in REFUSED else ():
+            answer = self._kube.text(quote(shown.proxy_path, safe="/:"))
+            if page_problem(shown, *answer) is None:
+                return answer
         return status, body
 
     def _at_gateways(self, page: Page) -> list[Page]:
@@ -163,26 +157,12 @@ class Cluster:
         from ..kube import RefusedError
 
         try:
-            with _told():
-                nodes = self._kube.objects("/api/v1/nodes")
-        except UserError as error:
-            if isinstance(error.__cause__, RefusedError):
-                return False
-            raise
+            nodes = self._kube.objects("/api/v1/nodes")
+        except RefusedError:
+            return False
         return bool(nodes) and all(
             node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith(SIMULATED) for node in nodes
         )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What is wrong with a kubeconfig or an API server is for the user to resolve."""
-    from ..kube import KubeError
-
-    try:
-        yield
-    except KubeError as error:
-        raise UserError(f"{error}.") from error
 
 
 def _look(cluster: Cluster, check: Check, sleep: Callable[[float], None]) -> tuple[State, list[Problem]]:

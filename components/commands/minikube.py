@@ -219,7 +219,7 @@ def delete(profile: str, kubeconfig: str) -> None:
         return
     runs = profile in found.profiles and found.profiles[profile].runs
     if runs and not created_here(previous, identity(kubeconfig, profile)):
-        say(f"minikube profile {profile!r} was created again by somebody else: it is left alone.")
+        say(f"minikube profile {profile!r} was created again since, and not by this stack: it is left alone.")
         return
     code, _ = heard(["minikube", "delete", f"--profile={profile}"], environment(kubeconfig))
     if code:

@@ -134,4 +134,4 @@ def _remedy(found: Old) -> str:
         return f"kubectl rollout restart deployment/{name.rpartition('-')[0]} -n {found.namespace}"
     if kind in ("DaemonSet", "StatefulSet"):
         return f"kubectl rollout restart {kind.lower()}/{name} -n {found.namespace}"
-    return f"create it again ({found.owner or 'nothing keeps it'})"
+    return f"create it again ({found.owner or 'it has no controller'})"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..kube import MERGE, Kube, KubeError
+from ..kube import MERGE, Kube
 from . import UserError, run, say
 from .mesh_check import POLL_SECONDS, Cluster, settle
 from .mesh_pods import State, current_pods, is_ready
@@ -145,12 +145,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         asked = read(sys.stdin.read())
-        try:
-            kube, cluster = Kube(asked.kubeconfig, asked.context), Cluster(asked.kubeconfig, asked.context)
-            restarted = [name for each in asked.namespaces for name in restart(kube, cluster, asked, each)]
-            left = old(kube)
-        except KubeError as error:
-            raise UserError(f"{error}.") from error
+        kube, cluster = Kube(asked.kubeconfig, asked.context), Cluster(asked.kubeconfig, asked.context)
+        restarted = [name for each in asked.namespaces for name in restart(kube, cluster, asked, each)]
+        left = old(kube)
         tell(left)
         as_json = [{**vars(each), "proxy": str(each.proxy), "wanted": str(each.wanted)} for each in left]
         print(json.dumps({"restarted": restarted, "old": as_json}))

@@ -77,14 +77,13 @@ def object_name(host: str) -> str:
     return host.replace(ANY, "any.", 1) if host.startswith(ANY) else host
 
 
-def kinds(host: ExternalHost) -> tuple[str, ...]:
-    """The kinds of a host's objects, in the order in which they are to be made."""
-    return ("DestinationRule", "ServiceEntry") if host.tls else ("ServiceEntry",)
+def specs(host: ExternalHost, namespaces: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """A host's objects by kind, in the order in which they are created.
 
-
-def spec_of(kind: str, host: ExternalHost, namespaces: Sequence[str]) -> dict[str, Any]:
-    """The spec of a host's object of one kind."""
-    return {"ServiceEntry": service_entry, "DestinationRule": destination_rule}[kind](host, namespaces)
+    What encrypts comes before what lets out, so that nothing leaves in plain text that is to be encrypted.
+    """
+    rule = {"DestinationRule": destination_rule(host, namespaces)} if host.tls else {}
+    return {**rule, "ServiceEntry": service_entry(host, namespaces)}
 
 
 def service_entry(host: ExternalHost, namespaces: Sequence[str]) -> dict[str, Any]:
@@ -156,14 +155,13 @@ class Egress(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:Egress", name, None, opts)
         for host in args.hosts:
             before = list(args.requires)
-            for kind in kinds(host):
-                # What encrypts before what lets out: nothing that is to be encrypted leaves as it is.
+            for kind, spec in specs(host, args.namespaces).items():
                 made = k8s.apiextensions.CustomResource(
                     f"{name}-{object_name(host.host)}-{kind.lower()}",
                     api_version=API_VERSION,
                     kind=kind,
                     metadata={"name": object_name(host.host), "namespace": args.namespace},
-                    spec=spec_of(kind, host, args.namespaces),
+                    spec=spec,
                     opts=pulumi.ResourceOptions(parent=self, depends_on=before),
                 )
                 before = [*before, made]

@@ -13,8 +13,6 @@ from .egress import ENCRYPTED, Protocol
 API_VERSION = "networking.istio.io/v1"
 MESH = "mesh"
 NAME_LENGTH = 63
-# In the order in which they are created: last what sends requests to the gateway.
-KINDS = ("Gateway", "DestinationRule", "VirtualService")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +106,8 @@ def _export(args: EgressRouteArgs) -> list[str]:
     return sorted({*args.namespaces, "."})
 
 
-def spec_of(kind: str, args: EgressRouteArgs) -> dict[str, Any]:
-    """The spec of the object of one kind."""
-    return {
-        "Gateway": gateway_spec,
-        "DestinationRule": destination_rule_spec,
-        "VirtualService": virtual_service_spec,
-    }[kind](args)
+SPECS = {"Gateway": gateway_spec, "DestinationRule": destination_rule_spec, "VirtualService": virtual_service_spec}
+"""By kind, in the order in which the objects are created: last what sends requests to the gateway."""
 
 
 class EgressRoute(pulumi.ComponentResource):
@@ -145,13 +138,13 @@ class EgressRoute(pulumi.ComponentResource):
     def __init__(self, name: str, args: EgressRouteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:EgressRoute", name, None, opts)
         before = list(args.requires)
-        for kind in KINDS:
+        for kind, spec in SPECS.items():
             made = k8s.apiextensions.CustomResource(
                 f"{name}-{kind.lower()}",
                 api_version=API_VERSION,
                 kind=kind,
                 metadata={"name": args.route, "namespace": args.gateway_namespace},
-                spec=spec_of(kind, args),
+                spec=spec(args),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=before),
             )
             before = [*before, made]

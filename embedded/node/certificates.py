@@ -10,7 +10,6 @@ from embedded.errors import EmbeddedError
 from embedded.node.addresses import API_SERVER, API_SERVER_HOSTS, NODE, NODE_ADDRESS
 
 AUTHORITY = "ca"
-SERVICE_ACCOUNTS = "service-accounts"
 KUBELET_CLIENT = "embedded:kubelet-client"
 LOAD_BALANCERS = "embedded:load-balancers"
 NETWORK_POLICIES = "embedded:network-policies"

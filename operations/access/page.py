@@ -44,7 +44,7 @@ class Answer:
 
 
 def address(stack: str, outputs: Mapping[str, Any]) -> str | None:
-    """Where the host reaches the page; None where there is no page, or other people's cluster has it.
+    """Where the host reaches the page; None where there is no page, or the cluster is not the stack's own.
 
     Args:
         stack: the stack's name.

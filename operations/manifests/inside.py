@@ -118,7 +118,7 @@ class Preview:
             group = metadata["name"].partition(".")[2]
             if group in GROUPS and metadata["name"] not in wanted:
                 crd = self.api.kube.get(f"{CRDS}/{metadata['name']}")
-                yield from compared([{"kind": CRD, **crd}], (), "unless somebody else's objects need it")
+                yield from compared([{"kind": CRD, **crd}], (), "unless custom resources of others need it")
 
 
 def tell(stack: str, overrides: Mapping[str, str], steps: Steps | None, helm: Path | None) -> str:

@@ -219,7 +219,7 @@ def recover(cli: Cli, settings: Mapping[str, str], overrides: Mapping[str, str],
     if kube:
         _put_helm_right(kube, cli.stack, state, declared)
     cli.recover()
-    _say("The state is again what the cluster holds. Now run `up`, which takes over what is there and not recorded")
+    _say("The state is again what the cluster holds. Now run `up`, which takes over objects that it does not record")
 
 
 def _put_helm_right(kube: Kube, stack: str, state: State, declared: Collection[Release]) -> None:

@@ -55,7 +55,7 @@ def run(stack: str, overrides: Mapping[str, str], language: str, *, everything: 
             texts=Texts(language),
             say=_say,
         )
-        walk(world, _never_asked if everything else _asked)
+        walk(world, (lambda _: True) if everything else _asked)
 
 
 def refuse(stack: str, settings: Mapping[str, str]) -> None:
@@ -124,10 +124,6 @@ def _bring_back(world: World) -> None:
         world.say(world.texts.phrase("abandoned"))
         raise
     world.say(world.texts.phrase("restored"))
-
-
-def _never_asked(_: str) -> bool:
-    return True
 
 
 def _asked(prompt: str) -> bool:

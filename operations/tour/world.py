@@ -98,7 +98,7 @@ class World:
             accepted: whether the stack's own value of that leaves room for it.
 
         Raises:
-            NotHereError: no request is answered here, the cluster is other people's too, or the stack has it already.
+            NotHereError: no request is answered here, the cluster is shared, or the stack has it already.
         """
         self.needs_answers()
         if self.settings["protect"] == "true":

@@ -1,16 +1,19 @@
 """Reads which hosts outside the mesh pods call, and whether the mesh lets anything else out."""
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from components.traffic.egress import ANY, ENCRYPTED, ExternalHost, Protocol, TlsOrigination
 from program.config.gateways import Gateway
+from program.config.kubernetes.shapes import listed, network
 from program.config.values import DNS_LABEL, Value
 
 DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
 HOST = rf"(?=.{{1,253}}$)(\*\.)?{DOMAIN}"
 PATH = r"/\S+"
+ADDRESSES = listed(
+    network("an address such as 192.0.2.10, or for TCP a CIDR"), "a list of addresses, such as [192.0.2.10]"
+)
 POLICIES = ("ALLOW_ANY", "REGISTRY_ONLY")
 PORTS = "an object of ports and protocols, such as {443: TLS, 80: HTTP}"
 AMBIENT = "with dataPlane ambient, whose ztunnel lets everything out and reads no rule for hosts outside"
@@ -55,7 +58,7 @@ def _host(value: Value, gateways: Mapping[str, Gateway]) -> ExternalHost:
     keys = value.keys("host", "ports", "addresses", "tls", "gateway")
     host = keys["host"].text(HOST, "a DNS name such as api.example.com, or *.example.com for any below it")
     ports = _ports(keys["ports"])
-    addresses = tuple(_address(item) for item in keys["addresses"].items("a list of addresses, such as [192.0.2.10]"))
+    addresses = tuple(ADDRESSES(keys["addresses"]))
     whole_name = not host.startswith(ANY)
     if "TCP" in ports.values():
         if set(ports.values()) != {"TCP"}:
@@ -90,16 +93,6 @@ def _ports(value: Value) -> dict[int, Protocol]:
     if not ports:
         raise value.error(PORTS)
     return ports
-
-
-def _address(value: Value) -> str:
-    accepted = "an address such as 192.0.2.10, or for TCP a CIDR"
-    text = value.text(r"\S+", accepted)
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise value.error(f"{accepted} ({error})") from error
-    return text
 
 
 def _tls(value: Value) -> TlsOrigination:

@@ -9,10 +9,11 @@ from components.mesh.ingress_gateway import NAME as INGRESS
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.routes import RouteParent, RouteRule
 from components.traffic.traffic import Traffic, kinds
+from components.workloads.exposure import HTTP_PORT, HTTPS_PORT
 from components.workloads.service_port import ServicePort
 from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
-from program.config.route_rules import MOST, is_object, read_rule, refuse_for
+from program.config.route_rules import MOST, is_object, read_rule
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
@@ -20,7 +21,6 @@ Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
 HOST = (rf"(?=.{{1,240}}$){DNS_NAME}", "a DNS name such as shop.example.com, or with * as its first label")
 RULE = ("paths", "methods", "headers", "queryParams", "requestHeaders", "responseHeaders", "urlRewrite", "redirect")
 KEYS = ("protocol", "port", "gateway", "hosts", "tls", "httpsRedirect", "listen", "rules", *RULE)
-HTTPS_PORT, HTTP_PORT = 443, 80
 # Over HTTP/2; where nothing says what a port speaks, Istio does as the client does.
 SPEAK_GRPC = ("", "grpc", "http2", "kubernetes.io/h2c")
 
@@ -32,8 +32,8 @@ class Expose:
     Attributes:
         protocol: what the gateway understands of it: HTTP, GRPC, TLS (the host alone) or TCP (nothing).
         port: the service's port.
-        gateway: the name of the stack's gateway; empty where ``parent`` is somebody else's.
-        parent: a Gateway that is there already; None for the stack's.
+        gateway: the name of the stack's gateway; empty where there is a ``parent``.
+        parent: an existing Gateway that is not the stack's; None for the stack's.
         hosts: the hosts that are asked for; none for any.
         tls: where the certificate for each of them comes from; None for none.
         https_redirect: whether requests over HTTP are sent to HTTPS, where there is a certificate.
@@ -95,7 +95,7 @@ def _read(value: Value, ports: Sequence[ServicePort], gateways: Mapping[str, Gat
     if parent:
         for key in ("tls", "httpsRedirect", "listen"):
             if keys[key].is_set:
-                raise keys[key].error("nothing beside a Gateway that is somebody else's, whose listeners say it")
+                raise keys[key].error("nothing beside a Gateway that is not the stack's, whose own listeners decide it")
         if protocol in ("TCP", "TLS"):
             raise keys["gateway"].error(f"the name of one of this stack's gateways with protocol {protocol}")
     if keys["tls"].is_set and not hosts:
@@ -141,9 +141,9 @@ def _speaks(port: ServicePort, protocol: Protocol) -> bool:
 
 
 def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteParent | None]:
-    """The name of the stack's gateway, or somebody else's Gateway."""
+    """The name of the stack's gateway, or an existing Gateway."""
     shown = [name for name, gateway in gateways.items() if gateway.kind == "ingress"]
-    accepted = f"the name of an ingress gateway ({', '.join(shown)}), or {{name: NAME}} of a Gateway that is there"
+    accepted = f"the name of an ingress gateway ({', '.join(shown)}), or {{name: NAME}} of an existing Gateway"
     if not value.is_set:
         return INGRESS, None
     if not is_object(value):
@@ -157,7 +157,7 @@ def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteP
 
 
 def _refuse_for(protocol: Protocol, keys: Mapping[str, Value]) -> None:
-    """Refuse keys that mean nothing with the protocol."""
+    """Refuse keys, of a way or of a rule, that mean nothing with the protocol."""
     unknown = {
         "HTTP": ("listen",),
         "GRPC": ("listen", "paths", "queryParams", "urlRewrite", "redirect"),
@@ -165,7 +165,7 @@ def _refuse_for(protocol: Protocol, keys: Mapping[str, Value]) -> None:
         "TCP": ("hosts", "tls", "httpsRedirect", "rules", *RULE),
     }
     for key in unknown[protocol]:
-        if keys[key].is_set:
+        if key in keys and keys[key].is_set:
             raise keys[key].error(f"nothing with protocol {protocol}")
 
 
@@ -191,6 +191,6 @@ def _rules(keys: Mapping[str, Value], protocol: Protocol) -> tuple[RouteRule, ..
     found = []
     for item in keys["rules"].items("a list of rules, such as [{paths: [/orders]}]"):
         rule = item.keys(*RULE)
-        refuse_for(protocol, rule)
+        _refuse_for(protocol, rule)
         found.append(read_rule(rule, protocol))
     return tuple(found)

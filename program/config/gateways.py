@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any, Literal, cast
 
 from components.annotations import camel_case
@@ -11,12 +11,15 @@ from components.mesh.ingress_gateway import NAME, labels_of, service_account
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
 from components.observability.addons import ADDONS
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
+from program.config.kubernetes.shapes import annotations, listed, network
 from program.config.values import DNS_LABEL, INJECTABLE, LABEL_KEY, Value
 
 # The ServiceAccount's name is the longest that is made of it, and the label istio a part of it.
 # Beside those of others in istio-system, and the one that policies know already.
 OTHERS = "|".join((BOOKINFO_GATEWAY, "istiod(-.*)?", *ADDONS))
 GATEWAY_NAME = rf"(?!({OTHERS})$)[a-z]([-a-z0-9]{{0,40}}[a-z0-9])?"
+ADDRESS = network("an IP address such as 10.0.0.10", parse=ip_address)
+RANGES = listed(network("a CIDR such as 203.0.113.0/24", r"\S+/\d+"), "a list of CIDRs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,13 +149,13 @@ def _service(keys: Mapping[str, Value], service_type: ServiceType) -> GatewaySer
     policy = keys["externalTrafficPolicy"].choice("Cluster", "Local", default="")
     families = keys["ipFamilyPolicy"].choice("SingleStack", "PreferDualStack", "RequireDualStack", default="")
     service = GatewayService(
-        annotations=_annotations(keys["annotations"]),
+        annotations=annotations(keys["annotations"]),
         external_traffic_policy=cast(Any, policy),
         load_balancer_class=keys["loadBalancerClass"].text(
             LABEL_KEY, "the name of a class such as example.com/internal", default=""
         ),
         load_balancer_ip=_address(keys["loadBalancerIP"]),
-        load_balancer_source_ranges=tuple(map(_range, keys["loadBalancerSourceRanges"].items("a list of CIDRs"))),
+        load_balancer_source_ranges=tuple(RANGES(keys["loadBalancerSourceRanges"])),
         cluster_ip=_address(keys["clusterIP"]),
         node_ports={
             name: port.integer("a port of the nodes", least=1, most=65535)
@@ -178,26 +181,8 @@ def refuse_problems(service: GatewayService, service_type: ServiceType, keys: Ma
         raise keys[spelled.get(name, camel_case(name))].error(accepted)
 
 
-def _annotations(value: Value) -> dict[str, str]:
-    return {
-        Value(entry.path, key).text(LABEL_KEY, "an annotation's name"): entry.text(r"(?s).*", "text, in quotes")
-        for key, entry in value.entries("an object of annotations").items()
-    }
-
-
 def _address(value: Value) -> str:
-    address = value.text(r"\S+", "an IP address such as 10.0.0.10", default="")
-    try:
-        return str(ip_address(address)) if address else ""
-    except ValueError as error:
-        raise value.error("an IP address such as 10.0.0.10") from error
-
-
-def _range(value: Value) -> str:
-    try:
-        return str(ip_network(value.text(r"\S+/\d+", "a CIDR such as 203.0.113.0/24")))
-    except ValueError as error:
-        raise value.error(f"a CIDR such as 203.0.113.0/24 ({error})") from error
+    return str(ADDRESS(value)) if value.is_set else ""
 
 
 def _port(value: Value) -> GatewayPort:

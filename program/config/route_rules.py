@@ -23,18 +23,6 @@ BROKEN = ("missing )", "unbalanced parenthesis", "unterminated character set", "
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 # https://gateway-api.sigs.k8s.io/reference/spec/#grpcmethodmatch
 GRPC_METHOD = r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*(/[A-Za-z_][A-Za-z_0-9]*)?"
-HTTP_ALONE = ("paths", "queryParams", "urlRewrite", "redirect")
-
-
-def refuse_for(protocol: str, keys: Mapping[str, Value]) -> None:
-    """Refuse what means nothing in a rule of the protocol.
-
-    Raises:
-        pulumi.RunError: names the key path, the value seen and what is accepted.
-    """
-    for key in HTTP_ALONE if protocol == "GRPC" else ():
-        if keys[key].is_set:
-            raise keys[key].error("nothing with protocol GRPC")
 
 
 def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
@@ -127,7 +115,7 @@ def _named(value: Value, what: str, read: Callable[[Value], Any]) -> dict[str, A
         found[Value(entry.path, name).text(HEADER, f"the name of a {what}")] = read(entry)
         # A header's name is the same in capitals, a parameter's is not.
         if what == "header" and name.lower() in {other.lower() for other in found if other != name}:
-            raise Value(entry.path, name).error("a header that is not there already, in whichever letters")
+            raise Value(entry.path, name).error("a header that no other key names, in capitals or not")
     return found
 
 

@@ -1,7 +1,6 @@
 """Reads the configuration of security into a ``SecurityConfig``, and refuses what makes no sense."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any, cast
 
 from components.security.peer_authentications import Mode, MutualTls, PortException
@@ -10,11 +9,13 @@ from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
 from program.config.access import policies, tokens
 from program.config.certificates import read_certificate
+from program.config.kubernetes.shapes import labels, listed, network
 from program.config.node_agents import uses_cni
 from program.config.services import Service
-from program.config.values import DNS_LABEL, LABEL_KEY, LABEL_VALUE, Value
+from program.config.values import DNS_LABEL, Value
 
 LEVELS = ("privileged", "baseline", "restricted")
+CIDRS = listed(network("a CIDR such as 192.168.49.2/32", r"\S+/\d+"), "a list of CIDRs")
 
 
 def read(
@@ -97,10 +98,7 @@ def _mutual_tls(value: Value) -> MutualTls:
 def _exception(name: str, value: Value) -> PortException:
     Value(value.path, name).text(rf"(?!default$){DNS_LABEL}", "a DNS-1123 label other than default as its name")
     keys = value.keys("selector", "ports")
-    selector = {
-        Value(entry.path, label).text(LABEL_KEY, "a label's name"): entry.text(LABEL_VALUE, "a label's value")
-        for label, entry in keys["selector"].entries().items()
-    }
+    selector = labels(keys["selector"])
     if not selector:
         raise keys["selector"].error(
             "labels of the pods, such as {app: ratings}, as Istio takes ports only together with a selector"
@@ -121,7 +119,7 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
     if enforced != "privileged" and not cni:
         raise keys["enforce"].error(
             "privileged, as each pod's istio-init needs NET_ADMIN, which the other levels refuse (warn and audit take "
-            "them all); or set cni to true, which installs Istio's CNI plugin (where somebody else has: istioValues "
+            "them all); or set cni to true, which installs Istio's CNI plugin (where others install it: istioValues "
             "{pilot: {cni: {enabled: true}}})"
         )
     if enforced == "restricted" and bookinfo:
@@ -130,10 +128,4 @@ def _pod_security(value: Value, *, bookinfo: bool, cni: bool) -> dict[str, str]:
 
 
 def _network_policies(value: Value) -> NetworkPolicies:
-    egress = value.keys("egress")["egress"].items("a list of CIDRs")
-    for item in egress:
-        try:
-            ip_network(item.text(r"\S+/\d+", "a CIDR such as 192.168.49.2/32"))
-        except ValueError as error:
-            raise item.error(f"a CIDR such as 192.168.49.2/32 ({error})") from error
-    return NetworkPolicies(egress=tuple(str(item.seen) for item in egress))
+    return NetworkPolicies(egress=tuple(CIDRS(value.keys("egress")["egress"])))

@@ -29,7 +29,7 @@ from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
 from program.exposed import ExposedAt, exposed, exposed_at, object_name
 from program.settings import Settings
-from program.workloads import deployed, guarded, places, workloads
+from program.workloads import deployed, guarded, places, steered, workloads
 from program.workloads import gateways as elsewhere
 
 CORE, APPS = "v1", "apps/v1"
@@ -77,19 +77,17 @@ def refuse_doubles(settings: Settings) -> None:
 
 
 def _all(settings: Settings, *, brings_gateway_api: bool) -> list[Object]:
-    steered = [(settings.namespace, each) for each in settings.traffic]
-    steered += [(service.namespace, service.traffic) for service in settings.services]
     found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
     for host in settings.egress:
-        for kind in egress.kinds(host):
+        for kind in egress.specs(host):
             found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
         if host.gateway:
-            for kind in egress_route.KINDS:
+            for kind in egress_route.SPECS:
                 place, name = settings.gateways[host.gateway].namespace, egress_route.object_name(host.host)
                 found += _objects(egress_route.API_VERSION, kind, place, name)
-    for place, traffic in steered:
+    for place, traffic in steered(settings):
         found += _traffic(place, traffic)
     if settings.data_plane == "ambient":
         for place in places(settings):
@@ -271,7 +269,7 @@ def stranger(metadata: Mapping[str, Any], namespace: Mapping[str, Any], stack: s
 
 
 def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
-    """Refuse to create what is there already and somebody else's.
+    """Refuse to create objects that exist already and are not the stack's.
 
     Raises:
         pulumi.RunError: names each object, whose it is, and what to do.
@@ -281,8 +279,8 @@ def refuse(settings: Settings, foreign: Mapping[Object, str]) -> None:
     found = ", ".join(f"{each} ({whose})" for each, whose in sorted(foreign.items()))
     elsewhere = ", set namespace to another" if settings.namespace in {each.namespace for each in foreign} else ""
     raise pulumi.RunError(
-        f"objects that this stack would create are there already, and somebody else's: {found}. Nothing was touched. "
+        f"objects that this stack would create exist already and are not its own: {found}. Nothing was touched. "
         f"Delete or rename them{elsewhere}, or run `make recover` and then `make up`: the stack then takes them over, "
-        f"and `make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
-        f"stack's once it is labelled {LABEL}=STACK"
+        f"and `make destroy` will remove them. An object of the stack's that was created again by hand is its own once "
+        f"it is labelled {LABEL}=STACK"
     )

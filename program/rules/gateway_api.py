@@ -15,7 +15,7 @@ NEEDED = frozenset(
 )
 ADVICE = (
     "This stack did not install them and leaves them alone: have their owner upgrade them, or set "
-    "gatewayApiVersion and gatewayApiChannel to what is there"
+    "gatewayApiVersion and gatewayApiChannel to theirs"
 )
 
 
@@ -44,7 +44,7 @@ def refuse_unfit(settings: Settings, cluster: Cluster) -> list[str]:
     if not rest:
         return []
     return [
-        f"the cluster's Gateway API CRDs {_shown(rest)} are somebody else's and older than "
+        f"the cluster's Gateway API CRDs {_shown(rest)} are not this stack's and older than "
         f"{settings.gateway_api_version}: Istio may leave those kinds out, and needs none of them"
     ]
 
@@ -78,7 +78,7 @@ def _refuse_policy(settings: Settings, cluster: Cluster) -> None:
     richer = settings.gateway_api_channel == "experimental" and policy.channel == "standard"
     if older or (richer and len(theirs) < len(cluster.gateway_api)):
         raise pulumi.RunError(
-            f"ValidatingAdmissionPolicy {POLICY}, {policy.bundle_version} ({policy.channel}), is somebody else's and "
+            f"ValidatingAdmissionPolicy {POLICY}, {policy.bundle_version} ({policy.channel}), is not this stack's and "
             f"would refuse the Gateway API's CRDs {settings.gateway_api_version} ({settings.gateway_api_channel}) that "
             "this stack is to bring. Set gatewayApiVersion and gatewayApiChannel to the policy's, or have its owner "
             "remove it"

@@ -84,5 +84,5 @@ def _pods(settings: Settings, namespace: str, labels: Mapping[str, str]) -> Iter
         yield (
             ENFORCE,
             "each pod's istio-init needs NET_ADMIN, which that level refuses. With cni true, which installs Istio's "
-            "CNI plugin, the label can stay (where somebody else has: istioValues {pilot: {cni: {enabled: true}}})",
+            "CNI plugin, the label can stay (where others install it: istioValues {pilot: {cni: {enabled: true}}})",
         )

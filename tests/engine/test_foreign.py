@@ -111,7 +111,7 @@ def test_somebody_elses_objects_are_refused_untouched_until_they_have_gone(
 ) -> None:
     before = versions(theirs)
     assert (
-        "objects that this stack would create are there already, and somebody else's: Deployment default/details-v1 "
+        "objects that this stack would create exist already and are not its own: Deployment default/details-v1 "
         f"(of {MANAGER}), ServiceAccount default/bookinfo-details (of {MANAGER}). Nothing was touched."
     ) in refusal(cli, settings_for(cluster), capfd)
     assert versions(theirs) == before

@@ -601,7 +601,7 @@ def test_an_api_server_that_refuses_to_list_is_told_at_once(kubeconfig: Path, se
     (told,) = done.stderr.splitlines()[1:]
     assert re.fullmatch(
         rf"the API server http://127\.0\.0\.1:\d+ of context minikube in {kubeconfig} answers 403 to GET "
-        r"/api/v1/namespaces/default/pods: forbidden to you\.",
+        r"/api/v1/namespaces/default/pods: forbidden to you",
         told,
     )
 
@@ -620,13 +620,13 @@ def test_an_unreachable_api_server_is_told_at_once_in_one_paragraph(kubeconfig: 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
     done = check(tmp_path / "none")
-    message = f"kubeconfig {tmp_path}/none does not exist; accepted: the path of a kubeconfig file.\n"
+    message = f"kubeconfig {tmp_path}/none does not exist; accepted: the path of a kubeconfig file\n"
     assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_an_unknown_context_is_told_with_the_known_ones(kubeconfig: Path) -> None:
     done = check(kubeconfig, context="other")
-    message = f"context 'other' is not in kubeconfig {kubeconfig}; accepted: minikube.\n"
+    message = f"context 'other' is not in kubeconfig {kubeconfig}; accepted: minikube\n"
     assert (done.returncode, done.stderr) == (1, message)
 
 

@@ -354,7 +354,7 @@ def test_delete_leaves_a_cluster_alone_that_somebody_has_created_in_the_place_of
     machine.start()
     done = machine.delete(previous=printed(created=True, cluster=OTHER))
     assert (done.returncode, list(machine.profiles)) == (0, ["minikube"])
-    assert done.stderr.endswith("was created again by somebody else: it is left alone.\n")
+    assert done.stderr.endswith("was created again since, and not by this stack: it is left alone.\n")
 
 
 def test_delete_says_that_a_profile_is_gone_already_and_runs_nothing(machine: Machine) -> None:

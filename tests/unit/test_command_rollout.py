@@ -126,7 +126,7 @@ def test_a_namespace_where_that_cannot_be_told_is_named_and_passed_over(
         ("StatefulSet/db", "kubectl rollout restart statefulset/db -n orders"),
         ("DaemonSet/log", "kubectl rollout restart daemonset/log -n orders"),
         ("Job/once", "create it again (Job/once)"),
-        ("", "create it again (nothing keeps it)"),
+        ("", "create it again (it has no controller)"),
     ],
 )
 def test_each_pod_is_told_of_with_what_renews_it(owner: str, remedy: str, capsys: pytest.CaptureFixture[str]) -> None:

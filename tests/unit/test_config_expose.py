@@ -134,241 +134,182 @@ def test_a_way_is_read(said: dict[str, Any], read: Expose) -> None:
     assert found == read
 
 
+QUOTED = "in quotes where it is a number, true or false"
 PATHS = "a path from / on such as /orders, without //, . or .. in it"
 
 
 @pytest.mark.parametrize(
-    ("said", "key", "seen", "accepted"),
+    ("said", "told"),
     [
         (
             {"host": "a.example"},
-            ".host",
-            "is 'a.example'",
-            "one of these keys: protocol, port, gateway, hosts, tls, httpsRedirect, listen, rules, paths, methods, "
-            "headers, queryParams, requestHeaders, responseHeaders, urlRewrite, redirect",
+            ".host is 'a.example'; accepted: one of these keys: protocol, port, gateway, hosts, tls, "
+            "httpsRedirect, listen, rules, paths, methods, headers, queryParams, requestHeaders, responseHeaders, "
+            "urlRewrite, redirect",
         ),
-        ({"protocol": "UDP"}, ".protocol", "is 'UDP'", "HTTP or GRPC or TCP or TLS"),
-        ({"port": 81}, ".port", "is 81", "a port of the service: 80, 90, 5432, 53"),
+        ({"protocol": "UDP"}, ".protocol is 'UDP'; accepted: HTTP or GRPC or TCP or TLS"),
+        ({"port": 81}, ".port is 81; accepted: a port of the service: 80, 90, 5432, 53"),
         (
             {"port": 5432},
-            ".port",
-            "is 5432",
-            "a port that speaks HTTP, or protocol TCP or TLS, not the one named tcp-db",
+            ".port is 5432; accepted: a port that speaks HTTP, or protocol TCP or TLS, not the one named tcp-db",
         ),
         (
             {"protocol": "GRPC", "port": 80},
-            ".port",
-            "is 80",
-            "a port that speaks gRPC, by the name grpc or grpc-SOMETHING or by appProtocol grpc, not the one named "
-            "http",
+            ".port is 80; accepted: a port that speaks gRPC, by the name grpc or grpc-SOMETHING or by appProtocol "
+            "grpc, not the one named http",
         ),
         (
             {"protocol": "TCP", "listen": 53, "port": 53},
-            ".port",
-            "is 53",
-            "a port that speaks TCP, not the one named dns",
+            ".port is 53; accepted: a port that speaks TCP, not the one named dns",
         ),
         (
             {"gateway": "egress"},
-            ".gateway",
-            "is 'egress'",
-            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of a Gateway that is "
-            "there",
+            ".gateway is 'egress'; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or "
+            "{name: NAME} of an existing Gateway",
         ),
         (
             {"hosts": ["A.example"]},
-            ".hosts[0]",
-            "is 'A.example'",
-            "a DNS name such as shop.example.com, or with * as its first label",
+            ".hosts[0] is 'A.example'; accepted: a DNS name such as shop.example.com, or with * as its first label",
         ),
-        ({"paths": ["orders"]}, ".paths[0]", "is 'orders'", PATHS),
-        ({"paths": ["/a/../b"]}, ".paths[0]", "is '/a/../b'", PATHS),
-        ({"paths": [{"type": "Exact", "value": "/a//b"}]}, ".paths[0].value", "is '/a//b'", PATHS),
+        ({"paths": ["orders"]}, f".paths[0] is 'orders'; accepted: {PATHS}"),
+        ({"paths": ["/a/../b"]}, f".paths[0] is '/a/../b'; accepted: {PATHS}"),
+        ({"paths": [{"type": "Exact", "value": "/a//b"}]}, f".paths[0].value is '/a//b'; accepted: {PATHS}"),
         (
             {"methods": ["get"]},
-            ".methods[0]",
-            "is 'get'",
-            "GET or HEAD or POST or PUT or DELETE or CONNECT or OPTIONS or TRACE or PATCH",
+            ".methods[0] is 'get'; accepted: GET or HEAD or POST or PUT or DELETE or CONNECT or OPTIONS or TRACE "
+            "or PATCH",
         ),
-        ({"headers": {"a b": "c"}}, ".headers.a b", "is 'a b'", "the name of a header"),
+        ({"headers": {"a b": "c"}}, ".headers.a b is 'a b'; accepted: the name of a header"),
         (
             {"headers": {"x-a": "1", "X-A": "2"}},
-            ".headers.X-A",
-            "is 'X-A'",
-            "a header that is not there already, in whichever letters",
+            ".headers.X-A is 'X-A'; accepted: a header that no other key names, in capitals or not",
         ),
-        (
-            {"headers": {"x-a": True}},
-            ".headers.x-a",
-            "is True",
-            "the exact value of the header, in quotes where it is a number, true or false",
-        ),
-        (
-            {"queryParams": {"a": 1}},
-            ".queryParams.a",
-            "is 1",
-            "the exact value of the parameter, in quotes where it is a number, true or false",
-        ),
+        ({"headers": {"x-a": True}}, f".headers.x-a is True; accepted: the exact value of the header, {QUOTED}"),
+        ({"queryParams": {"a": 1}}, f".queryParams.a is 1; accepted: the exact value of the parameter, {QUOTED}"),
         (
             {"queryParams": {"a": "b" * 1025}},
-            ".queryParams.a",
-            f"is {'b' * 1025!r}",
-            "the exact value of the parameter, in quotes where it is a number, true or false",
+            f".queryParams.a is '{'b' * 1025}'; accepted: the exact value of the parameter, {QUOTED}",
         ),
         (
             {"headers": dict.fromkeys("abcdefghijklmnopq", "1")},
-            ".headers",
-            f"is {dict.fromkeys('abcdefghijklmnopq', '1')}",
-            "16 headers or fewer",
+            f".headers is {dict.fromkeys('abcdefghijklmnopq', '1')}; accepted: 16 headers or fewer",
         ),
         (
             {"requestHeaders": {"set": {"a": True}}},
-            ".requestHeaders.set.a",
-            "is True",
-            "the header's value, in quotes where it is a number, true or false",
+            f".requestHeaders.set.a is True; accepted: the header's value, {QUOTED}",
         ),
         (
             {"requestHeaders": {"remove": [*"abcdefghijklmnopq"]}},
-            ".requestHeaders.remove",
-            f"is {[*'abcdefghijklmnopq']}",
-            "16 headers or fewer",
+            f".requestHeaders.remove is {[*'abcdefghijklmnopq']}; accepted: 16 headers or fewer",
         ),
-        ({"paths": [5]}, ".paths[0]", "is 5", PATHS),
-        ({"paths": ["/" + "a" * 1024]}, ".paths[0]", f"is '/{'a' * 1024}'", PATHS),
+        ({"paths": [5]}, f".paths[0] is 5; accepted: {PATHS}"),
+        ({"paths": ["/" + "a" * 1024]}, f".paths[0] is '/{'a' * 1024}'; accepted: {PATHS}"),
         (
             {"paths": [{"type": "RegularExpression", "value": "/(a"}]},
-            ".paths[0].value",
-            "is '/(a'",
-            "a regular expression (RE2) for the whole path (missing ), unterminated subpattern at position 1)",
+            ".paths[0].value is '/(a'; accepted: a regular expression (RE2) for the whole path (missing ), "
+            "unterminated subpattern at position 1)",
         ),
         (
             {"headers": {"a": {"type": "RegularExpression", "value": "(?!b).*"}}},
-            ".headers.a.value",
-            "is '(?!b).*'",
-            "a regular expression (RE2) for the header's value, which knows no (?!",
+            ".headers.a.value is '(?!b).*'; accepted: a regular expression (RE2) for the header's value, which knows "
+            "no (?!",
         ),
         (
             {"gateway": 5},
-            ".gateway",
-            "is 5",
-            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of a Gateway that is "
-            "there",
+            ".gateway is 5; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} "
+            "of an existing Gateway",
         ),
         (
             {"hosts": ["a" * 63 + ".b" * 90]},
-            ".hosts[0]",
-            f"is '{'a' * 63 + '.b' * 90}'",
-            "a DNS name such as shop.example.com, or with * as its first label",
+            f".hosts[0] is '{'a' * 63 + '.b' * 90}'; accepted: a DNS name such as shop.example.com, or with * as its "
+            "first label",
         ),
         (
             {"hosts": [f"{n}.example" for n in range(17)]},
-            ".hosts",
-            f"is {[f'{n}.example' for n in range(17)]}",
-            "16 hosts or fewer: list the others in an entry of their own",
+            f".hosts is {[f'{n}.example' for n in range(17)]}; accepted: 16 hosts or fewer: list the others in an "
+            "entry of their own",
         ),
         (
             {"requestHeaders": {}},
-            ".requestHeaders",
-            "is {}",
-            "one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]",
+            ".requestHeaders is {}; accepted: one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]",
         ),
-        ({"urlRewrite": {}}, ".urlRewrite", "is {}", "one of hostname, replacePrefixMatch and replaceFullPath"),
+        ({"urlRewrite": {}}, ".urlRewrite is {}; accepted: one of hostname, replacePrefixMatch and replaceFullPath"),
         (
             {"redirect": {"statusCode": 301}},
-            ".redirect",
-            "is {'statusCode': 301}",
-            "one of scheme, hostname, port, replacePrefixMatch and replaceFullPath",
+            ".redirect is {'statusCode': 301}; accepted: one of scheme, hostname, port, replacePrefixMatch and "
+            "replaceFullPath",
         ),
         (
             {"redirect": {"scheme": "https", "statusCode": 303}},
-            ".redirect.statusCode",
-            "is 303",
-            "an HTTP status, 301 to 302",
+            ".redirect.statusCode is 303; accepted: an HTTP status, 301 to 302",
         ),
         (
             {"urlRewrite": {"replacePrefixMatch": "/a", "replaceFullPath": "/b"}},
-            ".urlRewrite.replaceFullPath",
-            "is '/b'",
-            "replacePrefixMatch or replaceFullPath, not both",
+            ".urlRewrite.replaceFullPath is '/b'; accepted: replacePrefixMatch or replaceFullPath, not both",
         ),
         (
             {"urlRewrite": {"replacePrefixMatch": "/a"}},
-            ".paths",
-            "is not set",
-            "prefixes beside replacePrefixMatch, such as [/orders]",
+            ".paths is not set; accepted: prefixes beside replacePrefixMatch, such as [/orders]",
         ),
         (
             {"urlRewrite": {"hostname": "a.b"}, "redirect": {"port": 1}},
-            ".urlRewrite",
-            "is {'hostname': 'a.b'}",
-            "urlRewrite or redirect, not both: what is redirected reaches no service",
+            ".urlRewrite is {'hostname': 'a.b'}; accepted: urlRewrite or redirect, not both: what is redirected "
+            "reaches no service",
         ),
         (
             {"paths": ["/a"], "rules": [{}]},
-            ".paths",
-            "is ['/a']",
-            "nothing beside rules, each of which says it for itself",
+            ".paths is ['/a']; accepted: nothing beside rules, each of which says it for itself",
         ),
         (
             {"tls": {"selfSigned": True}},
-            ".hosts",
-            "is not set",
-            "one host or more beside tls, as each has a certificate of its own",
+            ".hosts is not set; accepted: one host or more beside tls, as each has a certificate of its own",
         ),
         (
             {"hosts": ["a.example"], "tls": {"selfSigned": True, "host": "b.example"}},
-            ".tls.host",
-            "is 'b.example'",
-            "one of these keys: selfSigned, secret, certManager",
+            ".tls.host is 'b.example'; accepted: one of these keys: selfSigned, secret, certManager",
         ),
-        ({"httpsRedirect": False}, ".httpsRedirect", "is False", "nothing without tls"),
-        ({"protocol": "GRPC", "paths": ["/a"]}, ".paths", "is ['/a']", "nothing with protocol GRPC"),
+        ({"httpsRedirect": False}, ".httpsRedirect is False; accepted: nothing without tls"),
+        ({"protocol": "GRPC", "paths": ["/a"]}, ".paths is ['/a']; accepted: nothing with protocol GRPC"),
         (
             {"protocol": "GRPC", "rules": [{"urlRewrite": {"hostname": "a.b"}}]},
-            ".rules[0].urlRewrite",
-            "is {'hostname': 'a.b'}",
-            "nothing with protocol GRPC",
+            ".rules[0].urlRewrite is {'hostname': 'a.b'}; accepted: nothing with protocol GRPC",
         ),
         (
             {"protocol": "GRPC", "methods": ["/shop.Orders"]},
-            ".methods[0]",
-            "is '/shop.Orders'",
-            "SERVICE or SERVICE/METHOD, such as shop.Orders/Get",
+            ".methods[0] is '/shop.Orders'; accepted: SERVICE or SERVICE/METHOD, such as shop.Orders/Get",
         ),
-        ({"protocol": "TCP"}, ".listen", "is not set", "a port's number, 1 to 65535"),
+        ({"protocol": "TCP"}, ".listen is not set; accepted: a port's number, 1 to 65535"),
         (
             {"protocol": "TCP", "listen": 443},
-            ".listen",
-            "is 443",
-            "a port of the gateway's other than 80 and 443, where it speaks HTTP, and 15000 to 15099",
+            ".listen is 443; accepted: a port of the gateway's other than 80 and 443, where it speaks HTTP, and "
+            "15000 to 15099",
         ),
-        ({"protocol": "TCP", "listen": 9000, "hosts": ["a.b"]}, ".hosts", "is ['a.b']", "nothing with protocol TCP"),
+        (
+            {"protocol": "TCP", "listen": 9000, "hosts": ["a.b"]},
+            ".hosts is ['a.b']; accepted: nothing with protocol TCP",
+        ),
         (
             {"protocol": "TLS"},
-            ".hosts",
-            "is not set",
-            "one host or more with protocol TLS, by which the gateway tells the services apart",
+            ".hosts is not set; accepted: one host or more with protocol TLS, by which the gateway tells the "
+            "services apart",
         ),
         (
             {"gateway": {"name": "theirs"}, "hosts": ["a.b"], "tls": {"selfSigned": True}},
-            ".tls",
-            "is {'selfSigned': True}",
-            "nothing beside a Gateway that is somebody else's, whose listeners say it",
+            ".tls is {'selfSigned': True}; accepted: nothing beside a Gateway that is not the stack's, whose own "
+            "listeners decide it",
         ),
         (
             {"gateway": {"name": "theirs"}, "protocol": "TLS", "hosts": ["a.b"]},
-            ".gateway",
-            "is {'name': 'theirs'}",
-            "the name of one of this stack's gateways with protocol TLS",
+            ".gateway is {'name': 'theirs'}; accepted: the name of one of this stack's gateways with protocol TLS",
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_key(said: dict[str, Any], key: str, seen: str, accepted: str) -> None:
-    refuse(f"services[0].expose[0]{key} {seen}", accepted, said)
+def test_what_makes_no_sense_is_refused_by_its_key(said: dict[str, Any], told: str) -> None:
+    refuse(f"services[0].expose[0]{told}", said)
 
 
-def refuse(named: str, accepted: str, *said: dict[str, Any], others: list[dict[str, Any]] | None = None) -> None:
-    message = f"config key istio-minikube:{named}; accepted: {accepted}"
+def refuse(told: str, *said: dict[str, Any], others: list[dict[str, Any]] | None = None) -> None:
+    message = f"config key istio-minikube:{told}"
     services = [service(expose=list(said)), *(others or [])]
     gateways = {"internal": {}, "egress": {"kind": "egress"}}
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}$"):
@@ -379,90 +320,81 @@ SELF_SIGNED = {"hosts": ["a.example"], "tls": {"selfSigned": True}}
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "named", "accepted"),
+    ("first", "second", "told"),
     [
         (
             {"hosts": ["a.example"], "paths": ["/a"]},
             {"hosts": ["b.example", "a.example"], "paths": ["/b", "/a"]},
-            "hosts is ['b.example', 'a.example']",
-            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
-            "service",
+            "hosts is ['b.example', 'a.example']; accepted: hosts, paths, methods or headers other than those of "
+            "services.orders.expose[0], as a request goes to one service",
         ),
         (
             {},
             {"paths": ["/"]},
-            "hosts is []",
-            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
-            "service",
+            "hosts is []; accepted: hosts, paths, methods or headers other than those of "
+            "services.orders.expose[0], as a request goes to one service",
         ),
         (
             SELF_SIGNED,
             {"hosts": ["a.example"], "tls": {"secret": "mine"}, "paths": ["/b"]},
-            "tls is {'secret': 'mine'}",
-            "what services.orders.expose[0].tls says of a.example, as a host has one certificate; one of the two is "
-            "enough",
+            "tls is {'secret': 'mine'}; accepted: what services.orders.expose[0].tls says of a.example, "
+            "as a host has one certificate; one of the two is enough",
         ),
         (
             SELF_SIGNED,
             {**SELF_SIGNED, "paths": ["/b"], "httpsRedirect": False},
-            "httpsRedirect is False",
-            "what services.orders.expose[0] says of a.example, all of whose requests over HTTP are redirected or none",
+            "httpsRedirect is False; accepted: what services.orders.expose[0] says of a.example, all of whose requests "
+            "over HTTP are redirected or none",
         ),
         (
             {"hosts": ["*.example"], "tls": {"secret": "mine"}},
             {"hosts": ["wildcard.example"], "tls": {"secret": "mine"}},
-            "hosts is 'wildcard.example'",
-            "not both *.example and this, which have one listener",
+            "hosts is 'wildcard.example'; accepted: not both *.example and this, which have one listener",
         ),
         (
             {"gateway": {"name": "theirs", "namespace": "default"}},
             {"gateway": {"name": "theirs"}},
-            "hosts is []",
-            "hosts, paths, methods or headers other than those of services.orders.expose[0], as a request goes to one "
-            "service",
+            "hosts is []; accepted: hosts, paths, methods or headers other than those of services.orders.expose[0], as "
+            "a request goes to one service",
         ),
         (
             {"protocol": "TCP", "listen": 8443},
             {"protocol": "TCP", "listen": 18443},
-            "listen is 18443",
-            "ports of which no two have one target port, as two have 18443, at gateway istio-ingressgateway",
+            "listen is 18443; accepted: ports of which no two have one target port, as two have 18443, at gateway "
+            "istio-ingressgateway",
         ),
         (
             SELF_SIGNED,
             {"hosts": ["a.example", "b.example"], "paths": ["/b"]},
-            "hosts is ['a.example', 'b.example']",
-            "hosts that are all redirected to HTTPS or none, as a.example is: list the others in an entry of their own",
+            "hosts is ['a.example', 'b.example']; accepted: hosts that are all redirected to HTTPS or none, as "
+            "a.example is: list the others in an entry of their own",
         ),
         (
             {"protocol": "TCP", "listen": 9000},
             {"protocol": "TCP", "listen": 9000},
-            "listen is 9000",
-            "a port other than that of services.orders.expose[0]",
+            "listen is 9000; accepted: a port other than that of services.orders.expose[0]",
         ),
         (
             {"protocol": "TLS", "hosts": ["a.example"]},
             {"protocol": "TLS", "hosts": ["a.example"]},
-            "listen is 443",
-            "a host and port other than that of services.orders.expose[0]",
+            "listen is 443; accepted: a host and port other than that of services.orders.expose[0]",
         ),
         (
             {"protocol": "TCP", "listen": 9000},
             {"protocol": "TLS", "hosts": ["a.example"], "listen": 9000},
-            "listen is 9000",
-            "a port other than that of services.orders.expose[0]",
+            "listen is 9000; accepted: a port other than that of services.orders.expose[0]",
         ),
         (
             SELF_SIGNED,
             {"protocol": "TLS", "hosts": ["a.example"]},
-            "hosts is 'a.example'",
-            "a host whose TLS no other service ends at the gateway with tls",
+            "hosts is 'a.example'; accepted: a host whose TLS no other service ends at the gateway with tls",
         ),
     ],
 )
 def test_what_two_services_cannot_say_together_is_refused(
-    first: dict[str, Any], second: dict[str, Any], named: str, accepted: str
+    first: dict[str, Any], second: dict[str, Any], told: str
 ) -> None:
-    refuse(f"services.web.expose[0].{named}", accepted, first, others=[service("web", expose=[second])])
+    refuse(f"services.web.expose[0].{told}", first, others=[service("web", expose=[second])])
 
 
 def test_what_is_said_twice_is_taken_once() -> None:
@@ -488,8 +420,8 @@ def test_a_gateway_has_no_more_listeners_than_the_gateway_api_takes() -> None:
         {"hosts": [f"{way}-{host}.example" for host in range(16)], "tls": {"secret": "mine"}, "paths": [f"/{way}"]}
         for way in range(4)
     ]
-    seen = f"services.orders.expose[3].hosts is {ways[3]['hosts']}"
-    refuse(seen, "63 hosts with a certificate at one gateway: show the others at another", *ways)
+    told = "63 hosts with a certificate at one gateway: show the others at another"
+    refuse(f"services.orders.expose[3].hosts is {ways[3]['hosts']}; accepted: {told}", *ways)
 
 
 def test_versions_that_a_gateway_cannot_tell_apart_are_refused() -> None:

@@ -71,117 +71,115 @@ ALONE = (
 
 
 @pytest.mark.parametrize(
-    ("gateways", "named", "accepted"),
+    ("gateways", "told"),
     [
         (
             {"Internal": {}},
-            "Internal is 'Internal'",
-            "a DNS-1035 label of up to 42 characters as its name, such as internal",
+            "Internal is 'Internal'; accepted: a DNS-1035 label of up to 42 characters as its name, such as internal",
         ),
         *(
-            ({name: {}}, f"{name} is '{name}'", "a DNS-1035 label of up to 42 characters as its name, such as internal")
+            (
+                {name: {}},
+                f"{name} is '{name}'; accepted: a DNS-1035 label of up to 42 characters as its name, such as internal, "
+                "but not bookinfo-gateway, nor that of an istiod or an addon",
+            )
             for name in ("bookinfo-gateway", "istiod", "istiod-canary", "prometheus")
         ),
         (
             {"a": {"service": {"nodePorts": {"http2": 30080, "https": 30080}}}},
-            "a.service.nodePorts is {'http2': 30080, 'https': 30080}",
-            "a port of the nodes for each, as two have 30080",
+            "a.service.nodePorts is {'http2': 30080, 'https': 30080}; accepted: a port of the nodes for each, as two "
+            "have 30080",
         ),
         (
             {"a": {"service": {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30080, "nodePorts": HTTP_AT}}},
-            "a.service.healthCheckNodePort is 30080",
-            "a port of the nodes for each, as two have 30080",
+            "a.service.healthCheckNodePort is 30080; accepted: a port of the nodes for each, as two have 30080",
         ),
         (
             {"a": {"service": {"nodePorts": HTTP_AT}}, "b": {"service": {"nodePorts": HTTP_AT}}},
-            "b.service.nodePorts.http2 is 30080",
-            "another than that of a",
+            "b.service.nodePorts.http2 is 30080; accepted: another than that of a",
         ),
         (
             {"a": {"service": {"clusterIP": "10.96.0.7"}}, "b": {"service": {"clusterIP": "10.96.0.7"}}},
-            "b.service.clusterIP is '10.96.0.7'",
-            "another than that of a",
+            "b.service.clusterIP is '10.96.0.7'; accepted: another than that of a",
         ),
         (
             {"a": {"service": {"ipFamilies": ["IPv4", "IPv4"]}}},
-            "a.service.ipFamilies is ['IPv4', 'IPv4']",
-            "IPv4, IPv6 or both, each once",
+            "a.service.ipFamilies is ['IPv4', 'IPv4']; accepted: IPv4, IPv6 or both, each once",
         ),
         (
             {"a": {"service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}},
-            "a.service.ipFamilies is ['IPv4', 'IPv6']",
-            "one of them, or both together with ipFamilyPolicy PreferDualStack or RequireDualStack",
+            "a.service.ipFamilies is ['IPv4', 'IPv6']; accepted: one of them, or both together with ipFamilyPolicy "
+            "PreferDualStack or RequireDualStack",
         ),
-        ({"a": {"kind": "east-west"}}, "a.kind is 'east-west'", "ingress or egress"),
+        ({"a": {"kind": "east-west"}}, "a.kind is 'east-west'; accepted: ingress or egress"),
         (
             {NAME: {"kind": "egress"}},
-            f"{NAME}.kind is 'egress'",
-            f"ingress, which {NAME} is; an egress gateway has a name of its own",
+            f"{NAME}.kind is 'egress'; accepted: ingress, which {NAME} is; an egress gateway has a name of its own",
         ),
         (
             {"ingressgateway": {}},
-            "ingressgateway is 'ingressgateway'",
-            f"another name, as {NAME} has the same label istio=ingressgateway, by which Istio's Gateways select pods",
+            f"ingressgateway is 'ingressgateway'; accepted: another name, as {NAME} has the same label "
+            "istio=ingressgateway, by which Istio's Gateways select pods",
         ),
         (
             {"a": {"namespace": "kube-system"}},
-            "a.namespace is 'kube-system'",
-            "istio-system, or another DNS-1123 label but kube-*",
+            "a.namespace is 'kube-system'; accepted: istio-system, or another DNS-1123 label but kube-*",
         ),
-        ({"a": {"namespace": "default"}}, "a.namespace is 'default'", ALONE),
-        ({"a": {"replicas": 0}}, "a.replicas is 0", "a whole number of pods, 1 to 1000"),
-        ({"a": {"service": {"type": "ExternalName"}}}, "a.service.type is 'ExternalName'", "LoadBalancer or NodePort"),
+        ({"a": {"namespace": "default"}}, f"a.namespace is 'default'; accepted: {ALONE}"),
+        ({"a": {"replicas": 0}}, "a.replicas is 0; accepted: a whole number of pods, 1 to 1000"),
+        (
+            {"a": {"service": {"type": "ExternalName"}}},
+            "a.service.type is 'ExternalName'; accepted: LoadBalancer or NodePort",
+        ),
         (
             {"a": {"service": {"type": "ClusterIP", "loadBalancerIP": "10.0.0.1"}}},
-            "a.service.loadBalancerIP is '10.0.0.1'",
-            CLUSTER_IP,
+            f"a.service.loadBalancerIP is '10.0.0.1'; accepted: {CLUSTER_IP}",
         ),
         (
             {"a": {"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}},
-            "a.service.externalTrafficPolicy is 'Local'",
-            f"{CLUSTER_IP} or NodePort",
+            f"a.service.externalTrafficPolicy is 'Local'; accepted: {CLUSTER_IP} or NodePort",
         ),
         (
             {"a": {"service": {"healthCheckNodePort": 30000}}},
-            "a.service.healthCheckNodePort is 30000",
-            "nothing but with a LoadBalancer whose externalTrafficPolicy is Local",
+            "a.service.healthCheckNodePort is 30000; accepted: nothing but with a LoadBalancer whose "
+            "externalTrafficPolicy is Local",
         ),
         (
             {"a": {"service": {"nodePorts": {"http": 30080}}}},
-            "a.service.nodePorts is {'http': 30080}",
-            "ports by these names: status-port, http2, https",
+            "a.service.nodePorts is {'http': 30080}; accepted: ports by these names: status-port, http2, https",
         ),
         (
             {"a": {"service": {"loadBalancerIP": "ten"}}},
-            "a.service.loadBalancerIP is 'ten'",
-            "an IP address such as 10.0.0.10",
+            "a.service.loadBalancerIP is 'ten'; accepted: an IP address such as 10.0.0.10",
         ),
         (
             {"a": {"service": {"loadBalancerSourceRanges": ["10.0.0.1/8"]}}},
-            "a.service.loadBalancerSourceRanges[0] is '10.0.0.1/8'",
-            "a CIDR such as 203.0.113.0/24 (10.0.0.1/8 has host bits set)",
+            "a.service.loadBalancerSourceRanges[0] is '10.0.0.1/8'; accepted: a CIDR such as 203.0.113.0/24 "
+            "(10.0.0.1/8 has host bits set)",
         ),
-        ({"a": {"service": {"annotations": {"a": 1}}}}, "a.service.annotations.a is 1", "text, in quotes"),
+        (
+            {"a": {"service": {"annotations": {"a": 1}}}},
+            "a.service.annotations.a is 1; accepted: text; a number, true or",
+        ),
         (
             {"a": {"service": {"ports": [{"name": "web", "port": 80}]}}},
-            "a.service.ports is [{'name': 'web', 'port': 80}]",
-            "ports of which no two have one number, as two have 80",
+            "a.service.ports is [{'name': 'web', 'port': 80}]; accepted: ports of which no two have one number, as "
+            "two have 80",
         ),
         (
             {"a": {"service": {"ports": [{"name": "web", "port": 81, "targetPort": 8080}]}}},
-            "a.service.ports is [{'name': 'web', 'port': 81, 'targetPort': 8080}]",
-            "ports of which no two have one target port, as two have 8080",
+            "a.service.ports is [{'name': 'web', 'port': 81, 'targetPort': 8080}]; accepted: ports of which no two "
+            "have one target port, as two have 8080",
         ),
         (
             {"a": {"service": {"ports": [{"name": "web", "port": 15012}]}}},
-            "a.service.ports is [{'name': 'web', 'port': 15012}]",
-            "ports beside 15000 to 15099, which are istio-proxy's own, not 15012",
+            "a.service.ports is [{'name': 'web', 'port': 15012}]; accepted: ports beside 15000 to 15099, which are "
+            "istio-proxy's own, not 15012",
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_key(gateways: dict[str, Any], named: str, accepted: str) -> None:
-    message = re.escape(f"config key istio-minikube:gateways.{named}; accepted: {accepted}")
-    with pytest.raises(pulumi.RunError, match=f"^{message}"):
+def test_what_makes_no_sense_is_refused_by_its_key(gateways: dict[str, Any], told: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(f'config key istio-minikube:gateways.{told}')}"):
         read(gateways)
 
 

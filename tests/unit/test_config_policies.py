@@ -135,153 +135,125 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
 
 
 @pytest.mark.parametrize(
-    ("path", "wanted", "seen", "accepted"),
+    ("wanted", "told"),
     [
-        ("", {"rules": RULES}, {"rules": RULES}, "one of service: NAME and gateway: NAME"),
-        (".service", {"service": "carts", "rules": RULES}, "carts", "one of this stack's services: details, ratings"),
         (
-            ".gateway",
+            {"rules": RULES},
+            " is {'rules': [{'from': [{'source': {'namespaces': ['web']}}]}]}; accepted: one of service: NAME",
+        ),
+        (
+            {"service": "carts", "rules": RULES},
+            ".service is 'carts'; accepted: one of this stack's services: details, ratings",
+        ),
+        (
             {"gateway": "mine", "rules": RULES},
-            "mine",
-            f"one of this stack's gateways: {GATEWAY}, {INGRESS}",
+            f".gateway is 'mine'; accepted: one of this stack's gateways: {GATEWAY}, {INGRESS}",
         ),
         (
-            ".action",
             {"service": "orders", "action": "deny", "rules": RULES},
-            "deny",
-            "ALLOW or DENY or AUDIT or CUSTOM",
+            ".action is 'deny'; accepted: ALLOW or DENY or AUDIT or CUSTOM",
         ),
-        (".rules", {"service": "orders"}, None, "one rule or more, such as"),
-        (".rules", {"service": "orders", "action": "DENY", "rules": []}, [], "one rule or more, such as"),
-        (".rules[0].fro", {"service": "orders", "rules": [{"fro": []}]}, [], "one of these keys: from, to, when"),
-        (".rules[0].from", {"service": "orders", "rules": [{"from": []}]}, [], "a list such as [{source:"),
+        ({"service": "orders"}, ".rules is not set; accepted: one rule or more, such as"),
+        ({"service": "orders", "action": "DENY", "rules": []}, ".rules is []; accepted: one rule or more, such as"),
         (
-            ".rules[0].from[0].source",
+            {"service": "orders", "rules": [{"fro": []}]},
+            ".rules[0].fro is []; accepted: one of these keys: from, to, when",
+        ),
+        ({"service": "orders", "rules": [{"from": []}]}, ".rules[0].from is []; accepted: a list such as [{source:"),
+        (
             {"service": "orders", "rules": [{"from": [{"source": {}}]}]},
-            {},
-            "one or more of principals, notPrincipals",
+            ".rules[0].from[0].source is {}; accepted: one or more of principals, notPrincipals",
         ),
         (
-            ".rules[0].from[0].source.principals[0]",
             {"service": "orders", "rules": [{"from": [{"source": {"principals": ["web/page"]}}]}]},
-            "web/page",
-            "an identity as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
+            ".rules[0].from[0].source.principals[0] is 'web/page'; accepted: an identity as "
+            "TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
         ),
         (
-            ".rules[0].from[0].source.serviceAccounts[0]",
             {"service": "orders", "rules": [{"from": [{"source": {"serviceAccounts": ["a/b/c"]}}]}]},
-            "a/b/c",
-            ACCOUNT,
+            f".rules[0].from[0].source.serviceAccounts[0] is 'a/b/c'; accepted: {ACCOUNT}",
         ),
         (
-            ".rules[0].from[0].source.ipBlocks[0]",
             {"service": "orders", "rules": [{"from": [{"source": {"ipBlocks": ["10.0.0.0/33"]}}]}]},
-            "10.0.0.0/33",
-            "a CIDR such as 203.0.113.0/24, or an IP address",
+            ".rules[0].from[0].source.ipBlocks[0] is '10.0.0.0/33'; accepted: a CIDR such as 203.0.113.0/24, or an "
+            "IP address",
         ),
         (
-            ".rules[0].from[0].source.namespaces",
             {"service": "orders", "rules": [{"from": [{"source": {"namespaces": []}}]}]},
-            [],
-            "a list of one or more",
+            ".rules[0].from[0].source.namespaces is []; accepted: a list of one or more",
         ),
         (
-            ".rules[0].to[0].operation.paths[0]",
             {"service": "orders", "rules": [{"to": [{"operation": {"paths": ["/a/*/b"]}}]}]},
-            "/a/*/b",
-            "a path such as /api/*, or a template",
+            ".rules[0].to[0].operation.paths[0] is '/a/*/b'; accepted: a path such as /api/*, or a template",
         ),
         (
-            ".rules[0].to[0].operation.notPaths[0]",
             {"service": "orders", "rules": [{"to": [{"operation": {"notPaths": ["admin"]}}]}]},
-            "admin",
-            "a path such as /api/*, or a template",
+            ".rules[0].to[0].operation.notPaths[0] is 'admin'; accepted: a path such as /api/*, or a template",
         ),
         (
-            ".rules[0].to[0].operation.methods[0]",
             {"service": "orders", "action": "DENY", "rules": [{"to": [{"operation": {"methods": ["post"]}}]}]},
-            "post",
-            "a method such as GET",
+            ".rules[0].to[0].operation.methods[0] is 'post'; accepted: a method such as GET",
         ),
         (
-            ".rules[0].from[0].source.principals[0]",
             {"service": "orders", "rules": [{"from": [{"source": {"principals": ["spiffe://a/ns/b/sa/c"]}}]}]},
-            "spiffe://a/ns/b/sa/c",
-            "an identity as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
+            ".rules[0].from[0].source.principals[0] is 'spiffe://a/ns/b/sa/c'; accepted: an identity as "
+            "TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
         ),
-        (".rules[0]", {"service": "orders", "rules": [None]}, None, "a value, or {} for an object without a key"),
-        (".rules[0].when", {"service": "orders", "rules": [{"when": []}]}, [], "a list such as [{key: "),
         (
-            ".rules[0].to[0].operation.ports[0]",
+            {"service": "orders", "rules": [None]},
+            ".rules[0] is not set; accepted: a value, or {} for an object without a key",
+        ),
+        ({"service": "orders", "rules": [{"when": []}]}, ".rules[0].when is []; accepted: a list such as [{key: "),
+        (
             {"service": "orders", "rules": [{"to": [{"operation": {"ports": ["http"]}}]}]},
-            "http",
-            "a port's number",
+            ".rules[0].to[0].operation.ports[0] is 'http'; accepted: a port's number",
         ),
         (
-            ".rules[0].to[0].operation.method",
             {"service": "orders", "rules": [{"to": [{"operation": {"method": "GET"}}]}]},
-            "GET",
-            "one of these keys: hosts, notHosts",
+            ".rules[0].to[0].operation.method is 'GET'; accepted: one of these keys: hosts, notHosts",
         ),
         (
-            ".rules[0].when[0].key",
             {"service": "orders", "rules": [{"when": [{"key": "request.path", "values": ["/"]}]}]},
-            "request.path",
-            "request.headers[NAME], source.ip",
+            ".rules[0].when[0].key is 'request.path'; accepted: request.headers[NAME], source.ip",
         ),
         (
-            ".rules[0].when[0]",
             {"service": "orders", "rules": [{"when": [{"key": "source.ip"}]}]},
-            {"key": "source.ip"},
-            "values, notValues or both",
+            ".rules[0].when[0] is {'key': 'source.ip'}; accepted: values, notValues or both",
         ),
         (
-            ".rules[0].when[0].values[0]",
             {"service": "orders", "rules": [{"when": [{"key": "source.ip", "values": ["here"]}]}]},
-            "here",
-            "a CIDR or an IP address",
+            ".rules[0].when[0].values[0] is 'here'; accepted: a CIDR such as 203.0.113.0/24",
         ),
         (
-            ".rules[0].when[0].key",
             {"service": "orders", "rules": [{"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}]},
-            "request.auth.claims[a]",
-            "nothing of tokens while orders looks at none: see security.jwt, and list orders in security.jwt.services",
+            ".rules[0].when[0].key is 'request.auth.claims[a]'; accepted: nothing of tokens while orders looks at "
+            "none: see security.jwt, and list orders in security.jwt.services",
         ),
         (
-            ".rules[0].from[0].source.notRequestPrincipals",
             {"gateway": GATEWAY, "rules": [{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}]},
-            ["*"],
-            f"nothing of tokens while {GATEWAY} looks at none: see security.jwt",
+            f".rules[0].from[0].source.notRequestPrincipals is ['*']; accepted: nothing of tokens while {GATEWAY} "
+            "looks at none: see security.jwt",
         ),
         (
-            ".rules[0].from[0].source.namespaces",
             {"service": "orders", "action": "CUSTOM", "provider": "opa", "rules": RULES},
-            ["web"],
-            "nothing beside action: CUSTOM",
+            ".rules[0].from[0].source.namespaces is ['web']; accepted: nothing beside action: CUSTOM",
         ),
         (
-            ".provider",
             {"service": "orders", "action": "CUSTOM", "rules": [{}]},
-            None,
-            "one of istioValues.meshConfig.extensionProviders by name: opa",
+            ".provider is not set; accepted: one of istioValues.meshConfig.extensionProviders by name: opa",
         ),
         (
-            ".provider",
             {"service": "orders", "provider": "opa", "rules": RULES},
-            "opa",
-            "a provider with action: CUSTOM alone",
+            ".provider is 'opa'; accepted: a provider with action: CUSTOM alone",
         ),
         (
-            ".dryRun",
             {"service": "orders", "action": "AUDIT", "dryRun": True, "rules": RULES},
-            True,
-            "nothing beside AUDIT, which Istio does not try",
+            ".dryRun is True; accepted: nothing beside AUDIT, which Istio does not try",
         ),
     ],
 )
-def test_what_istio_would_not_take_or_never_fit_is_refused(path: str, wanted: Any, seen: Any, accepted: str) -> None:
-    shown = "is not set" if seen is None else f"is {seen!r}"
-    message = f"config key istio-minikube:security.policies.readers{path} {shown}; accepted: {accepted}"
+def test_what_istio_would_not_take_or_never_fit_is_refused(wanted: Any, told: str) -> None:
+    message = f"config key istio-minikube:security.policies.readers{told}"
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}"):
         policy(wanted)
 
@@ -379,59 +351,64 @@ def test_tokens_that_nothing_looks_at_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "jwt", "seen", "accepted"),
+    ("jwt", "told"),
     [
-        ("issuer", {**SHOP, "issuers": [PARTNER]}, SHOP["issuer"], "this key in an entry of issuers"),
-        ("issuers", {"issuers": []}, [], "one issuer or more"),
-        ("issuers[1].issuer", {"issuers": [SHOP, SHOP]}, SHOP["issuer"], "an issuer that no other entry has"),
-        ("issuers[0].jwksUri", {"issuers": [{"issuer": "a"}]}, None, "the address of the issuer's keys"),
-        ("issuers[0].required", {"issuers": [{**SHOP, "required": True}]}, True, "one of these keys: issuer, jwksUri"),
-        ("required", {**SHOP, "required": "no"}, "no", "true or false or dry-run"),
-        ("forwardOriginalToken", {**SHOP, "forwardOriginalToken": 1}, 1, "true or false"),
+        ({**SHOP, "issuers": [PARTNER]}, f"issuer is {SHOP['issuer']!r}; accepted: this key in an entry of issuers"),
+        ({"issuers": []}, "issuers is []; accepted: one issuer or more"),
         (
-            "outputClaimToHeaders[0].claim",
+            {"issuers": [SHOP, SHOP]},
+            f"issuers[1].issuer is {SHOP['issuer']!r}; accepted: an issuer that no other entry has",
+        ),
+        ({"issuers": [{"issuer": "a"}]}, "issuers[0].jwksUri is not set; accepted: the address of the issuer's keys"),
+        (
+            {"issuers": [{**SHOP, "required": True}]},
+            "issuers[0].required is True; accepted: one of these keys: issuer, jwksUri",
+        ),
+        ({**SHOP, "required": "no"}, "required is 'no'; accepted: true or false or dry-run"),
+        ({**SHOP, "forwardOriginalToken": 1}, "forwardOriginalToken is 1; accepted: true or false"),
+        (
             {**SHOP, "outputClaimToHeaders": [{"header": "a"}]},
-            None,
-            "the name of a claim",
+            "outputClaimToHeaders[0].claim is not set; accepted: the name of a claim",
         ),
         (
-            "outputClaimToHeaders[0].header",
             {**SHOP, "outputClaimToHeaders": [{"header": "a b", "claim": "c"}]},
-            "a b",
-            "the name of a header",
+            "outputClaimToHeaders[0].header is 'a b'; accepted: the name of a header",
         ),
-        ("fromHeaders[0].name", {**SHOP, "fromHeaders": [{"prefix": "a"}]}, None, "the name of a header"),
+        ({**SHOP, "fromHeaders": [{"prefix": "a"}]}, "fromHeaders[0].name is not set; accepted: the name of a header"),
         (
-            "fromHeaders[1].name",
             {**SHOP, "fromHeaders": [{"name": "x-a", "prefix": "A "}, {"name": "X-A", "prefix": "B "}]},
-            "X-A",
-            "a header that no other entry has",
+            "fromHeaders[1].name is 'X-A'; accepted: a header that no other entry has",
         ),
         (
-            "outputClaimToHeaders[1].header",
             {**SHOP, "outputClaimToHeaders": [{"header": "a", "claim": "b"}, {"header": "a", "claim": "c"}]},
-            "a",
-            "a header that no other entry has",
+            "outputClaimToHeaders[1].header is 'a'; accepted: a header that no other entry has",
         ),
-        ("fromParams[0]", {**SHOP, "fromParams": [""]}, "", "a name, such as token"),
-        ("fromCookies[0]", {**SHOP, "fromCookies": ["a b"]}, "a b", "a name, such as token"),
-        ("jwks", {"issuer": "a", "jwks": {"keys": ["n"]}}, {"keys": ["n"]}, "the issuer's keys as an object"),
-        ("timeout", {**SHOP, "timeout": "1"}, "1", "a duration above zero"),
-        ("gateways[0]", {**SHOP, "gateways": ["mine"]}, "mine", f"one of this stack's gateways: {GATEWAY}, {INGRESS}"),
-        ("services[0]", {**SHOP, "services": ["carts"]}, "carts", "one of this stack's services over HTTP: details"),
-        ("services[0]", {**SHOP, "services": ["queue"]}, "queue", "one of this stack's services over HTTP: details"),
+        ({**SHOP, "fromParams": [""]}, "fromParams[0] is ''; accepted: a name, such as token"),
+        ({**SHOP, "fromCookies": ["a b"]}, "fromCookies[0] is 'a b'; accepted: a name, such as token"),
         (
-            "services",
+            {"issuer": "a", "jwks": {"keys": ["n"]}},
+            "jwks is {'keys': ['n']}; accepted: the issuer's keys as an object",
+        ),
+        ({**SHOP, "timeout": "1"}, "timeout is '1'; accepted: a duration above zero"),
+        (
+            {**SHOP, "gateways": ["mine"]},
+            f"gateways[0] is 'mine'; accepted: one of this stack's gateways: {GATEWAY}, {INGRESS}",
+        ),
+        (
+            {**SHOP, "services": ["carts"]},
+            "services[0] is 'carts'; accepted: one of this stack's services over HTTP: details",
+        ),
+        (
+            {**SHOP, "services": ["queue"]},
+            "services[0] is 'queue'; accepted: one of this stack's services over HTTP: details",
+        ),
+        (
             {**SHOP, "services": ["orders"]},
-            ["orders"],
-            "services together with forwardOriginalToken: true of https://shop.example, as the Gateway else removes",
+            "services is ['orders']; accepted: services together with forwardOriginalToken: true of "
+            "https://shop.example, as the Gateway else removes",
         ),
     ],
 )
-def test_a_token_that_nobody_could_tell_good_or_would_see_is_refused(
-    path: str, jwt: Any, seen: Any, accepted: str
-) -> None:
-    shown = "is not set" if seen is None else f"is {seen!r}"
-    message = f"config key istio-minikube:security.jwt.{path} {shown}; accepted: {accepted}"
-    with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}"):
+def test_a_token_that_nobody_could_tell_good_or_would_see_is_refused(jwt: Any, told: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^{re.escape(f'config key istio-minikube:security.jwt.{told}')}"):
         read({"jwt": jwt})

@@ -302,11 +302,11 @@ def told(foreign: Mapping[Object, str]) -> str:
 
 def test_somebody_elses_objects_are_refused_each_with_whose_it_is_and_what_to_do() -> None:
     assert told({BINDING: "of helm", DETAILS: "of kubectl-create"}) == (
-        "objects that this stack would create are there already, and somebody else's: Deployment default/details-v1 "
+        "objects that this stack would create exist already and are not its own: Deployment default/details-v1 "
         "(of kubectl-create), RoleBinding istio-system/istio-ingress (of helm). Nothing was touched. Delete or rename "
         "them, set namespace to another, or run `make recover` and then `make up`: the stack then takes them over, and "
-        "`make destroy` will remove them. What somebody has created again in the place of this stack's own is the "
-        "stack's once it is labelled istio-minikube/stack=STACK"
+        "`make destroy` will remove them. An object of the stack's that was created again by hand is its own once it "
+        "is labelled istio-minikube/stack=STACK"
     )
 
 

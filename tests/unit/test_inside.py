@@ -221,7 +221,7 @@ def test_a_crd_that_no_command_applies_any_more_is_told(
     dry_run = f"{inside.CRDS}/{BROUGHT}?fieldManager=istio-minikube-drift&force=true&dryRun=All"
     api.answer(dry_run, brought(), method="PATCH")
     assert shown(replace(preview, declared=declared, steps=steps_of((BRINGS, verb)))) == [
-        "! CustomResourceDefinition backends.gateway.networking.k8s.io (unless somebody else's objects need it) is "
+        "! CustomResourceDefinition backends.gateway.networking.k8s.io (unless custom resources of others need it) is "
         "deleted: deletes every Gateway in the cluster"
     ]
 

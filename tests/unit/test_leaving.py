@@ -42,7 +42,13 @@ def guarded(server: FakeApi, existing: Settings) -> Settings:  # noqa: F811 fixt
     said = {"labels": {"istio-minikube/policy": "true"}, **OURS}
     tried = {"annotations": {"istio.io/dry-run": "true"}, **said}
     # What the Gateway alone gets through is no hindrance, as the check asks for the page there.
-    policies = {DEMAND.name: OURS, "readers": said, "tried-dry-run": tried, "deny-by-default": OURS}
+    policies = {
+        DEMAND.name: OURS,
+        "readers": said,
+        "tried-dry-run": tried,
+        "deny-by-default": OURS,
+        "allow-productpage": OURS,
+    }
     server.answer(POLICIES, items({**policies, "another-programs": OURS, "theirs": {**said, **by("kubectl")}}))
     return replace(existing, bookinfo=True, mesh_check_http=True)
 
@@ -57,6 +63,16 @@ def test_what_the_stack_keeps_is_not_leaving(guarded: Settings) -> None:
     config = {"jwt": jwt, "policies": {"readers": READERS}}
     kept = replace(guarded, security=loaded(security=json.dumps(config)).security)
     assert look_up(kept, OWNER).leaving == ()
+
+
+def test_a_denial_without_the_pages_allowance_is_in_the_way_of_a_page_that_comes_back(
+    guarded: Settings,
+    server: FakeApi,  # noqa: F811 fixtures
+) -> None:
+    server.answer(POLICIES, items({"deny-by-default": OURS, "allow-orders": OURS}))
+    assert look_up(guarded, OWNER).leaving == (policy("deny-by-default"),)
+    declared = replace(guarded, security=loaded(security='{"authorization": true}').security)
+    assert look_up(declared, OWNER).leaving == ()
 
 
 @pytest.mark.parametrize("switch", ["bookinfo", "mesh_check_http"])

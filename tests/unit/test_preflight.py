@@ -20,7 +20,7 @@ FOREIGN = replace(OURS, ours=False)
 END_OF_LIFE = "Istio 1.23 has been out of support since April 2025"
 ADVICE = (
     "This stack did not install them and leaves them alone: have their owner upgrade them, or set gatewayApiVersion "
-    "and gatewayApiChannel to what is there"
+    "and gatewayApiChannel to theirs"
 )
 RELEASE = [{"kind": "CustomResourceDefinition", "metadata": {"name": name}} for name in (GATEWAYS, ROUTES, NEWEST)]
 SETTINGS = loaded(istioChartRepository="https://charts.example")
@@ -314,7 +314,7 @@ def test_what_istio_does_not_need_and_is_too_old_is_a_warning() -> None:
     old = {**CILIUMS, "tlsroutes.gateway.networking.k8s.io": replace(FOREIGN, bundle_version="v1.0.0")}
     *_, warning = plan(SETTINGS, Cluster(gateway_api=old)).warnings
     assert warning == (
-        "the cluster's Gateway API CRDs tlsroutes v1.0.0 (standard) are somebody else's and older than v1.1.0: Istio "
+        "the cluster's Gateway API CRDs tlsroutes v1.0.0 (standard) are not this stack's and older than v1.1.0: Istio "
         "may leave those kinds out, and needs none of them"
     )
 
@@ -335,7 +335,7 @@ def test_a_policy_of_somebody_elses_that_would_refuse_our_crds_is_told(
     cluster = Cluster(gateway_api=crds, gateway_api_policy=POLICY, kubernetes=Version(1, 31))
     settings = replace(SETTINGS, compatibility="warn", cluster_mode="existing", **changes)
     with pytest.raises(
-        pulumi.RunError, match=r"^ValidatingAdmissionPolicy safe-upgrades\..* is somebody else's and would"
+        pulumi.RunError, match=r"^ValidatingAdmissionPolicy safe-upgrades\..* is not this stack's and would"
     ):
         plan(settings, cluster)
     plan(settings, replace(cluster, gateway_api_policy=replace(POLICY, ours=True)))

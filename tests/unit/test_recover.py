@@ -234,7 +234,7 @@ def test_helm_forgets_only_releases_of_the_stack_then_the_state_is_refreshed(
     assert capsys.readouterr().out.splitlines() == [
         "Helm release istio-system/istio-base: revision 2, pending-upgrade, is forgotten; its objects stay",
         "Helm release istio-system/istiod: revision 1, deployed, is forgotten; its objects stay",
-        "The state is again what the cluster holds. Now run `up`, which takes over what is there and not recorded",
+        "The state is again what the cluster holds. Now run `up`, which takes over objects that it does not record",
     ]
 
 

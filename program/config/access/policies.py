@@ -11,7 +11,7 @@ from ipaddress import ip_interface
 from typing import Any, Literal, cast
 
 from components.security.policy import Policy, principal
-from program.config.kubernetes.shapes import Fields, Shape, listed, text
+from program.config.kubernetes.shapes import Fields, Shape, listed, network, text
 from program.config.values import DNS_LABEL, Value
 
 Action = Literal["ALLOW", "DENY", "AUDIT", "CUSTOM"]
@@ -20,18 +20,12 @@ ACTIONS = ("ALLOW", "DENY", "AUDIT", "CUSTOM")
 RESERVED = r"allow-.*|deny-by-default|.*-require-token|.*-dry-run"
 
 
-def _address(value: Value) -> str:
-    try:
-        return str(value.seen) if ip_interface(value.text(r"[0-9a-fA-F.:/]+", "a CIDR or an IP address")) else ""
-    except ValueError as error:
-        raise value.error(f"a CIDR such as 203.0.113.0/24, or an IP address ({error})") from error
-
-
 def _port(value: Value) -> str:
     """A port as Istio has it here, which is text."""
     return str(value.port())
 
 
+ADDRESS = network("a CIDR such as 203.0.113.0/24, or an IP address", parse=ip_interface)
 IDENTITY = text(
     "an identity as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, such as cluster.local/ns/shop/sa/web, with a * as its first "
     "or last letter, or * alone; for an account of the mesh, serviceAccounts",
@@ -65,14 +59,14 @@ SOURCE = _lists(
     serviceAccounts=ACCOUNT,
     requestPrincipals=PLAIN,
     namespaces=NAMESPACE,
-    ipBlocks=_address,
-    remoteIpBlocks=_address,
+    ipBlocks=ADDRESS,
+    remoteIpBlocks=ADDRESS,
 )
 OPERATION = _lists(hosts=PLAIN, ports=_port, methods=METHOD, paths=PATHS)
 # What Istio from 1.23 on knows, and how the values look.
 CONDITIONS: dict[str, Shape] = {
     r"request\.headers\[[-_A-Za-z0-9]+\]": PLAIN,
-    r"source\.ip|remote\.ip|destination\.ip": _address,
+    r"source\.ip|remote\.ip|destination\.ip": ADDRESS,
     r"source\.namespace": NAMESPACE,
     r"source\.principal": IDENTITY,
     r"request\.auth\.(principal|audiences|presenter)": PLAIN,

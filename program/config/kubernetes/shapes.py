@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from program.config.values import LABEL_KEY, LABEL_VALUE, Value
@@ -51,6 +52,20 @@ def whole(what: str, least: int = 0, most: int | None = None) -> Shape:
 def choice(*choices: str) -> Shape:
     """One of ``choices``."""
     return lambda value: value.choice(*choices)
+
+
+def network(accepted: str, pattern: str = r"\S+", parse: Callable[[str], object] = ip_network) -> Shape:
+    """A CIDR or an IP address, as it is written; ``parse`` raises a ValueError for what is none."""
+
+    def read(value: Value) -> str:
+        written = value.text(pattern, accepted)
+        try:
+            parse(written)
+        except ValueError as error:
+            raise value.error(f"{accepted} ({error})") from error
+        return written
+
+    return read
 
 
 def flag(value: Value) -> bool:
