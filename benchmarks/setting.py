@@ -27,12 +27,8 @@ POLL_SECONDS = 0.1
 
 
 class Cost(NamedTuple):
-    """What a run of a child took, the interpreter's start left out: seconds by the clock and of the processor, and MiB.
+    """What a run of a child took, the interpreter's start left out: the process's own processor seconds, and MiB."""
 
-    The processor's seconds are of the process alone, whatever else runs on the machine.
-    """
-
-    seconds: float
     cpu: float
     mib: float
 
