@@ -122,6 +122,7 @@ def plan(settings: Settings, cluster: Cluster) -> Plan:
     _refuse_missing_charts(settings)
     certificate_rules.refuse_missing_cert_manager(settings, cluster)
     _refuse_unadopted(settings, cluster)
+    foreign_rules.refuse_doubles(settings)
     foreign_rules.refuse(settings, cluster.foreign)
     mesh_rules.refuse_others(settings, cluster)
     warnings += gateway_api_rules.refuse_unfit(settings, cluster)

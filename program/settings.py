@@ -16,7 +16,7 @@ from components.traffic.egress import ExternalHost
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from components.workloads.bookinfo import SHOWN
-from program import control_planes, exposed
+from program import conflicts, control_planes, exposed
 from program.config import charts as charts_config
 from program.config import egress as egress_config
 from program.config import images as images_config
@@ -110,7 +110,7 @@ class Settings:
         scenario = traffic_config.read_scenario(keys["scenario"], bookinfo=bookinfo)
         service_type = cast(ServiceType, keys["ingressServiceType"].choice("LoadBalancer", "NodePort", "ClusterIP"))
         replicas = keys["replicas"].integer("a whole number of pods", least=1)
-        gateways, services = exposed.read(
+        gateways, services = conflicts.read(
             keys["gateways"], keys["services"], namespace=namespace, service_type=service_type, replicas=replicas
         )
         istio_version = keys["istioVersion"].text(RELEASE, "MAJOR.MINOR.PATCH, such as 1.23.0")
@@ -184,7 +184,7 @@ class Settings:
             ),
             services=services,
             gateways=gateways,
-            egress=egress_config.read_hosts(keys["egress"], data_plane=data_plane, gateways=gateways),
+            egress=conflicts.read_hosts(keys["egress"], data_plane=data_plane, gateways=gateways),
             outbound_traffic_policy=egress_config.read_policy(
                 keys["outboundTrafficPolicy"], data_plane=data_plane, istio_values=istio_values
             ),

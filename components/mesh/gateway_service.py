@@ -9,6 +9,7 @@ ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 PORTS = (("status-port", 15021, 15021), ("http2", 80, 8080), ("https", 443, 8443))
 # What istio-proxy itself listens on: https://istio.io/latest/docs/ops/deployment/application-requirements/
 ISTIOS_OWN = range(15000, 15100)
+DUAL_STACK = ("PreferDualStack", "RequireDualStack")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,16 @@ class GatewayService:
         for name in self.node_ports:
             if name not in names:
                 yield "node_ports", f"ports by these names: {', '.join(names)}"
+        numbers = [*self.node_ports.values(), *filter(None, (self.health_check_node_port,))]
+        if doubled := sorted({str(each) for each in numbers if numbers.count(each) > 1}):
+            name = (
+                "node_ports" if len(set(self.node_ports.values())) < len(self.node_ports) else "health_check_node_port"
+            )
+            yield name, f"a port of the nodes for each, as two have {', '.join(doubled)}"
+        if len(set(self.ip_families)) < len(self.ip_families):
+            yield "ip_families", "IPv4, IPv6 or both, each once"
+        elif len(self.ip_families) > 1 and self.ip_family_policy not in DUAL_STACK:
+            yield "ip_families", f"one of them, or both together with ipFamilyPolicy {' or '.join(DUAL_STACK)}"
         listed = all_ports(self)
         for what, found in zip(("name", "number", "target port"), zip(*listed, strict=True), strict=True):
             if doubled := sorted({str(each) for each in found if found.count(each) > 1}):

@@ -1,5 +1,6 @@
 """A port of a service, and the protocol that Istio takes it to speak."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,3 +59,11 @@ class ServicePort:
         """The port as the container has it."""
         protocol = {"protocol": self.protocol} if self.protocol else {}
         return {"containerPort": self.container_port, "name": self.name, **protocol}
+
+
+def container_ports(ports: Sequence[ServicePort]) -> list[ServicePort]:
+    """The first of a Service's ports for each port of the container, which has each once."""
+    found: dict[tuple[int, str], ServicePort] = {}
+    for port in ports:
+        found.setdefault((port.container_port, port.protocol or "TCP"), port)
+    return list(found.values())

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
 from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
-from .service_port import HTTP, ServicePort
+from .service_port import HTTP, ServicePort, container_ports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def deployment_spec(args: UserServiceArgs, version: str, account: pulumi.Input[s
     container: dict[str, Any] = {
         "name": args.service,
         "image": args.image_source.pinned(args.images[version]),
-        "ports": [port.of_container for port in args.ports] or [{"containerPort": args.port}],
+        "ports": [port.of_container for port in container_ports(args.ports)] or [{"containerPort": args.port}],
     }
     if args.resources:
         container["resources"] = {kind: dict(quantities) for kind, quantities in args.resources.items()}

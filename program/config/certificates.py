@@ -9,6 +9,15 @@ OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 COMMON_NAME = 64
 
 
+def as_configured(source: CertificateSource) -> dict[str, object]:
+    """A source as the configuration says it, the host apart."""
+    if isinstance(source, ExistingSecret):
+        return {"secret": source.name}
+    if isinstance(source, CertManager):
+        return {"certManager": {"issuer": source.issuer, "kind": source.kind}}
+    return {"selfSigned": True}
+
+
 def read_certificate(value: Value, host: str = "") -> CertificateSource:
     """Where a certificate comes from.
 

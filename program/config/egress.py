@@ -9,7 +9,7 @@ from program.config.kubernetes.shapes import listed, network
 from program.config.values import DNS_LABEL, Value
 
 DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
-HOST = rf"(\*\.)?{DOMAIN}"
+HOST = rf"(?=.{{1,253}}$)(\*\.)?{DOMAIN}"
 PATH = r"/\S+"
 ADDRESSES = listed(
     network("an address such as 192.0.2.10, or for TCP a CIDR"), "a list of addresses, such as [192.0.2.10]"

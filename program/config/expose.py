@@ -13,11 +13,12 @@ from components.workloads.exposure import HTTP_PORT, HTTPS_PORT
 from components.workloads.service_port import ServicePort
 from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
 from program.config.gateways import Gateway
-from program.config.route_rules import read_rule
+from program.config.route_rules import MOST, is_object, read_rule
 from program.config.values import DNS_LABEL, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
-HOST = (DNS_NAME, "a DNS name such as shop.example.com, or with * as its first label")
+# Objects and listeners are named after it, with a few letters more: their names have up to 253.
+HOST = (rf"(?=.{{1,240}}$){DNS_NAME}", "a DNS name such as shop.example.com, or with * as its first label")
 RULE = ("paths", "methods", "headers", "queryParams", "requestHeaders", "responseHeaders", "urlRewrite", "redirect")
 KEYS = ("protocol", "port", "gateway", "hosts", "tls", "httpsRedirect", "listen", "rules", *RULE)
 # Over HTTP/2; where nothing says what a port speaks, Istio does as the client does.
@@ -86,6 +87,8 @@ def _read(value: Value, ports: Sequence[ServicePort], gateways: Mapping[str, Gat
     protocol = cast(Protocol, keys["protocol"].choice("HTTP", "GRPC", "TCP", "TLS", default="HTTP"))
     gateway, parent = _gateway(keys["gateway"], gateways)
     hosts = tuple(dict.fromkeys(host.text(*HOST) for host in keys["hosts"].items("a list of hosts")))
+    if len(hosts) > MOST:
+        raise keys["hosts"].error(f"{MOST} hosts or fewer: list the others in an entry of their own")
     _refuse_for(protocol, keys)
     if protocol == "TLS" and not hosts:
         raise keys["hosts"].error("one host or more with protocol TLS, by which the gateway tells the services apart")
@@ -143,7 +146,7 @@ def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteP
     accepted = f"the name of an ingress gateway ({', '.join(shown)}), or {{name: NAME}} of an existing Gateway"
     if not value.is_set:
         return INGRESS, None
-    if isinstance(value.seen, str) and not value.seen.lstrip().startswith("{"):
+    if not is_object(value):
         return value.choice(*shown, accepted=accepted), None
     keys = value.keys("name", "namespace", "sectionName")
     return "", RouteParent(

@@ -9,11 +9,15 @@ from components.annotations import camel_case
 from components.mesh.gateway_service import GatewayPort, GatewayService, ServiceType
 from components.mesh.ingress_gateway import NAME, labels_of, service_account
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
+from components.observability.addons import ADDONS
+from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from program.config.kubernetes.shapes import annotations, listed, network
 from program.config.values import DNS_LABEL, INJECTABLE, LABEL_KEY, Value
 
 # The ServiceAccount's name is the longest that is made of it, and the label istio a part of it.
-GATEWAY_NAME = r"[a-z]([-a-z0-9]{0,40}[a-z0-9])?"
+# Beside those of others in istio-system, and the one that policies know already.
+OTHERS = "|".join((BOOKINFO_GATEWAY, "istiod(-.*)?", *ADDONS))
+GATEWAY_NAME = rf"(?!({OTHERS})$)[a-z]([-a-z0-9]{{0,40}}[a-z0-9])?"
 ADDRESS = network("an IP address such as 10.0.0.10", parse=ip_address)
 RANGES = listed(network("a CIDR such as 203.0.113.0/24", r"\S+/\d+"), "a list of CIDRs")
 
@@ -64,17 +68,33 @@ def read_all(value: Value, *, service_type: ServiceType, replicas: int) -> dict[
     gateways = {}
     for name, entry in {NAME: value.below(f".{NAME}", {}), **entries}.items():
         Value(entry.path, name).text(
-            GATEWAY_NAME, "a DNS-1035 label of up to 42 characters as its name, such as internal"
+            GATEWAY_NAME,
+            f"a DNS-1035 label of up to 42 characters as its name, such as internal, but not {BOOKINFO_GATEWAY}, nor "
+            "that of an istiod or an addon",
         )
         gateways[name] = _gateway(name, entry, service_type, replicas)
+    _refuse_shared(value, gateways)
+    return gateways
+
+
+def _refuse_shared(value: Value, gateways: Mapping[str, Gateway]) -> None:
+    """What one gateway alone can have."""
     selected: dict[str, str] = {}
+    taken: dict[object, str] = {}
     for name, gateway in gateways.items():
         if (other := selected.setdefault(gateway.labels["istio"], name)) != name:
             raise Value(f"{value.path}.{name}", name).error(
                 f"another name, as {other} has the same label istio={gateway.labels['istio']}, by which Istio's "
                 "Gateways select pods"
             )
-    return gateways
+        said = gateway.service
+        for key, one in (
+            ("clusterIP", said.cluster_ip),
+            *((f"nodePorts.{port}", number) for port, number in said.node_ports.items()),
+            ("healthCheckNodePort", said.health_check_node_port),
+        ):
+            if one and (other := taken.setdefault(one, name)) != name:
+                raise Value(f"{value.path}.{name}.service.{key}", one).error(f"another than that of {other}")
 
 
 def refuse_shared_namespaces(value: Value, gateways: Mapping[str, Gateway], places: Collection[str]) -> None:

@@ -1,5 +1,6 @@
 """Reads one rule of a route: which requests, and what is done with them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -9,10 +10,16 @@ from program.config.certificates import DNS_NAME
 from program.config.values import Value
 
 # https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch
-PATH = r"/(?!/)((?!//|/\.{1,2}(/|$)|%2[fF])([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2}))*"
+PATH = r"(?=.{1,1024}$)/(?!/)((?!//|/\.{1,2}(/|$)|%2[fF])([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2}))*"
 A_PATH = "a path from / on such as /orders, without //, . or .. in it"
 HEADER = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}"
-HEADER_VALUE = r"\S(.*\S)?"
+HEADER_VALUE = r"(?=.{1,4096}$)\S(.*\S)?"
+PARAMETER_VALUE = r"(?=.{1,1024}$)\S(.*\S)?"
+# Of headers, parameters and hosts: https://gateway-api.sigs.k8s.io/reference/spec/ (HTTPRouteMatch, HTTPHeaderFilter)
+MOST = 16
+# What Envoy's RE2 has not, and what no reader of regular expressions takes: one such route stops all of a gateway's.
+NOT_IN_RE2 = r"(?<!\\)(\\\\)*(\(\?(=|!|<=|<!)|\\[1-9])"
+BROKEN = ("missing )", "unbalanced parenthesis", "unterminated character set", "nothing to repeat")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 # https://gateway-api.sigs.k8s.io/reference/spec/#grpcmethodmatch
 GRPC_METHOD = r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*(/[A-Za-z_][A-Za-z_0-9]*)?"
@@ -25,10 +32,11 @@ def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
         pulumi.RunError: names the key path, the value seen and what is accepted.
     """
     rule = RouteRule(
-        paths=tuple(map(_path, keys["paths"].items("a list of paths, such as [/orders]"))),
-        methods=tuple(_method(item, protocol) for item in keys["methods"].items("a list of methods")),
-        headers=_values(keys["headers"], "header"),
-        query_params=_values(keys["queryParams"], "parameter"),
+        paths=tuple(dict.fromkeys(map(_path, keys["paths"].items("a list of paths, such as [/orders]")))),
+        methods=tuple(dict.fromkeys(_method(item, protocol) for item in keys["methods"].items("a list of methods"))),
+        # In small letters, as traffic has them: a name in capitals is the same header.
+        headers={name.lower(): each for name, each in _values(keys["headers"], "header", HEADER_VALUE).items()},
+        query_params=_values(keys["queryParams"], "parameter", PARAMETER_VALUE),
         request_headers=_header_filter(keys["requestHeaders"]),
         response_headers=_header_filter(keys["responseHeaders"]),
         url_rewrite=_rewrite(keys["urlRewrite"]),
@@ -43,12 +51,33 @@ def read_rule(keys: Mapping[str, Value], protocol: str) -> RouteRule:
 
 def _path(value: Value) -> PathMatch:
     """A prefix as text, or type and value."""
-    if isinstance(value.seen, str) and not value.seen.lstrip().startswith("{"):
+    if not is_object(value):
         return PathMatch(value=value.text(PATH, A_PATH))
     keys = value.keys("type", "value")
     kind = keys["type"].choice("Exact", "PathPrefix", "RegularExpression", default="PathPrefix")
-    text = (r"\S+", "a regular expression for the whole path") if kind == "RegularExpression" else (PATH, A_PATH)
-    return PathMatch(type=cast(Any, kind), value=keys["value"].text(*text))
+    if kind == "RegularExpression":
+        return PathMatch(type="RegularExpression", value=_expression(keys["value"], r"\S{1,1024}", "the whole path"))
+    return PathMatch(type=cast(Any, kind), value=keys["value"].text(PATH, A_PATH))
+
+
+def is_object(value: Value) -> bool:
+    """Whether it is said by an object, which may be JSON text; and not by a text alone."""
+    return isinstance(value.seen, Mapping) or (isinstance(value.seen, str) and value.seen.lstrip().startswith("{"))
+
+
+def _expression(value: Value, pattern: str, what: str) -> str:
+    """A regular expression (RE2) for ``what``."""
+    accepted = f"a regular expression (RE2) for {what}"
+    text = value.text(pattern, accepted)
+    if found := re.search(NOT_IN_RE2, text):
+        raise value.error(f"{accepted}, which knows no {found[2]}")
+    try:
+        re.compile(text)
+    except re.error as error:
+        # RE2 has more than Python: what is not plainly broken is the proxy's to judge.
+        if error.msg.startswith(BROKEN):
+            raise value.error(f"{accepted} ({error})") from error
+    return text
 
 
 def _method(value: Value, protocol: str) -> str:
@@ -57,23 +86,36 @@ def _method(value: Value, protocol: str) -> str:
     return value.choice(*METHODS)
 
 
-def _values(value: Value, what: str) -> dict[str, ValueMatch]:
+def _values(value: Value, what: str, pattern: str) -> dict[str, ValueMatch]:
     """Exact values as text, or type and value."""
 
     def match(entry: Value) -> ValueMatch:
-        if isinstance(entry.seen, str) and not entry.seen.lstrip().startswith("{"):
-            return ValueMatch(value=entry.text(HEADER_VALUE, f"the exact value of the {what}"))
+        if not is_object(entry):
+            return ValueMatch(
+                value=entry.text(
+                    pattern, f"the exact value of the {what}, in quotes where it is a number, true or false"
+                )
+            )
         keys = entry.keys("type", "value")
-        kind = keys["type"].choice("Exact", "RegularExpression", default="Exact")
-        return ValueMatch(type=cast(Any, kind), value=keys["value"].text(HEADER_VALUE, f"the value of the {what}"))
+        if keys["type"].choice("Exact", "RegularExpression", default="Exact") == "RegularExpression":
+            return ValueMatch(
+                type="RegularExpression", value=_expression(keys["value"], pattern, f"the {what}'s value")
+            )
+        return ValueMatch(value=keys["value"].text(pattern, f"the value of the {what}"))
 
     return _named(value, what, match)
 
 
 def _named(value: Value, what: str, read: Callable[[Value], Any]) -> dict[str, Any]:
     found = {}
-    for name, entry in value.entries(f"an object of {what}s by name").items():
+    entries = value.entries(f"an object of {what}s by name")
+    if len(entries) > MOST:
+        raise value.error(f"{MOST} {what}s or fewer")
+    for name, entry in entries.items():
         found[Value(entry.path, name).text(HEADER, f"the name of a {what}")] = read(entry)
+        # A header's name is the same in capitals, a parameter's is not.
+        if what == "header" and name.lower() in {other.lower() for other in found if other != name}:
+            raise Value(entry.path, name).error("a header that no other key names, in capitals or not")
     return found
 
 
@@ -84,15 +126,21 @@ def _header_filter(value: Value) -> HeaderFilter | None:
     found = HeaderFilter(
         set=_named(keys["set"], "header", _header_value),
         add=_named(keys["add"], "header", _header_value),
-        remove=tuple(item.text(HEADER, "the name of a header") for item in keys["remove"].items("a list of headers")),
+        remove=tuple(
+            dict.fromkeys(
+                item.text(HEADER, "the name of a header") for item in keys["remove"].items("a list of headers")
+            )
+        ),
     )
+    if len(found.remove) > MOST:
+        raise keys["remove"].error(f"{MOST} headers or fewer")
     if found == HeaderFilter():
         raise value.error("one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]")
     return found
 
 
 def _header_value(value: Value) -> str:
-    return value.text(HEADER_VALUE, "the header's value, in quotes where it is a number")
+    return value.text(HEADER_VALUE, "the header's value, in quotes where it is a number, true or false")
 
 
 def _rewrite(value: Value) -> UrlRewrite | None:

@@ -58,7 +58,9 @@ def read(
     known = policies.Known(
         services=places,
         gateways=everywhere,
-        tokens=[*looking, *jwt["jwt_services"]] if jwt else (),
+        tokens=[*(("gateway", each) for each in looking), *(("service", each) for each in jwt["jwt_services"])]
+        if jwt
+        else (),
         providers=_providers(istio_values),
         dry_run=dry_run,
     )

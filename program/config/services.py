@@ -4,30 +4,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubernetes.utils.quantity import parse_quantity
+
 from components.mesh.waypoint import NAME as WAYPOINT
 from components.security.policy import Workload
 from components.traffic.traffic import Traffic
 from components.workloads import bookinfo
 from components.workloads.exposure import GATEWAY_CLASS
-from components.workloads.service_port import HTTP, ServicePort
+from components.workloads.service_port import HTTP, ServicePort, container_ports
 from program.config import expose as expose_config
 from program.config import traffic as traffic_config
 from program.config.expose import Expose
 from program.config.gateways import Gateway
 from program.config.kubernetes import pods
 from program.config.kubernetes import ports as port_config
-from program.config.kubernetes.shapes import NAME, labels
+from program.config.kubernetes.shapes import NAME, labels, quantity
 from program.config.values import DNS_LABEL, INJECTABLE, Value
 
 # Services, Services in front of versions, the HTTPRoute at the Gateway, and what Istio makes of the Gateway.
 GATEWAY_SERVICE = f"{bookinfo.GATEWAY}-{GATEWAY_CLASS}"
-TAKEN = (*bookinfo.SERVICES, *(workload.name for workload in bookinfo.WORKLOADS), bookinfo.ROUTE, GATEWAY_SERVICE)
-# The API server's own Service, in the namespace default, and what Istio makes of a waypoint.
-OTHERS = ("kubernetes", WAYPOINT)
+ACCOUNTS = tuple(map(bookinfo.service_account_name, bookinfo.SERVICES))
+WORKLOADS = tuple(workload.name for workload in bookinfo.WORKLOADS)
+TAKEN = (*bookinfo.SERVICES, *WORKLOADS, *ACCOUNTS, bookinfo.ROUTE, bookinfo.GATEWAY, GATEWAY_SERVICE)
+# The API server's own Service and the account that every namespace has, and what Istio makes of a waypoint.
+OTHERS = ("kubernetes", "default", WAYPOINT)
 # A reference with a tag or a digest: https://pkg.go.dev/github.com/distribution/reference
 PATH = r"[a-z0-9]+([._/-]+[a-z0-9]+)*"
 IMAGE = rf"([A-Za-z0-9.-]+(:[0-9]+)?/)?{PATH}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
-QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 DEFAULT_VERSION = "v1"
 # The keys of a service that this stack deploys, and of one that somebody else does.
 FIRST = ("name", "namespace", "image", "versions", "port", "replicas", "resources", "allowFrom", "traffic")
@@ -87,7 +90,7 @@ class Service:
     @property
     def workload(self) -> Workload:
         """Its pods, as policies name them."""
-        over_tcp = [port for port in self.ports if port.protocol in ("", "TCP") and self.ports_known]
+        over_tcp = [port for port in container_ports(self.ports) if port.protocol in ("", "TCP") and self.ports_known]
         return Workload(
             namespace=self.namespace,
             selector=self.selector or {"app": self.name},
@@ -138,7 +141,7 @@ def _service(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> S
 def _deployed(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     keys = value.keys(*DEPLOYED)
     ports, images, resources = port_config.read(keys), _images(keys), _resources(keys["resources"])
-    named = [port.name for port in ports] if keys["ports"].is_set else []
+    named = [port.name for port in container_ports(ports)] if keys["ports"].is_set else []
     kubernetes = pods.read(keys, named, resources.get("requests", {}))
     replicas = keys["replicas"].integer("a whole number of pods", least=1, most=1000, default=1)
     return Service(
@@ -153,7 +156,8 @@ def _deployed(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> 
 
 def _existing(value: Value, namespace: str, gateways: Mapping[str, Gateway]) -> Service:
     keys = value.keys(*EXISTING)
-    versions = tuple(version.dns_label() for version in keys["versions"].items("a list of values of the label version"))
+    listed = keys["versions"].items("a list of values of the label version")
+    versions = tuple(dict.fromkeys(version.dns_label() for version in listed))
     return Service(
         **_shared(keys, namespace, gateways, port_config.read(keys), versions),
         existing=True,
@@ -174,7 +178,7 @@ def _shared(
     if name in TAKEN:
         raise keys["name"].error(f"a name other than Bookinfo's: {', '.join(TAKEN)}")
     if name in OTHERS:
-        raise keys["name"].error(f"a name other than {' and '.join(OTHERS)}, which Kubernetes and Istio use")
+        raise keys["name"].error(f"a name other than {', '.join(OTHERS)}, which Kubernetes and Istio use")
     host = traffic_config.Host(
         service=name,
         port=first.port,
@@ -225,13 +229,13 @@ def _image(value: Value) -> str:
 
 
 def _resources(value: Value) -> dict[str, dict[str, str]]:
-    return {
-        kind: {name: _quantity(entry) for name, entry in quantities.keys("cpu", "memory").items() if entry.is_set}
+    found = {
+        kind: {name: quantity(entry) for name, entry in quantities.keys("cpu", "memory").items() if entry.is_set}
         for kind, quantities in value.keys("requests", "limits").items()
         if quantities.is_set
     }
-
-
-def _quantity(value: Value) -> str:
-    # One processor may be written as a number.
-    return Value(value.path, str(value.seen)).text(QUANTITY, "a Kubernetes quantity above zero, such as 100m or 128Mi")
+    limits = found.get("limits", {})
+    for name, requested in found.get("requests", {}).items():
+        if name in limits and parse_quantity(requested) > parse_quantity(limits[name]):
+            raise value.below(f".requests.{name}", requested).error(f"no more than limits.{name}, {limits[name]}")
+    return found

@@ -104,7 +104,7 @@ def _read_foreign(service: str, value: Value, known: Iterable[str]) -> Traffic:
             f"traffic of a service that this stack deploys ({', '.join(sorted(known)) or 'none'}); "
             "any other needs its port, and for routes its subsets, too"
         )
-    subsets = [subset.dns_label() for subset in keys["subsets"].items("a list of values of the label version")]
+    subsets = dict.fromkeys(each.dns_label() for each in keys["subsets"].items("a list of values of the label version"))
     name = Value(value.path, service).service_name()
     host = Host(
         service=name, port=keys["port"].port(), target_port=_target_port(keys["targetPort"]), subsets=tuple(subsets)

@@ -132,7 +132,12 @@ class Value:
         value = self._tree([])
         if not isinstance(value, list):
             raise self.error(accepted)
-        return [self.below(f"[{index}]", item) for index, item in enumerate(value)]
+        found = [self.below(f"[{index}]", item) for index, item in enumerate(value)]
+        for item in found:
+            if not item.is_set:
+                # An object without a key may mean everything: a rule that fits any request.
+                raise item.error("a value, or {} for an object without a key: an empty entry of a list is none")
+        return found
 
     def below(self, step: str, seen: Any) -> "Value":
         """A value that is part of this one; ``step`` is what leads to it, such as ``.KEY``."""

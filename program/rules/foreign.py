@@ -3,6 +3,7 @@
 Not of Helm releases, whose objects Helm itself refuses to take over, nor of namespaces and CRDs, which are shared.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,24 @@ class Object:
 
 def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozenset[Object]:
     """Every object that the stack has a resource of its own for, but for namespaces."""
+    return frozenset(_all(settings, brings_gateway_api=brings_gateway_api))
+
+
+def refuse_doubles(settings: Settings) -> None:
+    """Refuse two resources that would be one object, whose names come from different keys.
+
+    Raises:
+        pulumi.RunError: names each object, and what to do.
+    """
+    found = Counter(_all(settings, brings_gateway_api=True))
+    if doubled := ", ".join(str(each) for each, times in sorted(found.items()) if times > 1):
+        raise pulumi.RunError(
+            f"two parts of the configuration would create the same object: {doubled}. Give one of them (a service or "
+            "its version, a host or its gateway, a policy) another name"
+        )
+
+
+def _all(settings: Settings, *, brings_gateway_api: bool) -> list[Object]:
     found = [*_gateways(settings), *_services(settings), *_security(settings), *_observability(settings)]
     if settings.bookinfo:
         found += _bookinfo(settings)
@@ -78,7 +97,7 @@ def declared(settings: Settings, *, brings_gateway_api: bool = True) -> frozense
     if brings_gateway_api and settings.gateway_api >= gateway_api_crds.POLICIES_SINCE:
         for kind in gateway_api_crds.POLICIES:
             found += _objects(ADMISSION, kind, "", gateway_api_crds.POLICY_NAME)
-    return frozenset(found)
+    return found
 
 
 def _objects(api_version: str, kind: str, namespace: str, *names: str) -> Iterator[Object]:

@@ -158,6 +158,8 @@ def test_what_is_configured_is_read() -> None:
     assert read(**whole) == ExternalHost(host=API, ports={80: "HTTP"}, addresses=("192.0.2.1",), tls=tls)
 
 
+LONG = ".".join(["a" * 63] * 4)
+OUT = {"out": {"kind": "egress", "service": {"ports": [{"name": "tls-8443", "port": 9443}]}}}
 AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "compatibility": "warn"}
 
 
@@ -167,6 +169,7 @@ AMBIENT = {"dataPlane": "ambient", "istioVersion": "1.24.6", "compatibility": "w
         ({}, "egress[0].host is not set; accepted: a DNS name such as api.example.com, or *.example.com"),
         ({"host": "https://a.example"}, "egress[0].host is 'https://a.example'; accepted: a DNS name"),
         ({"host": "localhost"}, "egress[0].host is 'localhost'; accepted: a DNS name"),
+        ({"host": LONG}, f"egress[0].host is '{LONG}'; accepted: a DNS name"),
         ({"host": "a.*.example"}, "egress[0].host is 'a.*.example'; accepted: a DNS name"),
         ({"host": API, "port": 443}, "egress[0].port is 443; accepted: one of these keys: host, ports, addresses, tls"),
         ({"host": API, "ports": {}}, "egress[0].ports is {}; accepted: an object of ports and protocols"),
@@ -217,6 +220,21 @@ def test_what_makes_no_sense_is_refused_by_its_key_path(entry: dict[str, Any], t
         (
             {"egress": json.dumps([{"host": API}, {"host": API}])},
             "egress[1].host is 'api.example.com'; accepted: a host that no other entry has; give it all of its ports",
+        ),
+        *(
+            (
+                {
+                    "gateways": json.dumps(OUT),
+                    "egress": json.dumps(
+                        [{"host": "a.example"}, {"host": API, "ports": {port: "TLS"}, "gateway": "out"}]
+                    ),
+                },
+                f"egress[1].ports is {{{port}: 'TLS'}}; accepted: {accepted}",
+            )
+            for port, accepted in (
+                ("8443", "ports of which no two have one name, as two have tls-8443, at gateway out"),
+                ("15001", "ports beside 15000 to 15099, which are istio-proxy's own, not 15001, at gateway out"),
+            )
         ),
         ({"outboundTrafficPolicy": "NONE"}, "outboundTrafficPolicy is 'NONE'; accepted: ALLOW_ANY or REGISTRY_ONLY"),
         (

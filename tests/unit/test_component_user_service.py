@@ -85,6 +85,8 @@ def test_an_image_with_a_tag_or_a_digest_will_do(image: str) -> None:
         ),
         ("name", {"name": "reviews-v1"}, "reviews-v1", "a name other than Bookinfo's"),
         ("name", {"name": "bookinfo"}, "bookinfo", "a name other than Bookinfo's"),
+        ("name", {"name": "bookinfo-reviews"}, "bookinfo-reviews", "a name other than Bookinfo's"),
+        ("name", {"name": "default"}, "default", "a name other than kubernetes, default, waypoint"),
         ("namespace", {"namespace": "istio-system"}, "istio-system", INJECTABLE[1]),
         ("namespace", {"namespace": "kube-x"}, "kube-x", INJECTABLE[1]),
         ("image", {"image": "nginx"}, "nginx", f"{IMAGE}nginx:1.0; without one, it is another any day"),
@@ -235,6 +237,7 @@ def whole() -> Mesh:
             ports=[
                 ServicePort(name="web", port=80, target_port=8080, app_protocol="http"),
                 ServicePort(name="dns", port=53, protocol="UDP"),
+                ServicePort(name="plain", port=8080),
             ],
             image_source=ImageSource(pull_secrets=["shared"]),
             container={"env": [{"name": "A", "value": "b"}], "livenessProbe": {"tcpSocket": {"port": "web"}}},
@@ -253,6 +256,7 @@ def test_each_port_is_the_services_and_the_containers(whole: Mesh) -> None:
     assert whole.inputs("orders-service")["spec"]["ports"] == [
         {"port": 80, "name": "web", "targetPort": 8080, "appProtocol": "http"},
         {"port": 53, "name": "dns", "protocol": "UDP"},
+        {"port": 8080, "name": "plain"},
     ]
 
 

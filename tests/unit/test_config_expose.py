@@ -121,6 +121,7 @@ def test_a_way_is_read(said: dict[str, Any], read: Expose) -> None:
     assert found == read
 
 
+QUOTED = "in quotes where it is a number, true or false"
 PATHS = "a path from / on such as /orders, without //, . or .. in it"
 
 
@@ -166,6 +167,55 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
             "or PATCH",
         ),
         ({"headers": {"a b": "c"}}, ".headers.a b is 'a b'; accepted: the name of a header"),
+        (
+            {"headers": {"x-a": "1", "X-A": "2"}},
+            ".headers.X-A is 'X-A'; accepted: a header that no other key names, in capitals or not",
+        ),
+        ({"headers": {"x-a": True}}, f".headers.x-a is True; accepted: the exact value of the header, {QUOTED}"),
+        ({"queryParams": {"a": 1}}, f".queryParams.a is 1; accepted: the exact value of the parameter, {QUOTED}"),
+        (
+            {"queryParams": {"a": "b" * 1025}},
+            f".queryParams.a is '{'b' * 1025}'; accepted: the exact value of the parameter, {QUOTED}",
+        ),
+        (
+            {"headers": dict.fromkeys("abcdefghijklmnopq", "1")},
+            f".headers is {dict.fromkeys('abcdefghijklmnopq', '1')}; accepted: 16 headers or fewer",
+        ),
+        (
+            {"requestHeaders": {"set": {"a": True}}},
+            f".requestHeaders.set.a is True; accepted: the header's value, {QUOTED}",
+        ),
+        (
+            {"requestHeaders": {"remove": [*"abcdefghijklmnopq"]}},
+            f".requestHeaders.remove is {[*'abcdefghijklmnopq']}; accepted: 16 headers or fewer",
+        ),
+        ({"paths": [5]}, f".paths[0] is 5; accepted: {PATHS}"),
+        ({"paths": ["/" + "a" * 1024]}, f".paths[0] is '/{'a' * 1024}'; accepted: {PATHS}"),
+        (
+            {"paths": [{"type": "RegularExpression", "value": "/(a"}]},
+            ".paths[0].value is '/(a'; accepted: a regular expression (RE2) for the whole path (missing ), "
+            "unterminated subpattern at position 1)",
+        ),
+        (
+            {"headers": {"a": {"type": "RegularExpression", "value": "(?!b).*"}}},
+            ".headers.a.value is '(?!b).*'; accepted: a regular expression (RE2) for the header's value, which knows "
+            "no (?!",
+        ),
+        (
+            {"gateway": 5},
+            ".gateway is 5; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} "
+            "of an existing Gateway",
+        ),
+        (
+            {"hosts": ["a" * 63 + ".b" * 90]},
+            f".hosts[0] is '{'a' * 63 + '.b' * 90}'; accepted: a DNS name such as shop.example.com, or with * as its "
+            "first label",
+        ),
+        (
+            {"hosts": [f"{n}.example" for n in range(17)]},
+            f".hosts is {[f'{n}.example' for n in range(17)]}; accepted: 16 hosts or fewer: list the others in an "
+            "entry of their own",
+        ),
         (
             {"requestHeaders": {}},
             ".requestHeaders is {}; accepted: one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]",
@@ -274,8 +324,31 @@ SELF_SIGNED = {"hosts": ["a.example"], "tls": {"selfSigned": True}}
         (
             SELF_SIGNED,
             {"hosts": ["a.example"], "tls": {"secret": "mine"}, "paths": ["/b"]},
-            "tls is ExistingSecret(name='mine'); accepted: what services.orders.expose[0].tls says of a.example, "
+            "tls is {'secret': 'mine'}; accepted: what services.orders.expose[0].tls says of a.example, "
             "as a host has one certificate; one of the two is enough",
+        ),
+        (
+            SELF_SIGNED,
+            {**SELF_SIGNED, "paths": ["/b"], "httpsRedirect": False},
+            "httpsRedirect is False; accepted: what services.orders.expose[0] says of a.example, all of whose requests "
+            "over HTTP are redirected or none",
+        ),
+        (
+            {"hosts": ["*.example"], "tls": {"secret": "mine"}},
+            {"hosts": ["wildcard.example"], "tls": {"secret": "mine"}},
+            "hosts is 'wildcard.example'; accepted: not both *.example and this, which have one listener",
+        ),
+        (
+            {"gateway": {"name": "theirs", "namespace": "default"}},
+            {"gateway": {"name": "theirs"}},
+            "hosts is []; accepted: hosts, paths, methods or headers other than those of services.orders.expose[0], as "
+            "a request goes to one service",
+        ),
+        (
+            {"protocol": "TCP", "listen": 8443},
+            {"protocol": "TCP", "listen": 18443},
+            "listen is 18443; accepted: ports of which no two have one target port, as two have 18443, at gateway "
+            "istio-ingressgateway",
         ),
         (
             SELF_SIGNED,
@@ -309,6 +382,33 @@ def test_what_two_services_cannot_say_together_is_refused(
     first: dict[str, Any], second: dict[str, Any], told: str
 ) -> None:
     refuse(f"services.web.expose[0].{told}", first, others=[service("web", expose=[second])])
+
+
+def test_what_is_said_twice_is_taken_once() -> None:
+    said = {"paths": ["/a", {"value": "/a"}], "methods": ["GET", "GET"], "requestHeaders": {"remove": ["a", "a"]}}
+    (rule,) = settings(said).services[0].expose[0].rules
+    assert (len(rule.paths), rule.methods, rule.request_headers) == (1, ("GET",), HeaderFilter(remove=("a",)))
+
+
+def test_a_header_in_capitals_is_the_one_that_traffic_and_other_services_name() -> None:
+    assert settings({"headers": {"X-User": "a"}}).services[0].expose[0].rules[0].headers == {
+        "x-user": ValueMatch(value="a")
+    }
+
+
+def test_an_expression_that_the_proxies_know_and_python_does_not_is_taken() -> None:
+    expression = r"/\p{L}+(?i)\\1"
+    found = settings({"paths": [{"type": "RegularExpression", "value": expression}]}).services[0].expose[0].rules[0]
+    assert found.paths == (PathMatch(type="RegularExpression", value=expression),)
+
+
+def test_a_gateway_has_no_more_listeners_than_the_gateway_api_takes() -> None:
+    ways = [
+        {"hosts": [f"{way}-{host}.example" for host in range(16)], "tls": {"secret": "mine"}, "paths": [f"/{way}"]}
+        for way in range(4)
+    ]
+    told = "63 hosts with a certificate at one gateway: show the others at another"
+    refuse(f"services.orders.expose[3].hosts is {ways[3]['hosts']}; accepted: {told}", *ways)
 
 
 def test_versions_that_a_gateway_cannot_tell_apart_are_refused() -> None:

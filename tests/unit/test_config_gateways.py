@@ -62,6 +62,7 @@ def test_its_service_is_said_in_kubernetes_own_words() -> None:
     )
 
 
+HTTP_AT = {"http2": 30080}
 CLUSTER_IP = "nothing while the Service is of type ClusterIP, not LoadBalancer"
 ALONE = (
     "istio-system, or a namespace of gateways alone, as what is forbidden in a namespace of services would hold for "
@@ -75,6 +76,40 @@ ALONE = (
         (
             {"Internal": {}},
             "Internal is 'Internal'; accepted: a DNS-1035 label of up to 42 characters as its name, such as internal",
+        ),
+        *(
+            (
+                {name: {}},
+                f"{name} is '{name}'; accepted: a DNS-1035 label of up to 42 characters as its name, such as internal, "
+                "but not bookinfo-gateway, nor that of an istiod or an addon",
+            )
+            for name in ("bookinfo-gateway", "istiod", "istiod-canary", "prometheus")
+        ),
+        (
+            {"a": {"service": {"nodePorts": {"http2": 30080, "https": 30080}}}},
+            "a.service.nodePorts is {'http2': 30080, 'https': 30080}; accepted: a port of the nodes for each, as two "
+            "have 30080",
+        ),
+        (
+            {"a": {"service": {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30080, "nodePorts": HTTP_AT}}},
+            "a.service.healthCheckNodePort is 30080; accepted: a port of the nodes for each, as two have 30080",
+        ),
+        (
+            {"a": {"service": {"nodePorts": HTTP_AT}}, "b": {"service": {"nodePorts": HTTP_AT}}},
+            "b.service.nodePorts.http2 is 30080; accepted: another than that of a",
+        ),
+        (
+            {"a": {"service": {"clusterIP": "10.96.0.7"}}, "b": {"service": {"clusterIP": "10.96.0.7"}}},
+            "b.service.clusterIP is '10.96.0.7'; accepted: another than that of a",
+        ),
+        (
+            {"a": {"service": {"ipFamilies": ["IPv4", "IPv4"]}}},
+            "a.service.ipFamilies is ['IPv4', 'IPv4']; accepted: IPv4, IPv6 or both, each once",
+        ),
+        (
+            {"a": {"service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}},
+            "a.service.ipFamilies is ['IPv4', 'IPv6']; accepted: one of them, or both together with ipFamilyPolicy "
+            "PreferDualStack or RequireDualStack",
         ),
         ({"a": {"kind": "east-west"}}, "a.kind is 'east-west'; accepted: ingress or egress"),
         (

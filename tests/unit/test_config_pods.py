@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.workloads.service_port import ServicePort
+from components.workloads.service_port import ServicePort, container_ports
 from program.config.kubernetes.pods import KEYS, pod_fields
 from program.config.services import Service, read_all
 from program.config.values import Value
@@ -153,6 +153,7 @@ def test_an_address_has_the_scheme_of_its_port(port: dict[str, Any], address: st
 
 REFERENCE = "one of secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef, and not two of them"
 SOURCES = "one of configMap, secret, emptyDir, persistentVolumeClaim"
+CONTAINER_METRIC = {"type": "ContainerResource"}
 UTILIZATION = "a share of what the container requests together with resources.requests."
 
 
@@ -163,6 +164,7 @@ UTILIZATION = "a share of what the container requests together with resources.re
         ("ports", {"ports": []}, [], "one port or more"),
         ("ports[0].name", {"ports": [{"port": 1}]}, None, "a name of up to 15 characters"),
         ("ports[0].name", {"ports": [{"name": "a" * 16, "port": 1}]}, "a" * 16, "a name of up to 15 characters"),
+        ("ports[0].name", {"ports": [{"name": "a--b", "port": 1}]}, "a--b", "a name of up to 15 characters"),
         ("ports[0].port", {"ports": [{"name": "http"}]}, None, "a port's number"),
         ("ports[0].targetPort", {"ports": [{**PORTS[0], "targetPort": "web"}]}, "web", "a port's number"),
         ("ports[0].appProtocol", {"ports": [{**PORTS[0], "appProtocol": "smtp"}]}, "smtp", "http or https or http2"),
@@ -176,6 +178,13 @@ UTILIZATION = "a share of what the container requests together with resources.re
         ("command[0]", {"command": [1]}, 1, "text; a number, true or false in quotes"),
         ("workingDir", {"workingDir": "srv"}, "srv", "an absolute path"),
         ("env[0].name", {"env": [{"value": "a"}]}, None, "the name of an environment variable"),
+        ("env[0].name", {"env": [{"name": "\u00c4", "value": "a"}]}, "\u00c4", "the name of an environment variable"),
+        (
+            "env[1].name",
+            {"env": [{"name": "A", "value": "a"}, {"name": "A", "value": "b"}]},
+            "A",
+            "a name that no other entry has",
+        ),
         ("env[0].value", {"env": [{"name": "A", "value": 5}]}, 5, "text; a number, true or false in quotes"),
         ("env[0].valueFrom", {"env": [{"name": "A", "valueFrom": {}}]}, {}, REFERENCE),
         (
@@ -213,6 +222,24 @@ UTILIZATION = "a share of what the container requests together with resources.re
             "HTTP or HTTPS",
         ),
         (
+            "livenessProbe.successThreshold",
+            {"livenessProbe": {**PROBE, "successThreshold": 2}},
+            2,
+            "a number of times, 1 to 1",
+        ),
+        (
+            "readinessProbe.terminationGracePeriodSeconds",
+            {"readinessProbe": {**PROBE, "terminationGracePeriodSeconds": 5}},
+            5,
+            "one of these keys: httpGet, tcpSocket, grpc, exec",
+        ),
+        (
+            "resources.requests.cpu",
+            {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": "500m"}}},
+            "1",
+            "no more than limits.cpu, 500m",
+        ),
+        (
             "startupProbe.periodSeconds",
             {"startupProbe": {**PROBE, "periodSeconds": 0}},
             0,
@@ -224,7 +251,29 @@ UTILIZATION = "a share of what the container requests together with resources.re
             1,
             "one of these keys: httpGet, tcpSocket, grpc, exec",
         ),
+        ("startupProbe.exec.command", {"startupProbe": {"exec": {}}}, None, "a list of one word or more"),
+        (
+            "livenessProbe.httpGet.httpHeaders[0].name",
+            {"livenessProbe": {"httpGet": {"port": 80, "httpHeaders": [{"name": "a b", "value": "c"}]}}},
+            "a b",
+            "the name of a header",
+        ),
         ("volumes[0]", {"volumes": [{"name": "a"}]}, {"name": "a"}, SOURCES),
+        (
+            "volumes[0].emptyDir.sizeLimit",
+            {"volumes": [{"name": "a", "emptyDir": {"sizeLimit": "1 GB"}}]},
+            "1 GB",
+            "a Kubernetes quantity above zero",
+        ),
+        *(
+            (
+                "volumes[0].configMap.items[0].path",
+                {"volumes": [{"name": "a", "configMap": {"name": "b", "items": [{"key": "c", "path": path}]}}]},
+                path,
+                "a path inside the volume, without ..",
+            )
+            for path in ("", "/etc", "a/../b")
+        ),
         (
             "volumes[0].secret.name",
             {"volumes": [{"name": "a", "secret": {"name": "b"}}]},
@@ -239,10 +288,46 @@ UTILIZATION = "a share of what the container requests together with resources.re
             "the name of one of the service's volumes: it has none",
         ),
         ("volumeMounts[0].mountPath", {"volumeMounts": [{"name": "a"}]}, None, "an absolute path"),
+        (
+            "volumeMounts[1].mountPath",
+            {"volumeMounts": [{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/a"}]},
+            "/a",
+            "a mountPath that no other entry has",
+        ),
+        (
+            "volumes[1].name",
+            {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "emptyDir": {}}]},
+            "a",
+            "a name that no other entry has",
+        ),
         ("nodeSelector.a b", {"nodeSelector": {"a b": "c"}}, "a b", "a label's name"),
         ("nodeSelector.a", {"nodeSelector": {"a": True}}, True, "a label's value"),
         ("tolerations[0].effect", {"tolerations": [{"effect": "No"}]}, "No", "NoSchedule or PreferNoSchedule"),
-        ("topologySpreadConstraints[0].topologyKey", {"topologySpreadConstraints": [{}]}, None, "text"),
+        (
+            "topologySpreadConstraints[0].topologyKey",
+            {"topologySpreadConstraints": [{}]},
+            None,
+            "the name of a label of",
+        ),
+        (
+            "topologySpreadConstraints[0].maxSkew",
+            {"topologySpreadConstraints": [{**SAID["topologySpreadConstraints"][0], "maxSkew": 0}]},
+            0,
+            "a whole number of pods, 1 or more",
+        ),
+        ("tolerations[0]", {"tolerations": [{}]}, {}, "a key, or operator Exists, which alone tolerates any taint"),
+        (
+            "tolerations[0].value",
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "b",
+            "nothing with operator Exists",
+        ),
+        (
+            "tolerations[0].tolerationSeconds",
+            {"tolerations": [{**SAID["tolerations"][0], "tolerationSeconds": 5}]},
+            5,
+            "nothing but with effect NoExecute",
+        ),
         ("priorityClassName", {"priorityClassName": "High"}, "High", "the name of an object"),
         ("podAnnotations.a", {"podAnnotations": {"a": 1}}, 1, "text; a number, true or false in quotes"),
         ("podLabels.app", {"podLabels": {"app": "x"}}, "x", "labels other than app and version"),
@@ -268,6 +353,35 @@ UTILIZATION = "a share of what the container requests together with resources.re
             2,
             "replicas or autoscaling, not both",
         ),
+        (
+            "autoscaling",
+            {"autoscaling": {"maxReplicas": 2, "metrics": []}},
+            {"maxReplicas": 2, "metrics": []},
+            f"{UTILIZATION}cpu, or another metric",
+        ),
+        (
+            "autoscaling.metrics[0].resource",
+            {"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Resource"}]}},
+            None,
+            "an object with a target",
+        ),
+        (
+            "autoscaling.metrics[0].containerResource",
+            {
+                "autoscaling": {
+                    "maxReplicas": 2,
+                    "metrics": [{**CONTAINER_METRIC, "containerResource": {"target": "80%"}}],
+                }
+            },
+            {"target": "80%"},
+            "an object with a target",
+        ),
+        (
+            "autoscaling.metrics[0].resource.target.type",
+            {"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Resource", "resource": {"target": {}}}]}},
+            None,
+            "Utilization or AverageValue or Value",
+        ),
         ("podDisruptionBudget", {"podDisruptionBudget": {}}, {}, "one of minAvailable, maxUnavailable"),
         (
             "podDisruptionBudget.minAvailable",
@@ -284,6 +398,15 @@ def test_what_kubernetes_would_not_take_is_refused_with_its_key_path(
     message = f"config key istio-minikube:services[0].{path} {shown}; accepted: {accepted}"
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}"):
         read({**NAMED, **change})
+
+
+def test_two_ports_lead_to_one_of_the_containers_under_the_name_of_the_first() -> None:
+    both = {**ORDERS, "port": None, "ports": [*PORTS, {"name": "metrics", "port": 8080}]}
+    service = read({**both, "readinessProbe": PROBE})
+    assert [port.name for port in container_ports(service.ports)] == ["http", "grpc-api"]
+    assert service.workload.ports == (8080, 9090)
+    with pytest.raises(pulumi.RunError, match=r"is 'metrics'; accepted: .*: http, grpc-api$"):
+        read({**both, "readinessProbe": {"httpGet": {"port": "metrics"}}})
 
 
 def test_a_probe_of_a_port_without_a_name_is_told_so() -> None:

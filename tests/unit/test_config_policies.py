@@ -63,14 +63,14 @@ WHEN = [
 ]
 
 
-def read(wanted: Any, *, bookinfo: bool = True) -> SecurityConfig:
+def read(wanted: Any, *, bookinfo: bool = True, gateway: str = INGRESS) -> SecurityConfig:
     services = read_all(Value("istio-minikube:services", SERVICES), "default")
     return security.read(
         Value("istio-minikube:security", wanted),
         bookinfo=bookinfo,
         istio_values=EXTENSIONS,
         services=services,
-        gateways={INGRESS: "istio-system"},
+        gateways={gateway: "istio-system"},
     )
 
 
@@ -186,6 +186,24 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
             {"service": "orders", "rules": [{"to": [{"operation": {"paths": ["/a/*/b"]}}]}]},
             ".rules[0].to[0].operation.paths[0] is '/a/*/b'; accepted: a path such as /api/*, or a template",
         ),
+        (
+            {"service": "orders", "rules": [{"to": [{"operation": {"notPaths": ["admin"]}}]}]},
+            ".rules[0].to[0].operation.notPaths[0] is 'admin'; accepted: a path such as /api/*, or a template",
+        ),
+        (
+            {"service": "orders", "action": "DENY", "rules": [{"to": [{"operation": {"methods": ["post"]}}]}]},
+            ".rules[0].to[0].operation.methods[0] is 'post'; accepted: a method such as GET",
+        ),
+        (
+            {"service": "orders", "rules": [{"from": [{"source": {"principals": ["spiffe://a/ns/b/sa/c"]}}]}]},
+            ".rules[0].from[0].source.principals[0] is 'spiffe://a/ns/b/sa/c'; accepted: an identity as "
+            "TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT",
+        ),
+        (
+            {"service": "orders", "rules": [None]},
+            ".rules[0] is not set; accepted: a value, or {} for an object without a key",
+        ),
+        ({"service": "orders", "rules": [{"when": []}]}, ".rules[0].when is []; accepted: a list such as [{key: "),
         (
             {"service": "orders", "rules": [{"to": [{"operation": {"ports": ["http"]}}]}]},
             ".rules[0].to[0].operation.ports[0] is 'http'; accepted: a port's number",
@@ -318,6 +336,13 @@ def test_the_gateways_that_look_at_tokens_are_bookinfos_or_those_that_are_named(
         read({**there, "policies": {"mine": {"gateway": GATEWAY, "rules": rules}}})
 
 
+def test_a_service_looks_at_no_tokens_because_a_gateway_of_its_name_does() -> None:
+    rules = [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]
+    wanted = {"jwt": {**SHOP, "gateways": ["orders"]}, "policies": {"mine": {"service": "orders", "rules": rules}}}
+    with pytest.raises(pulumi.RunError, match="nothing of tokens while orders looks at none"):
+        read(wanted, gateway="orders")
+
+
 def test_tokens_that_nothing_looks_at_are_refused() -> None:
     everything: list[dict[str, Any]] = [{}, {"gateways": []}]
     for nowhere in everything:
@@ -350,6 +375,20 @@ def test_tokens_that_nothing_looks_at_are_refused() -> None:
             "outputClaimToHeaders[0].header is 'a b'; accepted: the name of a header",
         ),
         ({**SHOP, "fromHeaders": [{"prefix": "a"}]}, "fromHeaders[0].name is not set; accepted: the name of a header"),
+        (
+            {**SHOP, "fromHeaders": [{"name": "x-a", "prefix": "A "}, {"name": "X-A", "prefix": "B "}]},
+            "fromHeaders[1].name is 'X-A'; accepted: a header that no other entry has",
+        ),
+        (
+            {**SHOP, "outputClaimToHeaders": [{"header": "a", "claim": "b"}, {"header": "a", "claim": "c"}]},
+            "outputClaimToHeaders[1].header is 'a'; accepted: a header that no other entry has",
+        ),
+        ({**SHOP, "fromParams": [""]}, "fromParams[0] is ''; accepted: a name, such as token"),
+        ({**SHOP, "fromCookies": ["a b"]}, "fromCookies[0] is 'a b'; accepted: a name, such as token"),
+        (
+            {"issuer": "a", "jwks": {"keys": ["n"]}},
+            "jwks is {'keys': ['n']}; accepted: the issuer's keys as an object",
+        ),
         ({**SHOP, "timeout": "1"}, "timeout is '1'; accepted: a duration above zero"),
         (
             {**SHOP, "gateways": ["mine"]},

@@ -126,6 +126,12 @@ def test_a_list_is_taken_as_such_and_as_json_and_its_items_know_their_place(seen
     assert Value("p:services", seen).items() == [Value("p:services[0]", "x"), Value("p:services[1]", {"y": 2})]
 
 
+def test_an_entry_of_a_list_that_says_nothing_is_refused() -> None:
+    accepted = "a value, or {} for an object without a key: an empty entry of a list is none"
+    with pytest.raises(pulumi.RunError, match=refusal("p:a[1]", "is not set", accepted)):
+        Value("p:a", [{}, None]).items()
+
+
 def test_an_object_or_a_list_that_is_not_set_is_empty() -> None:
     unset = Value("p:traffic", None)
     assert (unset.mapping(), unset.entries(), unset.items()) == ({}, {}, [])

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from operations.manifests.evaluate import PROJECT, stack_config
 from program.lookup import Cluster, Crd
 from program.preflight import plan
 from program.rules.foreign import Object, declared, stranger
-from tests.unit.loading import load
+from tests.unit.loading import load, loaded
 from tests.unit.recording import Mesh, evaluated
 from tests.unit.test_preflight import SETTINGS
 
@@ -217,6 +218,38 @@ def test_beside_somebody_elses_gateway_api_its_policies_are_not_brought(declare:
     said, mesh = declare("dev", found, **RICH["a release with policies"])
     assert said == registered(mesh)
     assert not {each for each in said if each.kind in POLICIES}
+
+
+@pytest.mark.parametrize(
+    ("keys", "twice"),
+    [
+        (
+            {"services": [{**ORDERS, "expose": [{}]}, {**ORDERS, "name": "orders-exposed", "traffic": CANARY}]},
+            "HTTPRoute shop/orders-exposed",
+        ),
+        (
+            {
+                "services": [
+                    {**LEGACY, "versions": ["v1", "v2"], "traffic": CANARY},
+                    {**ORDERS, "name": "legacy-v1", "namespace": "old"},
+                ]
+            },
+            "Service old/legacy-v1",
+        ),
+        (
+            {
+                "services": [{**ORDERS, "expose": [{**SHOWN[0], "gateway": name} for name in ("a", "b")]}],
+                "gateways": {"a": {}, "b": {}},
+            },
+            "Secret istio-system/shop.example-tls, Secret istio-system/wildcard.shop.example-tls",
+        ),
+    ],
+    ids=["a route", "the Service of a version", "a certificate of two gateways in one namespace"],
+)
+def test_two_parts_of_the_configuration_do_not_create_one_object(keys: dict[str, Any], twice: str) -> None:
+    settings = loaded(**{key: json.dumps(value) for key, value in keys.items()})
+    with pytest.raises(pulumi.RunError, match=f"would create the same object: {re.escape(twice)}. Give one of them"):
+        plan(settings, Cluster())
 
 
 def managed(*managers: str, subresource: str = "", **labels: str) -> dict[str, Any]:

@@ -29,16 +29,19 @@ ADDRESS = network("a CIDR such as 203.0.113.0/24, or an IP address", parse=ip_in
 IDENTITY = text(
     "an identity as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, such as cluster.local/ns/shop/sa/web, with a * as its first "
     "or last letter, or * alone; for an account of the mesh, serviceAccounts",
-    r"\*|\*?[^*\s]*/sa/[^*\s]+|[^*\s]+\*|\*[^*\s]+",
+    r"(?!spiffe:)(\*|\*?[^*\s]*/sa/[^*\s]+|[^*\s]+\*|\*[^*\s]+)",
 )
 ACCOUNT = text("a service account, as NAME or NAMESPACE/NAME", rf"({DNS_LABEL}/)?{DNS_LABEL}")
 # Istio matches text as a whole, or by a * at one end.
 PLAIN = text(
     "text, with a * as its first or last letter where it may begin or end with anything", r"\*|\*?[^*]+|[^*]+\*"
 )
+# No request has another: what begins otherwise would fit none.
+METHOD = text("a method such as GET, with a * as its first or last letter for several", r"\*|\*?[-A-Z]+|[-A-Z]+\*")
 # From Istio 1.22 on also {*} and {**} between slashes.
 PATHS = text(
-    "a path such as /api/*, or a template such as /api/{*}/orders", r"\*?/?[^*\s]*\*?|/[^\s]*\{\*{1,2}\}[^\s]*"
+    "a path such as /api/*, or a template such as /api/{*}/orders",
+    r"\*[^*\s]*|/[^*\s]*\*?|/[^\s]*\{\*{1,2}\}[^\s]*",
 )
 NAMESPACE = text("a namespace, with a * at one end for several", r"\*|\*?[-a-z0-9]+|[-a-z0-9]+\*")
 
@@ -59,7 +62,7 @@ SOURCE = _lists(
     ipBlocks=ADDRESS,
     remoteIpBlocks=ADDRESS,
 )
-OPERATION = _lists(hosts=PLAIN, ports=_port, methods=PLAIN, paths=PATHS)
+OPERATION = _lists(hosts=PLAIN, ports=_port, methods=METHOD, paths=PATHS)
 # What Istio from 1.23 on knows, and how the values look.
 CONDITIONS: dict[str, Shape] = {
     r"request\.headers\[[-_A-Za-z0-9]+\]": PLAIN,
@@ -111,7 +114,7 @@ RULE = Fields(
             "a list such as [{operation: {methods: [GET], paths: [/api/*]}}]",
             least=1,
         ),
-        "when": listed(_condition, "a list such as [{key: 'request.auth.claims[groups]', values: [readers]}]"),
+        "when": listed(_condition, "a list such as [{key: 'request.auth.claims[groups]', values: [readers]}]", least=1),
     }
 )
 
@@ -123,14 +126,14 @@ class Known:
     Attributes:
         services: the namespace of each of the stack's services, by name.
         gateways: the namespace of each of its Gateways, by name.
-        tokens: the services and Gateways that look at tokens.
+        tokens: what looks at tokens: ``service`` or ``gateway``, and its name.
         providers: the authorizers of ``istioValues.meshConfig.extensionProviders``.
         dry_run: whether policies are a dry run where they do not say it themselves.
     """
 
     services: Mapping[str, str]
     gateways: Mapping[str, str]
-    tokens: Collection[str] = ()
+    tokens: Collection[tuple[str, str]] = ()
     providers: Collection[str] = ()
     dry_run: bool = False
 
@@ -159,7 +162,7 @@ def _policy(name: str, value: Value, known: Known) -> Policy:
         more = ", or [] which allows nothing" if action == "ALLOW" else ""
         raise keys["rules"].error(f"one rule or more, such as [{{from: [{{source: {{namespaces: [shop]}}}}]}}]{more}")
     rules = [RULE(rule) for rule in keys["rules"].items("a list of rules")]
-    if target not in known.tokens and (asks := next(_token_fields(keys["rules"], rules), None)):
+    if (kind, target) not in known.tokens and (asks := next(_token_fields(keys["rules"], rules), None)):
         raise asks.error(
             f"nothing of tokens while {target} looks at none: see security.jwt"
             + (f", and list {target} in security.jwt.services" if kind == "service" else "")

@@ -1,6 +1,6 @@
 """Reads which JSON Web Tokens are good, and where they are looked at: the config key ``security.jwt``."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from json import dumps
 from typing import Any
 
@@ -9,6 +9,7 @@ from program.config.kubernetes.shapes import Fields, listed, text
 from program.config.values import Value
 
 JWKS = "the issuer's keys as an object, such as {keys: [{kty: RSA, ...}]}"
+NAME = text("a name, such as token", r"\S+")
 NOWHERE = "nothing while bookinfo is false, as there is no Gateway then; or gateways or services that look at tokens"
 SERVICES = "a list of services that look at tokens themselves"
 CLAIM_TO_HEADER = Fields(
@@ -75,12 +76,12 @@ def read(
         "jwt_required": required,
         "jwt_dry_run": dry_run,
         "jwt_services": _services(keys["services"], issuers, gateway=bool(looking), known=services),
-        "jwt_gateways": tuple(said) if keys["gateways"].is_set else None,
+        "jwt_gateways": tuple(dict.fromkeys(said)) if keys["gateways"].is_set else None,
     }
 
 
 def _services(value: Value, issuers: Collection[Jwt], *, gateway: bool, known: Collection[str]) -> tuple[str, ...]:
-    names = tuple(item.choice(*known, accepted=_one_of(known)) for item in value.items(SERVICES))
+    names = tuple(dict.fromkeys(item.choice(*known, accepted=_one_of(known)) for item in value.items(SERVICES)))
     kept = [issuer.issuer for issuer in issuers if not issuer.forward_original_token]
     if names and gateway and kept:
         raise value.error(
@@ -99,10 +100,15 @@ def _issuer(keys: dict[str, Value]) -> Jwt:
     if keys["jwksUri"].is_set == keys["jwks"].is_set:
         raise keys["jwksUri"].error("the address of the issuer's keys, or jwks with the keys themselves; not both")
     jwks = keys["jwks"].mapping(JWKS)
-    if keys["jwks"].is_set and not (isinstance(jwks.get("keys"), list) and jwks["keys"]):
+    listed_keys = jwks.get("keys") if isinstance(jwks.get("keys"), list) else []
+    if keys["jwks"].is_set and not (listed_keys and all(isinstance(key, Mapping) for key in listed_keys)):
         raise keys["jwks"].error(JWKS)
     claims = listed(CLAIM_TO_HEADER, "a list such as [{header: x-user, claim: sub}]")(keys["outputClaimToHeaders"])
     headers = listed(FROM_HEADER, "a list such as [{name: x-token, prefix: 'Token '}]")(keys["fromHeaders"])
+    for key, name, found in (("outputClaimToHeaders", "header", claims), ("fromHeaders", "name", headers)):
+        for index, each in enumerate(found):
+            if each[name].lower() in [other[name].lower() for other in found[:index]]:
+                raise keys[key].below(f"[{index}].{name}", each[name]).error("a header that no other entry has")
     return Jwt(
         issuer=issuer,
         jwks_uri=keys["jwksUri"].text(r"https?://[^\s/]\S*", "an address from http:// or https://", default=""),
@@ -115,7 +121,7 @@ def _issuer(keys: dict[str, Value]) -> Jwt:
             r"[-_A-Za-z0-9]+", "the name of a header, such as x-token-payload", default=""
         ),
         from_headers={each["name"]: each.get("prefix", "") for each in headers},
-        from_params=tuple(listed(text(), "a list of query parameters")(keys["fromParams"])),
-        from_cookies=tuple(listed(text(), "a list of cookies")(keys["fromCookies"])),
+        from_params=tuple(listed(NAME, "a list of query parameters")(keys["fromParams"])),
+        from_cookies=tuple(listed(NAME, "a list of cookies")(keys["fromCookies"])),
         timeout=keys["timeout"].duration(default=""),
     )

@@ -5,6 +5,7 @@ Volume), horizontal-pod-autoscaler-v2 and pod-disruption-budget-v1.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from program.config.kubernetes.shapes import (
@@ -17,17 +18,20 @@ from program.config.kubernetes.shapes import (
     flag,
     labels,
     listed,
+    named,
     number_or_percentage,
     objects,
     port_or_name,
+    quantity,
     text,
     whole,
 )
-from program.config.values import Value
+from program.config.values import LABEL_KEY, Value
 
 KEY = text("a key of it", r"[-._a-zA-Z0-9]+")
-VARIABLE = text("the name of an environment variable, such as LOG_LEVEL", r"[^=\s]+")
+VARIABLE = text("the name of an environment variable, such as LOG_LEVEL", r"[!-<>-~]+")
 PATH = text("an absolute path such as /etc/orders", r"/.*")
+INSIDE = text("a path inside the volume, without ..", r"(?!/)(?!(.*/)?\.\.(/|$)).+")
 WORDS = listed(text(), "a list of words")
 SECONDS = whole("a whole number of seconds", 1)
 TRIES = whole("a whole number of times", 1)
@@ -51,7 +55,9 @@ ENVIRONMENT_OF = Fields(
 )
 VARIABLE_FIELDS = Fields(fields={"name": VARIABLE, "value": text(), "valueFrom": SOURCE}, needs=("name",))
 
-HEADER = Fields(fields={"name": text(), "value": text()}, needs=("name", "value"))
+HEADER = Fields(
+    fields={"name": text("the name of a header", r"[-A-Za-z0-9]+"), "value": text()}, needs=("name", "value")
+)
 ACTIONS: dict[str, Shape] = {
     "httpGet": Fields(
         fields={
@@ -65,7 +71,7 @@ ACTIONS: dict[str, Shape] = {
     ),
     "tcpSocket": Fields(fields={"port": port_or_name, "host": text()}, needs=("port",)),
     "grpc": Fields(fields={"port": lambda value: value.port(), "service": text()}, needs=("port",)),
-    "exec": Fields(fields={"command": WORDS}, needs=("command",)),
+    "exec": Fields(fields={"command": listed(text(), "a list of one word or more", least=1)}, needs=("command",)),
 }
 PROBE = Fields(
     fields={
@@ -79,22 +85,27 @@ PROBE = Fields(
     },
     one_of=tuple(ACTIONS),
 )
+# What the API server takes of the one and not of the others.
+LIVENESS = replace(PROBE, fields={**PROBE.fields, "successThreshold": whole("a number of times", 1, 1)})
+READINESS = replace(
+    PROBE, fields={name: shape for name, shape in PROBE.fields.items() if name != "terminationGracePeriodSeconds"}
+)
 
 VOLUME_SOURCES: dict[str, Shape] = {
     "configMap": Fields(
-        fields={"name": NAME, "items": objects(key=KEY, path=text()), "defaultMode": whole("a mode"), "optional": flag},
+        fields={"name": NAME, "items": objects(key=KEY, path=INSIDE), "defaultMode": whole("a mode"), "optional": flag},
         needs=("name",),
     ),
     "secret": Fields(
         fields={
             "secretName": NAME,
-            "items": objects(key=KEY, path=text()),
+            "items": objects(key=KEY, path=INSIDE),
             "defaultMode": whole("a mode"),
             "optional": flag,
         },
         needs=("secretName",),
     ),
-    "emptyDir": Fields(fields={"medium": choice("", "Memory"), "sizeLimit": text()}),
+    "emptyDir": Fields(fields={"medium": choice("", "Memory"), "sizeLimit": quantity}),
     "persistentVolumeClaim": Fields(fields={"claimName": NAME, "readOnly": flag}, needs=("claimName",)),
     **dict.fromkeys(("projected", "downwardAPI", "csi", "ephemeral", "hostPath", "nfs"), as_it_stands),
 }
@@ -113,7 +124,7 @@ MOUNT = Fields(
 )
 TOLERATION = Fields(
     fields={
-        "key": text(),
+        "key": text("the name of a taint, such as pool", LABEL_KEY),
         "operator": choice("Exists", "Equal"),
         "value": text(),
         "effect": choice("NoSchedule", "PreferNoSchedule", "NoExecute"),
@@ -121,26 +132,42 @@ TOLERATION = Fields(
     }
 )
 
+
+def _toleration(value: Value) -> dict[str, Any]:
+    found = TOLERATION(value)
+    if "key" not in found and found.get("operator") != "Exists":
+        raise value.error("a key, or operator Exists, which alone tolerates any taint")
+    if found.get("operator") == "Exists" and found.get("value"):
+        raise value.below(".value", found["value"]).error("nothing with operator Exists")
+    if "tolerationSeconds" in found and found.get("effect") != "NoExecute":
+        raise value.below(".tolerationSeconds", found["tolerationSeconds"]).error("nothing but with effect NoExecute")
+    return found
+
+
 CONTAINER: dict[str, Shape] = {
     "command": WORDS,
     "args": WORDS,
     "workingDir": PATH,
-    "env": listed(VARIABLE_FIELDS, "a list of variables, such as [{name: LOG_LEVEL, value: debug}]"),
+    "env": named(VARIABLE_FIELDS, "a list of variables, such as [{name: LOG_LEVEL, value: debug}]"),
     "envFrom": listed(ENVIRONMENT_OF, "a list of sources, such as [{configMapRef: {name: orders-settings}}]"),
-    "livenessProbe": PROBE,
-    "readinessProbe": PROBE,
-    "startupProbe": PROBE,
+    "livenessProbe": LIVENESS,
+    "readinessProbe": READINESS,
+    "startupProbe": LIVENESS,
     "lifecycle": as_it_stands,
     "securityContext": as_it_stands,
-    "volumeMounts": listed(MOUNT, "a list of mounts, such as [{name: settings, mountPath: /etc/orders}]"),
+    "volumeMounts": named(MOUNT, "a list of mounts, such as [{name: settings, mountPath: /etc/orders}]", "mountPath"),
 }
 """The keys of a service that are fields of its container."""
 POD: dict[str, Shape] = {
-    "volumes": listed(VOLUME, "a list of volumes, such as [{name: settings, configMap: {name: orders-settings}}]"),
+    "volumes": named(VOLUME, "a list of volumes, such as [{name: settings, configMap: {name: orders-settings}}]"),
     "nodeSelector": labels,
-    "tolerations": listed(TOLERATION, "a list of tolerations, such as [{key: pool, operator: Exists}]"),
+    "tolerations": listed(_toleration, "a list of tolerations, such as [{key: pool, operator: Exists}]"),
     "affinity": as_it_stands,
-    "topologySpreadConstraints": objects(topologyKey=text()),
+    "topologySpreadConstraints": objects(
+        topologyKey=text("the name of a label of nodes, such as topology.kubernetes.io/zone", LABEL_KEY),
+        maxSkew=whole("a whole number of pods", 1),
+        whenUnsatisfiable=choice("DoNotSchedule", "ScheduleAnyway"),
+    ),
     "priorityClassName": NAME,
     "terminationGracePeriodSeconds": whole("a whole number of seconds"),
     "automountServiceAccountToken": flag,
@@ -236,11 +263,18 @@ def _refuse_unscalable(keys: Mapping[str, Value], scaled: Mapping[str, Any], req
     if scaled.get("minReplicas", 1) > scaled["maxReplicas"]:
         entry = keys["autoscaling"].below(".minReplicas", scaled["minReplicas"])
         raise entry.error(f"maxReplicas, {scaled['maxReplicas']}, or fewer")
-    for metric in scaled.get("metrics", [CPU]):
-        resource = metric.get("resource", {}) if metric["type"] == "Resource" else {}
-        measured = isinstance(resource, Mapping) and (resource.get("target") or {}).get("type") == "Utilization"
-        if measured and resource.get("name") not in requests:
-            name = resource.get("name")
+    for index, metric in enumerate(scaled.get("metrics") or [CPU]):
+        source = metric["type"][0].lower() + metric["type"][1:]
+        said = metric.get(source)
+        target = said.get("target") if isinstance(said, Mapping) else None
+        if not isinstance(said, Mapping) or not isinstance(target, Mapping):
+            entry = keys["autoscaling"].below(f".metrics[{index}].{source}", said)
+            raise entry.error("an object with a target, such as {name: cpu, target: {type: Utilization, ...}}")
+        choice("Utilization", "AverageValue", "Value")(
+            keys["autoscaling"].below(f".metrics[{index}].{source}.target.type", target.get("type"))
+        )
+        name = said.get("name")
+        if metric["type"] == "Resource" and target.get("type") == "Utilization" and name not in list(requests):
             raise keys["autoscaling"].error(
                 f"a share of what the container requests together with resources.requests.{name}, or another metric"
             )

@@ -10,8 +10,9 @@ from program.config.values import LABEL_KEY, LABEL_VALUE, Value
 Shape = Callable[[Value], Any]
 """Reads a value that is set, or refuses it by its key path."""
 TEXT = "text; a number, true or false in quotes"
-PORT_NAME = r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
+PORT_NAME = r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?"
 DNS_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+QUANTITY = r"(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,3})?(m|[kMGT]|[KMGT]i)?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,19 @@ def listed(shape: Shape, accepted: str, least: int = 0) -> Shape:
     return read
 
 
+def named(shape: Shape, accepted: str, key: str = "name") -> Shape:
+    """A list whose entries have a ``key`` of which no two have the same, as the API server takes it."""
+
+    def read(value: Value) -> list[Any]:
+        found: list[Any] = listed(shape, accepted)(value)
+        for index, entry in enumerate(found):
+            if entry[key] in [other[key] for other in found[:index]]:
+                raise value.below(f"[{index}].{key}", entry[key]).error(f"a {key} that no other entry has")
+        return found
+
+    return read
+
+
 def objects(**fields: Shape) -> Shape:
     """A list of objects as they stand but for these fields, which every one of them has."""
 
@@ -130,6 +144,12 @@ def number_or_percentage(value: Value) -> int | str:
     if isinstance(value.seen, str) and not value.seen.isdecimal():
         return value.text(r"(100|[1-9]?[0-9])%", "a whole number of pods, or a percentage such as 50%")
     return value.integer("a whole number of pods, or a percentage such as 50%", least=0)
+
+
+def quantity(value: Value) -> str:
+    """A quantity, which may be written as a number: one processor."""
+    shown = str(value.seen) if type(value.seen) in (int, float) else value.seen
+    return value.below("", shown).text(QUANTITY, "a Kubernetes quantity above zero, such as 100m or 128Mi")
 
 
 NAME = text("the name of an object, such as orders-settings", DNS_NAME)
