@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tests.unit.fake_forward import forward
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -29,6 +31,9 @@ class FakeApi:
     kubeconfig: Path
     answers: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    ports: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """What answers behind a forwarded port, by its path; who forwards another is refused."""
+    forwarded: list[bytes] = field(default_factory=list)
 
     def answer(self, path: str, content: Any, status: int = 200, method: str = "GET") -> None:
         self.answers[method, path] = status, content if isinstance(content, str) else json.dumps(content)
@@ -50,6 +55,9 @@ def serving(folder: Path) -> Iterator[FakeApi]:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             content = json.loads(body) if body else None
             api.requests.append(Request(method=self.command, path=self.path, headers=self.headers, body=content))
+            if self.path in api.ports and self.headers["Authorization"] == "Bearer secret":
+                api.forwarded.append(forward(self, int(self.path.rpartition("=")[2]), *api.ports[self.path]))
+                return
             status, answer = api.answers.get((self.command, self.path), (404, '{"message": "not found"}'))
             self.send_response(status)
             self.end_headers()

@@ -1,25 +1,16 @@
 """What istiod says of its proxies, through a forwarded port of a fake API server."""
 
-import base64
-import hashlib
 import json
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components.commands.mesh_check import Cluster
 from components.commands.mesh_pods import Problem
 from components.commands.mesh_sync import REFUSED, Pending, parse, pending, problem, stuck
 from components.kube import Kube, UnreachableError
-from tests.unit.test_command_mesh_check import DOCUMENT, HTML, PAGE, PROJECT, deployment, pod, state
+from tests.unit.fake_api import FakeApi
+from tests.unit.test_command_mesh_check import check, make_right, run_by
 
 PROXY = "details-v1-a.default"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -92,130 +83,42 @@ def test_what_is_no_list_of_proxies_is_not_taken_for_one(body: str) -> None:
 # --- through a forwarded port
 
 
-class Api(ThreadingHTTPServer):
-    """An API server with one right pod, one istiod, and what it answers on port 15014; None for who may not ask."""
-
-    def __init__(self) -> None:
-        self.answer: tuple[int, str] | None = (200, json.dumps([SYNCED]))
-        self.log = ""
-        self.runtime = "containerd://2"
-        self.asked: list[bytes] = []
-        super().__init__(("127.0.0.1", 0), Answer)
+ISTIOD = "/api/v1/namespaces/istio-system/pods/istiod-a"
+PORT = f"{ISTIOD}/portforward?ports=15014"
 
 
-class Answer(BaseHTTPRequestHandler):
-    server: Api
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        seen = state(pod(), of=deployment())
-        ready = [{"type": "Ready", "status": "True"}]
-        there = {"namespace": "istio-system"}
-        istiods: list[dict[str, Any]] = [
-            {"metadata": {**there, "name": "istiod-a", "labels": {"app": "istiod"}}, "status": {"conditions": ready}},
-            {"metadata": {**there, "name": "istiod-starting", "labels": {"app": "istiod"}}, "status": {}},
-            {"metadata": {**there, "name": "gateway-a"}, "status": {"conditions": ready}},
-        ]
-        kind = self.path.partition("?")[0].rpartition("/")[2]
-        nodes = [{"status": {"nodeInfo": {"containerRuntimeVersion": self.server.runtime}}}]
-        lists: dict[str, list[dict[str, Any]]] = {
-            "deployments": seen.deployments,
-            "replicasets": seen.replica_sets,
-            "nodes": nodes,
-        }
-        lists["pods"] = istiods if "istio-system" in self.path else seen.pods
-        if kind == "portforward":
-            assert self.path == "/api/v1/namespaces/istio-system/pods/istiod-a/portforward?ports=15014"
-            self.forward()
-        elif kind == "log":
-            self.say(200, self.server.log)
-        else:
-            self.say(200, json.dumps({"items": lists[kind]}) if kind in lists else HTML)
-
-    def say(self, status: int, body: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def forward(self) -> None:
-        """The server's side of one forwarded port: https://kubernetes.io/docs/reference/using-api/ and RFC 6455."""
-        if self.server.answer is None or self.headers["Authorization"] != "Bearer secret":
-            self.say(403, "pods istiod-a is forbidden")
-            return
-        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        self.send_response(101)
-        self.send_header("Upgrade", "websocket")
-        self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())  # noqa: S324 RFC 6455
-        self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"].partition(",")[0])
-        self.end_headers()
-        for channel in (0, 1):
-            self.frame(bytes([channel]) + (15014).to_bytes(2, "little"))
-        self.server.asked.append(self.heard())
-        status, body = self.server.answer
-        self.frame(b"\0" + f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-        self.close_connection = True
-        self.rfile.read(1)  # until the client has gone
-
-    def frame(self, data: bytes) -> None:
-        self.wfile.write(b"\x82\x7e" + len(data).to_bytes(2, "big") + data)
-        self.wfile.flush()
-
-    def heard(self) -> bytes:
-        length = self.rfile.read(2)[1] & 0x7F
-        length = int.from_bytes(self.rfile.read(2), "big") if length == 126 else length
-        mask, data = self.rfile.read(4), self.rfile.read(length)
-        return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def served(api: Api) -> Iterator[None]:
-    threading.Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
-    yield
-    api.shutdown()
+def says(api: FakeApi, *proxies: dict[str, Any], log: str = "") -> None:
+    """Have istiod say this of its proxies, and have written this."""
+    api.ports[PORT] = (200, json.dumps(proxies))
+    api.answer(f"{ISTIOD}/log?container=discovery&tailLines=2000", log)
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    with Api() as made, served(made):
-        yield made
+def asked(api: FakeApi) -> FakeApi:
+    """A mesh that is right, with one istiod that is ready and may be asked."""
+    make_right(api)
+    there, ready = {"namespace": "istio-system"}, {"conditions": [{"type": "Ready", "status": "True"}]}
+    istiod = {**there, "labels": {"app": "istiod"}}
+    pods = [
+        {"metadata": {**istiod, "name": "istiod-a"}, "status": ready},
+        {"metadata": {**istiod, "name": "istiod-starting"}, "status": {}},
+        {"metadata": {**there, "name": "gateway-a"}, "status": ready},
+    ]
+    api.answer("/api/v1/namespaces/istio-system/pods", {"items": pods})
+    says(api, SYNCED)
+    return api
 
 
-@pytest.fixture
-def kubeconfig(tmp_path: Path, api: Api) -> Path:
-    document = {
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server_port}"}}],
-        "users": [{"name": "u", "user": {"token": "secret"}}],
-        "contexts": [{"name": "minikube", "context": {"cluster": "c", "user": "u"}}],
-    }
-    path = tmp_path / "config"
-    path.write_text(yaml.safe_dump(document))
-    return path
-
-
-def check(kubeconfig: Path) -> "subprocess.CompletedProcess[str]":
-    document = {**DOCUMENT, "kubeconfig": str(kubeconfig), "timeoutSeconds": 1, "pages": [PAGE]}
-    command = [sys.executable, "-m", "components.commands.mesh_check"]
-    return subprocess.run(
-        command, cwd=PROJECT, env={}, input=json.dumps(document), capture_output=True, text=True, check=False
-    )
-
-
-def test_istiod_is_asked_on_its_own_loopback_and_a_mesh_in_step_is_right(kubeconfig: Path, api: Api) -> None:
-    done = check(kubeconfig)
+def test_istiod_is_asked_on_its_own_loopback_and_a_mesh_in_step_is_right(asked: FakeApi) -> None:
+    done = check(asked.kubeconfig)
     assert done.returncode == 0, done.stderr
     assert "istiod is not asked" not in done.stderr
-    assert [asked.split(b"\r\n")[0] for asked in api.asked] == [b"\0GET /debug/syncz HTTP/1.1"]
+    assert [each.split(b"\r\n")[0] for each in asked.forwarded] == [b"\0GET /debug/syncz HTTP/1.1"]
 
 
-def test_a_refused_configuration_fails_the_check_with_what_the_proxy_said(kubeconfig: Path, api: Api) -> None:
-    api.answer = (200, json.dumps([LATE]))
-    api.log = "ADS:LDS: ACK ERROR details-v1-a.default-1 Internal:unknown filter x"
-    done = check(kubeconfig)
+def test_a_refused_configuration_fails_the_check_with_what_the_proxy_said(asked: FakeApi) -> None:
+    says(asked, LATE, log="ADS:LDS: ACK ERROR details-v1-a.default-1 Internal:unknown filter x")
+    done = check(asked.kubeconfig)
     assert (done.returncode, done.stdout) == (1, "")
     row = done.stderr.splitlines()[-1]
     assert row.startswith(
@@ -223,9 +126,9 @@ def test_a_refused_configuration_fails_the_check_with_what_the_proxy_said(kubeco
     )
 
 
-def test_a_proxy_that_does_not_take_its_configuration_fails_the_check(kubeconfig: Path, api: Api) -> None:
-    api.answer = (200, json.dumps([LATE]))
-    done = check(kubeconfig)
+def test_a_proxy_that_does_not_take_its_configuration_fails_the_check(asked: FakeApi) -> None:
+    says(asked, LATE)
+    done = check(asked.kubeconfig)
     assert (done.returncode, "has not taken its configuration of type Listener" in done.stderr) == (1, True)
 
 
@@ -239,10 +142,10 @@ def test_a_proxy_that_does_not_take_its_configuration_fails_the_check(kubeconfig
     ],
 )
 def test_only_proxies_of_the_namespace_and_of_istios_own_that_are_there_count(
-    kubeconfig: Path, api: Api, proxy: str, code: int
+    asked: FakeApi, proxy: str, code: int
 ) -> None:
-    api.answer = (200, json.dumps([{**REFUSING, "proxy": proxy}]))
-    assert check(kubeconfig).returncode == code
+    says(asked, {**REFUSING, "proxy": proxy})
+    assert check(asked.kubeconfig).returncode == code
 
 
 @pytest.mark.parametrize(
@@ -254,26 +157,26 @@ def test_only_proxies_of_the_namespace_and_of_istios_own_that_are_there_count(
     ],
 )
 def test_where_istiod_cannot_be_asked_the_check_says_so_once_and_does_not_fail(
-    kubeconfig: Path, api: Api, answer: tuple[int, str] | None, told: str
+    asked: FakeApi, answer: tuple[int, str] | None, told: str
 ) -> None:
-    api.answer = answer
-    done = check(kubeconfig)
+    asked.ports = {PORT: answer} if answer else {}
+    done = check(asked.kubeconfig)
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("istiod is not asked whether proxies took"))
     assert told in line
 
 
-def test_simulated_pods_are_not_expected_to_answer(kubeconfig: Path, api: Api) -> None:
-    api.answer, api.runtime = None, "kwok://0.8"
-    assert "istiod is not asked" not in check(kubeconfig).stderr
+def test_simulated_pods_are_not_expected_to_answer(asked: FakeApi) -> None:
+    asked.ports.clear()
+    run_by(asked, "kwok://0.8")
+    assert "istiod is not asked" not in check(asked.kubeconfig).stderr
 
 
-def test_a_port_that_does_not_speak_http_is_told(kubeconfig: Path, api: Api) -> None:
-    api.answer = (200, "")
-    kube = Kube(kubeconfig, "minikube")
-    istiod = "/api/v1/namespaces/istio-system/pods/istiod-a"
-    assert kube.forwarded(istiod, 15014, "/x") == (200, "")
-    api.answer = None
-    with pytest.raises(UnreachableError, match=r"forwards no port 15014 of .*/istiod-a: .*403"):
-        kube.forwarded(istiod, 15014, "/x")
-    assert Cluster(str(kubeconfig), "minikube").pending(()) == []
+def test_a_port_that_does_not_speak_http_is_told(asked: FakeApi) -> None:
+    asked.ports[PORT] = (200, "")
+    kube = Kube(asked.kubeconfig, "there")
+    assert kube.forwarded(ISTIOD, 15014, "/x") == (200, "")
+    asked.ports.clear()
+    with pytest.raises(UnreachableError, match=r"forwards no port 15014 of .*/istiod-a: .*404"):
+        kube.forwarded(ISTIOD, 15014, "/x")
+    assert Cluster(str(asked.kubeconfig), "there").pending(()) == []
