@@ -40,11 +40,11 @@ def main() -> int:
     found: list[Result] = []
     began, before = time.monotonic(), os.getloadavg()
     for name in options.names or BENCHMARKS:
-        load = round(os.getloadavg()[0], 1)
+        busy = round(os.getloadavg()[0], 1)
         for result in BENCHMARKS[name].results(options.runs):
             found.append(result)
             # At once, as what comes later may take an hour, or fail.
-            keep([{**result.entry(), "load": load}], options.out)
+            keep([{**result.entry(), "load": busy}], options.out)
             print(f"{time.monotonic() - began:4.0f} s  {result.name}: {result.ratio:.2f}x", flush=True)
     # Where it goes to a file, no column is broken.
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.measure import Result, alternate, timed
-from benchmarks.setting import STACK, quietly, settings, silent, wait_for_page
+from benchmarks.setting import STACK, kubectl, quietly, settings, silent, wait_for_page
 from embedded import istio, kinds, toolchain
 from embedded.access import CONTEXT
 from embedded.kinds import Kind
@@ -82,7 +82,6 @@ class Steps:
     def __init__(self, cluster: RealCluster) -> None:
         self.cluster = cluster
         self.root = cluster.root
-        self.tools = toolchain.ensure("cluster").cluster
         self.gateway_api = Path(settings(self.root)["gatewayApiManifest"])
 
     def up(self) -> None:
@@ -128,12 +127,10 @@ class Steps:
 
     def _helm(self, *words: str) -> None:
         where = (f"--kubeconfig={self.cluster.kubeconfig}", f"--kube-context={CONTEXT}", "--namespace=istio-system")
-        quietly(str(self.tools / "helm"), *where, *words)
+        quietly(str(toolchain.ensure("cluster").cluster / "helm"), *where, *words)
 
     def _kubectl(self, *words: str) -> str:
-        return quietly(
-            str(self.tools / "kubectl"), f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", *words
-        )
+        return kubectl(self.cluster, *words)
 
 
 def _write_files(root: Path) -> None:

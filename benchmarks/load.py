@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Result, alternate
-from benchmarks.setting import mesh, quietly
+from benchmarks.setting import kubectl, mesh, quietly
 from components.workloads.bookinfo import WORKLOADS
 from embedded import toolchain
-from embedded.access import CONTEXT
 from embedded.images.oci import Image, Layout
 from embedded.node.cluster import RealCluster
 
@@ -57,7 +56,6 @@ class Pods:
 
     def __init__(self, cluster: RealCluster) -> None:
         self.cluster = cluster
-        self.kubectl = str(toolchain.ensure("cluster").cluster / "kubectl")
 
     def create(self) -> None:
         """Create both namespaces and wait until their pods are ready."""
@@ -114,4 +112,4 @@ class Pods:
             self.cluster.load(str(archive))
 
     def _run(self, *words: str) -> str:
-        return quietly(self.kubectl, f"--kubeconfig={self.cluster.kubeconfig}", f"--context={CONTEXT}", *words)
+        return kubectl(self.cluster, *words)

@@ -9,9 +9,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from embedded import kinds
+from embedded import kinds, toolchain
+from embedded.access import CONTEXT
 from embedded.cluster import Cluster
 from embedded.kinds import Kind
 from embedded.node.cluster import RealCluster
@@ -24,15 +25,12 @@ PROGRAMS = Path(__file__).resolve().parent / "programs"
 STACK = "embedded"
 PAGE_SECONDS = 300
 POLL_SECONDS = 0.1
+C = TypeVar("C", Cluster, RealCluster)
 
 
 class Cost(NamedTuple):
-    """What a run of a child took, the interpreter's start left out: seconds by the clock and of the processor, and MiB.
+    """What a run of a child took, the interpreter's start left out: the process's own processor seconds, and MiB."""
 
-    The processor's seconds are of the process alone, whatever else runs on the machine.
-    """
-
-    seconds: float
     cpu: float
     mib: float
 
@@ -61,13 +59,8 @@ def child(project: Path, stack: str, *config: str) -> Cost:
 @contextmanager
 def simulated_cluster() -> Iterator[Cluster]:
     """An embedded cluster with simulated pods and nothing on it; deleted afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder) / "cluster", say=silent)
-        cluster.start()
-        try:
-            yield cluster
-        finally:
-            cluster.delete()
+    with tempfile.TemporaryDirectory() as folder, running(Cluster(Path(folder) / "cluster", say=silent)) as cluster:
+        yield cluster
 
 
 @contextmanager
@@ -83,11 +76,24 @@ def real_cluster() -> Iterator[RealCluster]:
         stacks.write_artifacts(root, settings_of(STACK, settings(root)))
         cluster = RealCluster(root, say=silent)
         cluster.publish(stacks.gateways("default"))
-        cluster.start()
-        try:
+        with running(cluster):
             yield cluster
-        finally:
-            cluster.delete()
+
+
+@contextmanager
+def running(cluster: C) -> Iterator[C]:
+    """Start a cluster, and delete it afterwards."""
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.delete()
+
+
+def kubectl(cluster: RealCluster, *words: str) -> str:
+    """Run the kubectl that is built on a cluster, and return what it printed."""
+    program = toolchain.ensure("cluster").cluster / "kubectl"
+    return quietly(str(program), f"--kubeconfig={cluster.kubeconfig}", f"--context={CONTEXT}", *words)
 
 
 @contextmanager

@@ -21,11 +21,9 @@ class Engine:
     Attributes:
         binary: the ``pulumi`` executable.
         variables: what its environment needs beside; empty where the CLI looks after its plugins itself.
-        origin: where it comes from, for the person at the terminal.
     """
 
     binary: Path
-    origin: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,14 +38,14 @@ def find(say: Say = print) -> Engine:
         EmbeddedError: building one failed; says why.
     """
     if on_path := shutil.which("pulumi"):
-        return Engine(binary=Path(on_path), origin=f"{on_path}, as it is on PATH")
+        return Engine(binary=Path(on_path))
     fetched = cache_folder() / "pulumi"
     if (binary := fetched / "bin" / "pulumi").exists():
-        return Engine(binary=binary, origin=f"{binary}, fetched from Pulumi")
+        return Engine(binary=binary)
     if not toolchain.built("engine"):
         say(f"The Pulumi CLI is not on PATH: fetching it into {fetched}, once")
         try:
-            return Engine(binary=_fetch(fetched), origin=f"{binary}, fetched from Pulumi")
+            return Engine(binary=_fetch(fetched))
         except UserError as error:
             say(f"{error}; building it from Go modules instead")
     return built(say)
@@ -82,5 +80,4 @@ def built(say: Say = print) -> Engine:
         "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
-    binary = folder / "bin" / "pulumi"
-    return Engine(binary=binary, origin=f"{binary}, built from Go modules", variables=variables)
+    return Engine(binary=folder / "bin" / "pulumi", variables=variables)

@@ -41,13 +41,13 @@ def fault(kube: Kube, namespace: str) -> str:
     )
 
 
-def check(kube: Kube, namespaces: list[str], patience: float = PATIENCE_SECONDS) -> None:
+def check(kube: Kube, namespaces: list[str]) -> None:
     """Look until pods of every namespace get a sidecar.
 
     Raises:
         UserError: they do not; names the namespace, the cause and the remedy.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE_SECONDS
     for namespace in namespaces:
         while found := fault(kube, namespace):
             if time.monotonic() > deadline:

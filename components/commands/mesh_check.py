@@ -19,7 +19,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
@@ -102,8 +102,11 @@ class Cluster:
         status, text = self._kube.text(path)
         return text if status == HTTPStatus.OK else ""
 
-    def pending(self) -> list[Pending] | None:
-        """What istiods wait for from their proxies; None where they cannot be asked, which is said once."""
+    def pending(self, there: Collection[str]) -> list[Pending]:
+        """What istiods wait for from the proxies ``there`` and from Istio's own, none where that cannot be asked.
+
+        A proxy whose pod is gone is left out: istiod keeps one whose node was lost until its connection times out.
+        """
         try:
             pods = self._kube.objects(mesh_sync.PODS)
             istiods = [pod["metadata"]["name"] for pod in pods if mesh_sync.is_istiod(pod) and condition(pod, "Ready")]
@@ -112,9 +115,9 @@ class Cluster:
             if not self._mute and not self.simulated():
                 say(f"istiod is not asked whether proxies took their configuration: {error}")
             self._mute = True
-            return None
-        there = mesh_sync.proxies(pods)
-        return [each for each in found if each.namespace != mesh_sync.NAMESPACE or each.proxy in there]
+            return []
+        counted = {*there, *mesh_sync.proxies(pods)}
+        return [each for each in found if each.proxy in counted]
 
     def _pending(self, istiod: str) -> list[Pending]:
         pod = f"{mesh_sync.PODS}/{istiod}"
@@ -175,18 +178,13 @@ def _look(cluster: Cluster, check: Check, sleep: Callable[[float], None]) -> tup
 
 
 def _unsynced(cluster: Cluster, state: State, sleep: Callable[[float], None]) -> list[Problem]:
-    """The proxies of the namespace, and of Istio's own, that have not taken their configuration.
-
-    Those of pods that are gone are left out: istiod keeps one whose node was lost until its connection times out.
-    """
-    found = cluster.pending()
+    """The proxies of the namespace, and of Istio's own, that have not taken their configuration."""
+    there = mesh_sync.proxies(state.pods)
+    found = cluster.pending(there)
     if found:
         sleep(ACKNOWLEDGE_SECONDS)
-        found = mesh_sync.stuck(found, cluster.pending() or ())
-    there = mesh_sync.proxies(state.pods)
-    return [
-        mesh_sync.problem(each) for each in found or () if each.namespace == mesh_sync.NAMESPACE or each.proxy in there
-    ]
+        found = mesh_sync.stuck(found, cluster.pending(there))
+    return [mesh_sync.problem(each) for each in found]
 
 
 def check_mesh(

@@ -39,11 +39,6 @@ class Pending(NamedTuple):
     sent: str
     error: str
 
-    @property
-    def namespace(self) -> str:
-        """The namespace of the proxy's pod."""
-        return self.proxy.rpartition(".")[2]
-
 
 def is_istiod(pod: Manifest) -> bool:
     """Whether a pod is one of the control plane's."""

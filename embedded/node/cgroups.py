@@ -73,9 +73,9 @@ def create(name: str, root: Path = ROOT) -> None:
     _system(name, root).mkdir(exist_ok=True)
 
 
-def join(name: str, root: Path = ROOT) -> None:
+def join(name: str) -> None:
     """Put the calling process, and with it all that it starts, where `clear` finds them."""
-    (_system(name, root) / "cgroup.procs").write_text("0")
+    (_system(name, ROOT) / "cgroup.procs").write_text("0")
 
 
 def clear(name: str, root: Path = ROOT) -> None:

@@ -40,13 +40,12 @@ def checkout(ref: str) -> Iterator[Path]:
 
 
 def run_in(tree: Path, *words: str) -> None:
-    """``python -m operations`` as the work tree ``tree`` has it; the last version's was called ``rehearsal``.
+    """``python -m operations`` as the work tree ``tree`` has it.
 
     Raises:
         UserError: it failed, and has said why.
     """
-    module = "operations" if (tree / "operations").is_dir() else "rehearsal"
-    done = subprocess.run([sys.executable, "-m", module, *words], cwd=tree, check=False)
+    done = subprocess.run([sys.executable, "-m", "operations", *words], cwd=tree, check=False)
     if done.returncode:
         raise UserError(f"`python -m operations {words[0]}` of the base fails; what it says above tells why")
 

@@ -39,7 +39,6 @@ class Registration:
         provider: the logical name of its provider; empty for the default one.
         dependencies: logical names of what it waits for, by an option or through an input.
         protect: whether Pulumi refuses to delete it.
-        retain: whether Pulumi leaves it in place when it is deleted from the stack.
     """
 
     token: str
@@ -50,7 +49,6 @@ class Registration:
     provider: str
     dependencies: frozenset[str]
     protect: bool = False
-    retain: bool = False
     secrets: frozenset[str] = frozenset()
 
 
@@ -81,7 +79,6 @@ class Recorder(mocks.Mocks):
             provider=_provider(request),
             dependencies=frozenset(map(_name, request.dependencies)),
             protect=request.protect,
-            retain=request.retainOnDelete,
             # An input with a secret anywhere in it reaches the mocks as a secret itself.
             secrets=frozenset(key for key, value in args.inputs.items() if rpc.is_rpc_secret(value)),
         )

@@ -205,7 +205,6 @@ def test_a_process_that_has_ended_is_not_counted(tmp_path: Path) -> None:
 def test_a_child_tells_what_a_program_took() -> None:
     cost = child(PROGRAMS / "many", "bench", "copies=1")
     assert cost.cpu > 0
-    assert cost.seconds > 0
     assert 20 < cost.mib < 2000
 
 

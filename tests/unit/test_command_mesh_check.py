@@ -3,7 +3,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,7 @@ from components.commands import UserError, table
 from components.commands.mesh_check import Cluster, check_mesh, page_problem, words
 from components.commands.mesh_pods import Problem, State, current_pods, image_version, is_version, problems
 from components.commands.mesh_request import Page, parse
+from components.commands.mesh_sync import Pending
 from tests.unit.fake_api import FakeApi
 
 PROJECT = Path(__file__).parents[2]
@@ -413,8 +414,8 @@ class Script(Cluster):
         assert page == Page(**PAGE)
         return self.answer
 
-    def pending(self) -> None:
-        """Nobody may ask istiod."""
+    def pending(self, _: Collection[str]) -> list[Pending]:
+        return []
 
     def sleep(self, seconds: float) -> None:
         self.clock += seconds

@@ -276,4 +276,4 @@ def test_a_port_that_does_not_speak_http_is_told(kubeconfig: Path, api: Api) -> 
     api.answer = None
     with pytest.raises(UnreachableError, match=r"forwards no port 15014 of .*/istiod-a: .*403"):
         kube.forwarded(istiod, 15014, "/x")
-    assert Cluster(str(kubeconfig), "minikube").pending() is None
+    assert Cluster(str(kubeconfig), "minikube").pending(()) == []

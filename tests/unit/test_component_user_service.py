@@ -26,26 +26,20 @@ def read(*services: Any) -> list[Service]:
     return list(read_all(Value("istio-minikube:services", list(services)), "default"))
 
 
+def declared(**more: Any) -> None:
+    """A service in two versions, and what else is said of it."""
+    images = {"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"}
+    given = UserServiceArgs(data_plane="1.23.0", service="orders", namespace="shop", images=images, **more)
+    UserService("orders", given)
+
+
 @pytest.fixture(scope="module")
 def mesh() -> Mesh:
-    """A service in two versions, declared beside what stands for istiod."""
-
-    def declare() -> None:
-        UserService(
-            "orders",
-            UserServiceArgs(
-                data_plane="1.23.0",
-                service="orders",
-                namespace="shop",
-                injectors=[k8s.core.v1.ConfigMap("istiod")],
-                images=TWO["versions"],  # type: ignore[arg-type] # a value of a plain dict
-                port=8080,
-                replicas=2,
-                resources={"requests": {"cpu": "100m"}},
-            ),
-        )
-
-    return composed(declare)
+    """The service, beside what stands for istiod."""
+    resources = {"requests": {"cpu": "100m"}}
+    return composed(
+        lambda: declared(injectors=[k8s.core.v1.ConfigMap("istiod")], port=8080, replicas=2, resources=resources)
+    )
 
 
 def test_a_service_needs_no_more_than_a_name_an_image_and_a_port() -> None:
@@ -238,33 +232,24 @@ def test_a_scenario_reaches_the_program_and_none_leaves_traffic_alone(run: Run, 
 @pytest.fixture(scope="module")
 def whole() -> Mesh:
     """A service with ports, pods and objects of its own."""
-
-    def declare() -> None:
-        UserService(
-            "orders",
-            UserServiceArgs(
-                data_plane="1.23.0",
-                service="orders",
-                namespace="shop",
-                images={"v1": "shop.example/orders:1", "v2": "shop.example/orders:2"},
-                ports=[
-                    ServicePort(name="web", port=80, target_port=8080, app_protocol="http"),
-                    ServicePort(name="dns", port=53, protocol="UDP"),
-                    ServicePort(name="plain", port=8080),
-                ],
-                image_source=ImageSource(pull_secrets=["shared"]),
-                container={"env": [{"name": "A", "value": "b"}], "livenessProbe": {"tcpSocket": {"port": "web"}}},
-                pod={"nodeSelector": {"pool": "shop"}, "securityContext": {"fsGroup": 1}},
-                pod_annotations={"a": "b"},
-                pod_labels={"team": "shop"},
-                account_annotations={"role": "reader"},
-                pull_secrets=["own"],
-                autoscaling={"minReplicas": 2, "maxReplicas": 5},
-                disruption_budget={"minAvailable": 1},
-            ),
+    return composed(
+        lambda: declared(
+            ports=[
+                ServicePort(name="web", port=80, target_port=8080, app_protocol="http"),
+                ServicePort(name="dns", port=53, protocol="UDP"),
+                ServicePort(name="plain", port=8080),
+            ],
+            image_source=ImageSource(pull_secrets=["shared"]),
+            container={"env": [{"name": "A", "value": "b"}], "livenessProbe": {"tcpSocket": {"port": "web"}}},
+            pod={"nodeSelector": {"pool": "shop"}, "securityContext": {"fsGroup": 1}},
+            pod_annotations={"a": "b"},
+            pod_labels={"team": "shop"},
+            account_annotations={"role": "reader"},
+            pull_secrets=["own"],
+            autoscaling={"minReplicas": 2, "maxReplicas": 5},
+            disruption_budget={"minAvailable": 1},
         )
-
-    return composed(declare)
+    )
 
 
 def test_each_port_is_the_services_and_the_containers(whole: Mesh) -> None:

@@ -38,33 +38,33 @@ def settings(*expose: dict[str, Any], **keys: Any) -> Settings:
     return loaded(services=json.dumps([service(expose=list(expose))]), **others)
 
 
+def ruled(*rules: RouteRule) -> Expose:
+    return replace(PLAIN, rules=rules)
+
+
+REGULAR = PathMatch(type="RegularExpression", value="/[ab]")
+HEADERS = {"x-env": ValueMatch(value="test"), "x-n": ValueMatch(type="RegularExpression", value="[0-9]+")}
+FILTERED = RouteRule(
+    headers=HEADERS,
+    query_params={"v": ValueMatch(value="1")},
+    request_headers=HeaderFilter(set={"a": "b"}, add={"c": "d"}, remove=("e",)),
+    response_headers=HeaderFilter(remove=("server",)),
+)
+
+
 @pytest.mark.parametrize(
     ("said", "read"),
     [
         ({}, PLAIN),
         ({"hosts": ["a.example", "*.b.example", "a.example"]}, replace(PLAIN, hosts=("a.example", "*.b.example"))),
-        ({"paths": ["/a"]}, replace(PLAIN, rules=(RouteRule(paths=(PathMatch(value="/a"),)),))),
+        ({"paths": ["/a"]}, ruled(RouteRule(paths=(PathMatch(value="/a"),)))),
         (
             {"rules": [{"paths": [{"type": "Exact", "value": "/a"}], "methods": ["GET", "PUT"]}, {}]},
-            replace(
-                PLAIN,
-                rules=(
-                    RouteRule(paths=(PathMatch(type="Exact", value="/a"),), methods=("GET", "PUT")),
-                    RouteRule(),
-                ),
-            ),
+            ruled(RouteRule(paths=(PathMatch(type="Exact", value="/a"),), methods=("GET", "PUT")), RouteRule()),
         ),
         (
             {"paths": [{"type": "RegularExpression", "value": "/[ab]"}], "urlRewrite": {"hostname": "c.internal"}},
-            replace(
-                PLAIN,
-                rules=(
-                    RouteRule(
-                        paths=(PathMatch(type="RegularExpression", value="/[ab]"),),
-                        url_rewrite=UrlRewrite(hostname="c.internal"),
-                    ),
-                ),
-            ),
+            ruled(RouteRule(paths=(REGULAR,), url_rewrite=UrlRewrite(hostname="c.internal"))),
         ),
         (
             {
@@ -73,24 +73,11 @@ def settings(*expose: dict[str, Any], **keys: Any) -> Settings:
                 "requestHeaders": {"set": {"a": "b"}, "add": {"c": "d"}, "remove": ["e"]},
                 "responseHeaders": {"remove": ["server"]},
             },
-            replace(
-                PLAIN,
-                rules=(
-                    RouteRule(
-                        headers={
-                            "x-env": ValueMatch(value="test"),
-                            "x-n": ValueMatch(type="RegularExpression", value="[0-9]+"),
-                        },
-                        query_params={"v": ValueMatch(value="1")},
-                        request_headers=HeaderFilter(set={"a": "b"}, add={"c": "d"}, remove=("e",)),
-                        response_headers=HeaderFilter(remove=("server",)),
-                    ),
-                ),
-            ),
+            ruled(FILTERED),
         ),
         (
             {"redirect": {"scheme": "https", "port": "8443", "statusCode": 301}},
-            replace(PLAIN, rules=(RouteRule(redirect=Redirect(scheme="https", port=8443, status_code=301)),)),
+            ruled(RouteRule(redirect=Redirect(scheme="https", port=8443, status_code=301))),
         ),
         (
             {"hosts": ["a.example", "b.example"], "tls": {"selfSigned": True}, "httpsRedirect": False},

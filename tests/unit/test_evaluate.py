@@ -33,7 +33,7 @@ config = pulumi.Config()
 group = pulumi.ComponentResource("shop:index:Group", "group")
 provider = k8s.Provider("provider")
 first = k8s.core.v1.ConfigMap("first", data={"a": config.require("text")},
-    opts=pulumi.ResourceOptions(parent=group, provider=provider, protect=True, retain_on_delete=True))
+    opts=pulumi.ResourceOptions(parent=group, provider=provider, protect=True))
 command = local.Command("command", create="true", opts=pulumi.ResourceOptions(depends_on=[first]))
 pulumi.export(config.require("text"), {"printed": command.stdout, "data": first.data, "stack": pulumi.get_stack()})
 pulumi.export("folder", str(pathlib.Path.cwd()))
@@ -168,7 +168,7 @@ def test_a_registration_knows_its_type_inputs_and_options(recorder: Recorder) ->
     first = recorder.named("first")
     assert (first.token, first.inputs["data"]) == ("kubernetes:core/v1:ConfigMap", {"a": "one"})
     assert (first.parent, first.provider) == ("group", "provider")
-    assert (first.custom, first.protect, first.retain) == (True, True, True)
+    assert (first.custom, first.protect) == (True, True)
     assert first.dependencies == set()
 
 
@@ -176,7 +176,7 @@ def test_the_defaults_of_options_are_told_too(recorder: Recorder) -> None:
     command = recorder.named("command")
     assert (command.parent, command.provider) == ("", "")
     assert command.dependencies == {"first"}
-    assert (command.protect, command.retain) == (False, False)
+    assert not command.protect
     assert not recorder.named("group").custom
 
 

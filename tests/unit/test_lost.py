@@ -40,7 +40,7 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
 @pytest.fixture
 def cli(pulumi: Tool, tmp_path: Path) -> Cli:
     """The CLI on a stack that was brought up before."""
-    made = Cli(engine=Engine(binary=pulumi.binary, origin="test"), stack="dev", state=tmp_path / "state")
+    made = Cli(engine=Engine(binary=pulumi.binary), stack="dev", state=tmp_path / "state")
     made.select()
     return made
 
@@ -99,7 +99,7 @@ def test_before_the_first_up_no_cluster_is_missed(
 def test_on_a_machine_that_never_brought_the_stack_up_the_cli_is_not_asked(
     pulumi: Tool, tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    fresh = Cli(engine=Engine(binary=pulumi.binary, origin="test"), stack="dev", state=tmp_path / "other")
+    fresh = Cli(engine=Engine(binary=pulumi.binary), stack="dev", state=tmp_path / "other")
     lost.refuse(of(fresh, settings, there=False))
     assert pulumi.words == []
 

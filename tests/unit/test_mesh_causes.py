@@ -1,6 +1,7 @@
 """What no waiting puts right: the cause and the remedy at once."""
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from components.commands.injection import main
 from components.commands.mesh_causes import cannot_redirect, hopeless, unreachable
 from components.commands.mesh_check import check_mesh
 from components.commands.mesh_pods import Problem, State
+from components.commands.mesh_sync import Pending
 from components.commands.proxies import RUNNING
 from tests.unit.conftest import Run
 from tests.unit.fake_api import FakeApi
@@ -125,8 +127,8 @@ class Doomed:
     def log(self, *_: str) -> str:
         return written()
 
-    def pending(self) -> None:
-        """Nobody asks istiod here."""
+    def pending(self, _: Collection[str]) -> list[Pending]:
+        return []
 
 
 def test_the_check_gives_up_long_before_its_time_where_it_is_hopeless(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +159,7 @@ def made(*containers: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(injection, "POLL_SECONDS", 0)
-    monkeypatch.setattr(injection.check, "__defaults__", (0.0,))
+    monkeypatch.setattr(injection, "PATIENCE_SECONDS", 0.0)
 
 
 def ran(api: FakeApi, *pods: dict[str, Any]) -> int:

@@ -30,7 +30,7 @@ def pulumi(tmp_path: Path) -> Tool:
 def cli(pulumi: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    return Cli(engine=Engine(binary=pulumi.binary, origin="test"), stack="dev", state=tmp_path / "deep" / "state")
+    return Cli(engine=Engine(binary=pulumi.binary), stack="dev", state=tmp_path / "deep" / "state")
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_ctrl_c_waits_until_the_cli_has_ended_in_order(cli: Cli, pulumi: Tool, t
 from pathlib import Path
 from operations.engine import Engine
 from operations.pulumi_cli import Cli
-engine = Engine(binary=Path({str(pulumi.binary)!r}), origin="test")
+engine = Engine(binary=Path({str(pulumi.binary)!r}))
 cli = Cli(engine=engine, stack="dev", state=Path({str(cli.state)!r}))
 try:
     cli.run("cancel")

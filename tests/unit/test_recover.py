@@ -127,7 +127,7 @@ def pulumi(tmp_path: Path) -> Tool:
 
 @pytest.fixture
 def cli(pulumi: Tool, tmp_path: Path) -> Cli:
-    return Cli(engine=Engine(binary=pulumi.binary, origin="the test's"), stack="dev", state=tmp_path / "state")
+    return Cli(engine=Engine(binary=pulumi.binary), stack="dev", state=tmp_path / "state")
 
 
 @pytest.fixture
