@@ -204,9 +204,9 @@ def _fields(value: Value, rules: Collection[Mapping[str, Any]]) -> Iterator[tupl
 
 
 def _token_fields(value: Value, rules: Collection[Mapping[str, Any]]) -> Iterator[Value]:
-    for name, field in _fields(value, rules):
+    for name, said in _fields(value, rules):
         if name.lower().endswith("requestprincipals") or name.startswith("request.auth."):
-            yield field
+            yield said
 
 
 def _refuse_ports_of_the_service(value: Value, rules: Collection[Mapping[str, Any]], ports: Mapping[int, int]) -> None:
@@ -221,11 +221,9 @@ def _refuse_ports_of_the_service(value: Value, rules: Collection[Mapping[str, An
 
 
 def _refuse_unknown_to_custom(value: Value, rules: Collection[Mapping[str, Any]]) -> None:
-    for name, field in _fields(value, rules):
+    for name, said in _fields(value, rules):
         if UNKNOWN_TO_CUSTOM.match(name) or name.startswith(CUSTOM_CONDITIONS):
-            raise field.error(
-                "nothing beside action: CUSTOM, whose rules may tell requests by operation, IP and header"
-            )
+            raise said.error("nothing beside action: CUSTOM, whose rules may tell requests by operation, IP and header")
 
 
 def _in_istios_terms(rule: Mapping[str, Any], namespace: str) -> dict[str, Any]:
