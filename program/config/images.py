@@ -66,6 +66,8 @@ def read_digests(
     digests = {}
     for image, entry in value.entries("an object of images and digests, such as {IMAGE:TAG: sha256:...}").items():
         digests[image] = entry.text(DIGEST, "sha256: and 64 hexadecimal digits")
+        if "@" in image:
+            raise Value(entry.path, image).error("an image by its tag: this one has a digest already")
         if image not in used | set(map(source.moved, used)) and name_and_version(image) not in istios:
             istio = " and ".join(f"REGISTRY/{name}:{version}" for name, version in istios)
             shown = ", ".join(["", *sorted(used)])

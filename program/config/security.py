@@ -61,6 +61,15 @@ def read(
         tokens=[*(("gateway", each) for each in looking), *(("service", each) for each in jwt["jwt_services"])]
         if jwt
         else (),
+        ports={
+            service.name: {
+                port.port: port.target_port
+                for port in service.ports
+                if port.target_port and port.port not in service.workload.ports
+            }
+            for service in services
+            if service.workload.ports
+        },
         providers=_providers(istio_values),
         dry_run=dry_run,
     )

@@ -18,6 +18,7 @@ SHOP = {"issuer": "https://shop.example", "jwksUri": "https://shop.example/keys"
 PARTNER = {"issuer": "https://partner.example", "jwks": {"keys": [{"kty": "RSA"}]}}
 SERVICES = [
     {"name": "orders", "image": "o:1", "port": 80, "namespace": "shop"},
+    {"name": "web", "image": "w:1", "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
     {"name": "queue", "image": "q:1", "ports": [{"name": "tcp", "port": 9999}]},
 ]
 EXTENSIONS = {"meshConfig": {"extensionProviders": [{"name": "opa", "envoyExtAuthzGrpc": {}}]}}
@@ -202,6 +203,10 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
         (
             {"service": "orders", "rules": [None]},
             ".rules[0] is not set; accepted: a value, or {} for an object without a key",
+        ),
+        (
+            {"service": "web", "action": "DENY", "rules": [{}, {"to": [{"operation": {"ports": [8080, 80]}}]}]},
+            ".rules[1].to[0].operation.ports is '80'; accepted: ports of the containers: 8080 in the place of 80",
         ),
         ({"service": "orders", "rules": [{"when": []}]}, ".rules[0].when is []; accepted: a list such as [{key: "),
         (

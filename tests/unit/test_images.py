@@ -214,3 +214,10 @@ def test_a_digest_that_is_none_is_refused(value: str) -> None:
     told = f"config key istio-minikube:imageDigests.{PILOT} is {value!r}; accepted: sha256: and 64 hexadecimal digits"
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(told)}$"):
         loaded(imageDigests=f'{{"{PILOT}": "{value}"}}')
+
+
+def test_an_image_that_has_a_digest_is_given_no_other() -> None:
+    image = f"registry.example/orders@{DIGEST}"
+    services = json.dumps([{"name": "orders", "image": image, "port": 80}])
+    with pytest.raises(pulumi.RunError, match=r"accepted: an image by its tag: this one has a digest already$"):
+        loaded(services=services, imageDigests=digests(image))

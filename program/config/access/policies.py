@@ -6,7 +6,7 @@ https://istio.io/latest/docs/reference/config/security/conditions/ for ``when``.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any, Literal, cast
 
@@ -127,6 +127,7 @@ class Known:
         services: the namespace of each of the stack's services, by name.
         gateways: the namespace of each of its Gateways, by name.
         tokens: what looks at tokens: ``service`` or ``gateway``, and its name.
+        ports: by a service's name, its Service's ports that its containers have by another number, and that number.
         providers: the authorizers of ``istioValues.meshConfig.extensionProviders``.
         dry_run: whether policies are a dry run where they do not say it themselves.
     """
@@ -134,6 +135,7 @@ class Known:
     services: Mapping[str, str]
     gateways: Mapping[str, str]
     tokens: Collection[tuple[str, str]] = ()
+    ports: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     providers: Collection[str] = ()
     dry_run: bool = False
 
@@ -167,6 +169,8 @@ def _policy(name: str, value: Value, known: Known) -> Policy:
             f"nothing of tokens while {target} looks at none: see security.jwt"
             + (f", and list {target} in security.jwt.services" if kind == "service" else "")
         )
+    if kind == "service":
+        _refuse_ports_of_the_service(keys["rules"], rules, known.ports.get(target, {}))
     if action == "CUSTOM":
         _refuse_unknown_to_custom(keys["rules"], rules)
     if keys["provider"].is_set and action != "CUSTOM":
@@ -200,17 +204,26 @@ def _fields(value: Value, rules: Collection[Mapping[str, Any]]) -> Iterator[tupl
 
 
 def _token_fields(value: Value, rules: Collection[Mapping[str, Any]]) -> Iterator[Value]:
-    for name, field in _fields(value, rules):
+    for name, said in _fields(value, rules):
         if name.lower().endswith("requestprincipals") or name.startswith("request.auth."):
-            yield field
+            yield said
+
+
+def _refuse_ports_of_the_service(value: Value, rules: Collection[Mapping[str, Any]], ports: Mapping[int, int]) -> None:
+    """No connection reaches a pod at its Service's port: a rule for it would fit none."""
+    for index, rule in enumerate(rules):
+        for number, entry in enumerate(rule.get("to", ())):
+            for name in ("ports", "notPorts"):
+                for port in entry["operation"].get(name, ()):
+                    if found := ports.get(int(port)):
+                        path = f"[{index}].to[{number}].operation.{name}"
+                        raise value.below(path, port).error(f"ports of the containers: {found} in the place of {port}")
 
 
 def _refuse_unknown_to_custom(value: Value, rules: Collection[Mapping[str, Any]]) -> None:
-    for name, field in _fields(value, rules):
+    for name, said in _fields(value, rules):
         if UNKNOWN_TO_CUSTOM.match(name) or name.startswith(CUSTOM_CONDITIONS):
-            raise field.error(
-                "nothing beside action: CUSTOM, whose rules may tell requests by operation, IP and header"
-            )
+            raise said.error("nothing beside action: CUSTOM, whose rules may tell requests by operation, IP and header")
 
 
 def _in_istios_terms(rule: Mapping[str, Any], namespace: str) -> dict[str, Any]:

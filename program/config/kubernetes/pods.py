@@ -86,7 +86,10 @@ PROBE = Fields(
     one_of=tuple(ACTIONS),
 )
 # What the API server takes of the one and not of the others.
-LIVENESS = replace(PROBE, fields={**PROBE.fields, "successThreshold": whole("a number of times", 1, 1)})
+LIVENESS = replace(
+    PROBE,
+    fields={**PROBE.fields, "successThreshold": lambda value: value.integer("a number of times", least=1, most=1)},
+)
 READINESS = replace(
     PROBE, fields={name: shape for name, shape in PROBE.fields.items() if name != "terminationGracePeriodSeconds"}
 )
