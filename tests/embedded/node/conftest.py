@@ -11,7 +11,7 @@ from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
 from operations.manifests.declared import settings_of
 from tests.embedded.node.kubectl import Kubectl
-from tests.embedded.node.mesh import GATEWAYS, Mesh
+from tests.embedded.node.mesh import Mesh
 
 
 @pytest.fixture(scope="session")
@@ -69,5 +69,4 @@ def mesh(node: RealCluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathF
     """Stack embedded on the shared node, not brought up yet: each module says by ``mesh.up`` which one it wants."""
     istio.package(toolchain.module_dir(istio.MODULE), node.root / "charts")
     artifacts.copy_gateway_api(node.root, settings_of("embedded")["gatewayApiVersion"])
-    node.publish(GATEWAYS)
     return Mesh(node=node, kubectl=kubectl, state=tmp_path_factory.mktemp("state"))

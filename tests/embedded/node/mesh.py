@@ -43,6 +43,7 @@ class Mesh:
 
     def up(self, **config: str) -> dict[str, Any]:
         """Bring the stack to this configuration over Pulumi.embedded.yaml's; its outputs."""
+        self.node.publish(GATEWAYS)  # as `make up` does; other tests publish Services of theirs
         outputs = self.cli.up(self._config(config))
         for namespace in (NAMESPACE, OUTSIDE):
             if self.kubectl.tried("get", "pod", CLIENT, f"--namespace={namespace}").returncode:

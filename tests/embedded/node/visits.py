@@ -46,7 +46,17 @@ def visit(mesh: Mesh, cookie: str = "") -> Answer:
 
 def settle(mesh: Mesh, *expected: str, cookie: str = "") -> None:
     """Wait until nothing but what is expected is seen, whoever's proxy answers."""
-    eventually(lambda: set(visits(mesh, STEADY, cookie)) <= set(expected), PATIENCE)
+    others: set[str] = set()
+
+    def settled() -> bool:
+        others.clear()
+        others.update(set(visits(mesh, STEADY, cookie)) - set(expected))
+        return not others
+
+    try:
+        eventually(settled, PATIENCE)
+    except AssertionError as late:
+        raise AssertionError(f"what was seen last, beside {', '.join(expected)}: {others}") from late
 
 
 def sign_in(mesh: Mesh, user: str) -> str:
