@@ -53,7 +53,9 @@ def killed_half_way(clone: Path) -> None:
 
         def creates_the_mesh() -> bool:
             assert running.poll() is None
-            return cluster.running() and Kube(cluster.kubeconfig, CONTEXT).find(ISTIOD) is not None
+            # A node that was started ahead has no kubeconfig before the stack's Command has taken it.
+            ready = cluster.running() and cluster.kubeconfig.exists()
+            return ready and Kube(cluster.kubeconfig, CONTEXT).find(ISTIOD) is not None
 
         eventually(creates_the_mesh, PATIENCE)
         os.killpg(running.pid, signal.SIGKILL)
