@@ -42,8 +42,8 @@ class Kube:
     def delete_crds(self, *names: str) -> None:
         for name in names:
             self.extensions.delete_custom_resource_definition(name)
-        # The API server first deletes what there is of them, which takes it long where the machine is busy.
-        eventually(lambda: not set(names) & set(self.names(self.extensions.list_custom_resource_definition())), 120)
+        # The API server first deletes what there is of them; where it waits in vain, it tries again minutes later.
+        eventually(lambda: not set(names) & set(self.names(self.extensions.list_custom_resource_definition())), 900)
 
     def names(self, listed: Any) -> list[str]:
         return [each.metadata.name for each in listed.items]
