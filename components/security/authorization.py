@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..workloads.bookinfo import PORT, service_account_name
 from ..workloads.exposure import GATEWAY_CLASS, target_ref
-from .policy import DRY_RUN, LABELS, Policy, Workload, object_name, policy_spec, principal
+from .policy import DRY_RUN, LABELS, Policy, Workload, object_name, policy_spec, principal, workload_of
 
 API_VERSION = "security.istio.io/v1"
 # https://cert-manager.io/docs/configuration/acme/http01/
@@ -124,11 +124,11 @@ def is_guarded(gateway: str, policies: Sequence[Policy]) -> bool:
     return any(policy.gateway == gateway and policy.allows for policy in policies)
 
 
-def workload_of(policy: Policy, args: AuthorizationArgs) -> Workload | None:
+def _guarded(policy: Policy, args: AuthorizationArgs) -> Workload | None:
     """The pods that a policy is for; None where it names a Gateway of the injected namespace."""
     if not policy.service:
         return args.gateways.get(policy.gateway)
-    return args.workloads.get(policy.service, Workload(namespace=args.namespace, selector={"app": policy.service}))
+    return workload_of(policy.service, args.namespace, args.workloads)
 
 
 class Authorization(pulumi.ComponentResource):
@@ -176,7 +176,7 @@ class Authorization(pulumi.ComponentResource):
 
         allowing = [policy(allow_name(allow.service), allow.namespace, allow_spec(allow)) for allow in args.allows]
         for each in args.policies:
-            workload = workload_of(each, args)
+            workload = _guarded(each, args)
             place = workload.namespace if workload else args.namespace
             spec = policy_spec(each, workload)
             made = policy(

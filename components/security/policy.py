@@ -31,6 +31,11 @@ class Workload:
     http_ports: Sequence[int] = ()
 
 
+def workload_of(service: str, namespace: str, known: Mapping[str, Workload]) -> Workload:
+    """The pods of a service; where nothing else is known, those of the namespace with its name as the label ``app``."""
+    return known.get(service, Workload(namespace=namespace, selector={"app": service}))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """What one AuthorizationPolicy says of one service, or of one Gateway.

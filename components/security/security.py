@@ -12,7 +12,7 @@ from .gateway_certificate import CertificateSource, CertManager
 from .ingress_jwt import IngressJwt, IngressJwtArgs, Jwt
 from .network_isolation import NetworkIsolation, NetworkIsolationArgs
 from .peer_authentications import MutualTls, PeerAuthentications, PeerAuthenticationsArgs
-from .policy import Policy, Workload
+from .policy import Policy, Workload, workload_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +234,7 @@ class Security(pulumi.ComponentResource):
         gateways = filter(None, [args.gateway]) if config.jwt_gateways is None else config.jwt_gateways
         pods = {gateway: args.gateways.get(gateway) for gateway in gateways}
         for service in config.jwt_services:
-            unknown = Workload(namespace=args.namespace, selector={"app": service})
-            pods[service] = args.workloads.get(service, unknown)
+            pods[service] = workload_of(service, args.namespace, args.workloads)
         made = []
         for target, workload in pods.items():
             place = namespaces.get(workload.namespace, workload.namespace) if workload else asked.namespace
