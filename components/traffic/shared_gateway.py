@@ -16,8 +16,10 @@ from ..workloads.exposure import (
     HTTPS_PORT,
     ISTIOS_OWN_TYPE,
     WAIT_FOR,
+    gateway_options,
     redirect_name,
     redirect_spec,
+    revision_labels,
 )
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -128,15 +130,10 @@ class SharedGateway(pulumi.ComponentResource):
                 "name": args.gateway,
                 "namespace": args.namespace,
                 "annotations": {WAIT_FOR: f"condition={condition}"},
-                **({"labels": {"istio.io/rev": args.revision}} if args.revision else {}),
+                **revision_labels(args.revision),
             },
             spec=shared_spec(args),
-            # Istio answers in a second; the provider's own 10 minutes would be waited for in full were the API gone.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=list(args.requires),
-                custom_timeouts=pulumi.CustomTimeouts(create="3m", update="3m"),
-            ),
+            opts=gateway_options(self, args.requires),
         )
         if args.redirected:
             k8s.apiextensions.CustomResource(

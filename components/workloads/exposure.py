@@ -70,6 +70,17 @@ def gateway_annotations(service_type: str) -> dict[str, str]:
     return {SERVICE_TYPE: service_type, WAIT_FOR: "condition=Programmed"}
 
 
+def revision_labels(revision: str) -> dict[str, Any]:
+    """The metadata that has one of several revisions serve a Gateway; empty for the default one."""
+    return {"labels": {"istio.io/rev": revision}} if revision else {}
+
+
+def gateway_options(parent: pulumi.Resource, requires: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """A Gateway's: Istio answers in a second, and were the API gone, the provider would wait for 10 minutes."""
+    timeouts = pulumi.CustomTimeouts(create="3m", update="3m")
+    return pulumi.ResourceOptions(parent=parent, depends_on=list(requires), custom_timeouts=timeouts)
+
+
 def gateway_spec(tls_secret: pulumi.Input[str] | None = None) -> dict[str, Any]:
     """HTTP on port 80, and with a certificate HTTPS on port 443 too, for routes of the Gateway's own namespace."""
     listeners: list[dict[str, Any]] = [{"name": HTTP, "port": HTTP_PORT, "protocol": "HTTP"}]
@@ -155,15 +166,10 @@ class Exposure(pulumi.ComponentResource):
                 "name": args.gateway,
                 "namespace": args.namespace,
                 "annotations": gateway_annotations(args.service_type),
-                **({"labels": {"istio.io/rev": args.revision}} if args.revision else {}),
+                **revision_labels(args.revision),
             },
             spec=gateway_spec(args.tls_secret),
-            # Istio answers in a second; the provider's own 10 minutes would be waited for in full were the API gone.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=list(args.requires),
-                custom_timeouts=pulumi.CustomTimeouts(create="3m", update="3m"),
-            ),
+            opts=gateway_options(self, args.requires),
         )
         k8s.apiextensions.CustomResource(
             f"{name}-route",
