@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,9 @@ ISTIO = "istio-system"
 STARS = ("none", "black", "red")
 HEALS = 60
 """Seconds, of which a busy machine may need some; docs/embedded.md says what an idle one takes."""
+
+YOUNG = 12
+"""Seconds: a kubelet that starts takes a container that runs for less than 10 for a new one, not ready until probed."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +62,19 @@ def kill(mesh: Mesh, program: str, pod: str) -> float:
 def ready(mesh: Mesh, deployment: str, namespace: str) -> bool:
     status = mesh.kubectl.json("get", "deployment", deployment, "--namespace", namespace)["status"]
     return bool(status.get("readyReplicas", 0) >= 1)
+
+
+def grown_up(mesh: Mesh) -> bool:
+    """Whether no container has been started just now."""
+    pods = mesh.kubectl.json("get", "pods", "--all-namespaces")["items"]
+    kinds = ("initContainerStatuses", "containerStatuses")
+    containers = [each for pod in pods for kind in kinds for each in pod["status"].get(kind, [])]
+    starts = [
+        datetime.fromisoformat(each["state"]["running"]["startedAt"])
+        for each in containers
+        if "running" in each["state"]
+    ]
+    return (datetime.now(UTC) - max(starts)).total_seconds() > YOUNG
 
 
 def rolled(mesh: Mesh, namespace: str, *deployments: str) -> None:
@@ -118,6 +135,7 @@ def test_a_killed_envoy_comes_back_and_the_page_with_it(mesh: Mesh, workload: st
 
 def test_killed_programs_of_the_node_come_back_and_but_for_the_relay_nobody_notices(mesh: Mesh) -> None:
     for name, killed in processes(mesh.node).items():
+        eventually(partial(grown_up, mesh), HEALS)
         with load(mesh, *STARS) as visitors:
             began = time.monotonic()
             os.kill(killed, signal.SIGKILL)
