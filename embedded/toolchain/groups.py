@@ -178,6 +178,7 @@ def _engine() -> Group:
             "pulumi-language-python",
             "pulumi-resource-command",
             "pulumi-resource-kubernetes",
+            "sdks",
         ),
         finish=layout.add_language_executor,
         extra=(f"bin/{layout.LANGUAGE_EXECUTOR}",),

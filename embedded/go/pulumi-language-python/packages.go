@@ -2,54 +2,24 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	codegen "github.com/pulumi/pulumi/pkg/v3/codegen/python"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"istio-minikube/embedded/go/sdks"
 )
 
 // GeneratePackage writes an SDK for Python, as `pulumi package add` asks for one.
 func (h *host) GeneratePackage(
 	_ context.Context, request *pulumirpc.GeneratePackageRequest,
 ) (*pulumirpc.GeneratePackageResponse, error) {
-	remote, err := schema.NewLoaderClient(request.GetLoaderTarget())
-	if err != nil {
-		return nil, err
-	}
-	defer remote.Close()
-	loader := schema.NewCachedLoader(remote)
-	var spec schema.PackageSpec
-	if err := json.Unmarshal([]byte(request.GetSchema()), &spec); err != nil {
-		return nil, err
-	}
-	bound, diagnostics, err := schema.BindSpec(spec, loader, schema.ValidationOptions{AllowDanglingReferences: true})
-	if err != nil {
-		return nil, err
-	}
-	response := &pulumirpc.GeneratePackageResponse{Diagnostics: plugin.HclDiagnosticsToRPCDiagnostics(diagnostics)}
-	if diagnostics.HasErrors() {
-		return response, nil
-	}
-	files, err := codegen.GeneratePackage("pulumi-language-python", bound, request.GetExtraFiles(), loader)
-	if err != nil {
-		return nil, err
-	}
-	for name, content := range files {
-		file := filepath.Join(request.GetDirectory(), name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(file, content, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return response, nil
+	return sdks.Write(request, func(bound *schema.Package, loader schema.ReferenceLoader) (map[string][]byte, error) {
+		return codegen.GeneratePackage("pulumi-language-python", bound, request.GetExtraFiles(), loader)
+	})
 }
 
 // Link adds SDKs that are in folders of a program to its requirements, and tells how they are imported.

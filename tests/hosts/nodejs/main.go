@@ -14,7 +14,6 @@ import (
 
 	codegen "github.com/pulumi/pulumi/pkg/v3/codegen/nodejs"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"istio-minikube/embedded/go/lifeline"
+	"istio-minikube/embedded/go/sdks"
 )
 
 // What the SDK's runner exits with after it has told the engine itself what is wrong.
@@ -112,40 +112,11 @@ func (h *host) InstallDependencies(
 func (h *host) GeneratePackage(
 	_ context.Context, request *pulumirpc.GeneratePackageRequest,
 ) (*pulumirpc.GeneratePackageResponse, error) {
-	remote, err := schema.NewLoaderClient(request.GetLoaderTarget())
-	if err != nil {
-		return nil, err
-	}
-	defer remote.Close()
-	loader := schema.NewCachedLoader(remote)
-	var spec schema.PackageSpec
-	if err := json.Unmarshal([]byte(request.GetSchema()), &spec); err != nil {
-		return nil, err
-	}
-	bound, diagnostics, err := schema.BindSpec(spec, loader, schema.ValidationOptions{AllowDanglingReferences: true})
-	if err != nil {
-		return nil, err
-	}
-	response := &pulumirpc.GeneratePackageResponse{Diagnostics: plugin.HclDiagnosticsToRPCDiagnostics(diagnostics)}
-	if diagnostics.HasErrors() {
-		return response, nil
-	}
-	files, err := codegen.GeneratePackage(
-		"pulumi-language-nodejs", bound, request.GetExtraFiles(), request.GetLocalDependencies(), request.GetLocal(), loader,
-	)
-	if err != nil {
-		return nil, err
-	}
-	for name, content := range files {
-		file := filepath.Join(request.GetDirectory(), name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(file, content, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return response, nil
+	return sdks.Write(request, func(bound *schema.Package, loader schema.ReferenceLoader) (map[string][]byte, error) {
+		return codegen.GeneratePackage(
+			"pulumi-language-nodejs", bound, request.GetExtraFiles(), request.GetLocalDependencies(), request.GetLocal(), loader,
+		)
+	})
 }
 
 // Link has nothing to do: the example's package.json names the SDK's folder.
