@@ -1,16 +1,12 @@
 """What a stack declares, told without the Pulumi CLI: the program called as ``__main__.py`` calls it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pulumi
 
 from operations.manifests.evaluate import Recorder, evaluate, stack_config
 from operations.manifests.stack_secrets import Config
 from operations.state.recover import RELEASE, Release
-
-if TYPE_CHECKING:
-    from program.lookup import Cluster
 
 PREFIX = "istio-minikube:"
 
@@ -21,23 +17,16 @@ def settings_of(stack: str, overrides: Mapping[str, str] | None = None) -> dict[
 
 
 def declared(
-    stack: str,
-    overrides: Mapping[str, str] | None = None,
-    found: "Cluster | None" = None,
-    *,
-    live: bool = False,
-    recorder: Recorder | None = None,
-    config: Config | None = None,
+    stack: str, overrides: Mapping[str, str] | None = None, *, live: bool = False, config: Config | None = None
 ) -> Recorder:
     """Every resource of the program as the stack named ``stack``.
 
     Args:
         stack: the stack's name.
         overrides: configuration keys over the stack's own.
-        found: what the cluster holds; nothing by default, so that the stack brings everything that it would ever bring.
-        live: whether the stack's own cluster is looked up instead.
+        live: whether the stack's own cluster is looked up; else there is an empty one, to which the stack brings
+            everything that it would ever bring.
         config: the stack's configuration with ``overrides``, where its secrets are decrypted; else they are masked.
-        recorder: is told what is registered; a new one by default.
 
     Raises:
         pulumi.RunError: the program refuses the configuration or the cluster.
@@ -48,14 +37,14 @@ def declared(
     from program.settings import Settings
     from program.supply import as_locked
 
-    recorder = recorder or Recorder()
+    recorder = Recorder()
 
     def program() -> None:
         settings = Settings.load()
         if "istioChartRepository" not in (overrides or {}):
             # Where it is there, these are other charts on purpose, and nothing is installed: the lock does not hold.
             settings = as_locked(settings, pulumi.get_stack())
-        compose(settings, look_up(settings, owner_of(settings)) if live else found or Cluster())
+        compose(settings, look_up(settings, owner_of(settings)) if live else Cluster())
 
     evaluate(recorder, stack, config or stack_config(stack, overrides), program)
     return recorder

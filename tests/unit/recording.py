@@ -11,9 +11,10 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import resource_pb2
 
 from operations.manifests import evaluate as program
-from operations.manifests.declared import declared
 from operations.manifests.evaluate import Recorder, Registration, evaluate, stack_config
+from program.compose import compose
 from program.lookup import Cluster
+from program.settings import Settings
 
 PROJECT_NAME = "istio-minikube"
 
@@ -94,7 +95,7 @@ def evaluated(stack: str, config: Mapping[str, str], cluster: Cluster, *secrets:
     configured.secrets |= {f"{PROJECT_NAME}:{key}" for key in secrets}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "Monitor", KeepingMonitor)
-        declared(stack, config, cluster, recorder=mesh, config=configured)
+        evaluate(mesh, stack, configured, lambda: compose(Settings.load(), cluster))
     return mesh
 
 
