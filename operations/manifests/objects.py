@@ -106,17 +106,16 @@ def wait_until(what: str, done: Callable[[], bool], timeout: float = TIMEOUT_SEC
         time.sleep(POLL_SECONDS)
 
 
-def run_command(command: str, inputs: Mapping[str, Any], folder: Path, previous: str = "") -> dict[str, Any]:
+def run_command(command: str, inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Run a local Command's shell command as pulumi-command does.
 
     Raises:
         UserError: it exits non-zero; with what it wrote to standard error.
     """
-    environment = {**os.environ, **(inputs.get("environment") or {}), "PULUMI_COMMAND_STDOUT": previous}
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **(inputs.get("environment") or {})},
         input=inputs.get("stdin") or "",
         capture_output=True,
         text=True,

@@ -115,11 +115,11 @@ def test_deleting_what_is_not_there_is_done(client: Api, api: FakeApi) -> None:
 
 def test_a_command_is_run_as_pulumi_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTSIDE", "outside")
-    script = 'cat; pwd; echo "$ISTIO_VERSION,$PULUMI_COMMAND_STDOUT,$OUTSIDE"; echo trouble >&2'
+    script = 'cat; pwd; echo "$ISTIO_VERSION,$OUTSIDE"; echo trouble >&2'
     inputs = {"stdin": "told\n", "environment": {"ISTIO_VERSION": "1.23.0"}, "create": "x"}
-    assert run_command(script, inputs, tmp_path, previous="before") == {
+    assert run_command(script, inputs, tmp_path) == {
         **inputs,
-        "stdout": f"told\n{tmp_path}\n1.23.0,before,outside",
+        "stdout": f"told\n{tmp_path}\n1.23.0,outside",
         "stderr": "trouble",
     }
 
