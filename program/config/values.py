@@ -67,9 +67,9 @@ class Value:
         """One of ``choices``."""
         return self.text("|".join(map(re.escape, choices)), accepted or " or ".join(choices), default=default)
 
-    def dns_label(self, *, default: str | None = None) -> str:
+    def dns_label(self) -> str:
         """A name that Kubernetes takes for a namespace, or as a label's value."""
-        return self.text(DNS_LABEL, "a DNS-1123 label such as reviews", default=default)
+        return self.text(DNS_LABEL, "a DNS-1123 label such as reviews")
 
     def service_name(self) -> str:
         """A name that Kubernetes takes for a Service."""

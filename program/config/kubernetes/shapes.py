@@ -44,9 +44,9 @@ def text(accepted: str = TEXT, pattern: str = r"(?s).*") -> Shape:
     return lambda value: value.text(pattern, accepted)
 
 
-def whole(what: str, least: int = 0, most: int | None = None) -> Shape:
-    """A whole number from ``least`` to ``most``; ``what`` says of what."""
-    return lambda value: value.integer(what, least=least, most=most)
+def whole(what: str, least: int = 0) -> Shape:
+    """A whole number from ``least`` on; ``what`` says of what."""
+    return lambda value: value.integer(what, least=least)
 
 
 def choice(*choices: str) -> Shape:
