@@ -5,7 +5,7 @@ with the live object. So defaults, normalised quantities and fields that others 
 """
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,12 @@ from operations import engine
 from operations.manifests import clouds
 from operations.manifests.changes import changes, said
 from operations.manifests.declared import declared, settings_of
-from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, stack_config
+from operations.manifests.evaluate import COMMAND, PROJECT, stack_config
 from operations.manifests.objects import Api, described
-from operations.manifests.render import RELEASE, Rendered, chart_objects, command_objects
+from operations.manifests.render import Rendered, objects
 from operations.manifests.stack_secrets import Config, decrypted, secret_texts, without
 from operations.pulumi_cli import STATE, Cli
+from operations.state.recover import RELEASE
 
 WORKERS = 8
 HIDDEN = ("data", "stringData")
@@ -76,7 +77,8 @@ def find(stack: str, overrides: Mapping[str, str], helm: Path) -> tuple[Api, int
     api = Api(Path(settings["kubeconfig"]), settings["context"])
     autoscaled = _autoscaled(api.kube)
     with tempfile.TemporaryDirectory() as folder:
-        items = list(_objects(recorder, api.kube, helm, settings, Path(folder)))
+        version, flags = cluster_flags(api.kube, settings, Path(folder))
+        items = list(objects(recorder.registrations, helm, version, flags))
 
     def compare(item: Rendered) -> Difference | None:
         return difference(api, item, stack, autoscaled, secrets)
@@ -151,22 +153,6 @@ def without_istiods(manifest: dict[str, Any]) -> dict[str, Any]:
     if manifest["kind"] not in WEBHOOKS:
         return manifest
     return {**manifest, "webhooks": _without(manifest.get("webhooks") or [], ISTIODS)}
-
-
-def _objects(
-    recorder: Recorder, kube: Kube, helm: Path, settings: Mapping[str, str], folder: Path
-) -> Iterator[Rendered]:
-    """Every object of the program, charts rendered as helm would for this very cluster."""
-    version, flags = cluster_flags(kube, settings, folder)
-    for resource in recorder.registrations:
-        if resource.token == RELEASE:
-            for manifest in chart_objects(resource, helm, version, flags):
-                yield Rendered(resource=resource, manifest=manifest)
-        elif resource.token == COMMAND:
-            for manifest in command_objects(resource):
-                yield Rendered(resource=resource, manifest=manifest)
-        elif resource.token.startswith("kubernetes:"):
-            yield Rendered(resource=resource, manifest=resource.inputs)
 
 
 def cluster_flags(kube: Kube, settings: Mapping[str, str], folder: Path) -> tuple[str, tuple[str, ...]]:

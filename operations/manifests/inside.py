@@ -25,10 +25,10 @@ from operations.manifests.declared import declared, settings_of
 from operations.manifests.effects import CRD, Effect, compared, effect
 from operations.manifests.evaluate import COMMAND, Registration, stack_config
 from operations.manifests.objects import Api
-from operations.manifests.render import LOADER, RELEASE, Rendered, chart_objects, command_objects, placed
+from operations.manifests.render import LOADER, Rendered, chart_objects, command_objects, placed
 from operations.manifests.stack_secrets import secret_texts, without
 from operations.manifests.steps import CREATE, DELETE, REPLACE, SAME, UNKNOWN, UPDATE, Step, Steps
-from operations.state.recover import Release, revisions
+from operations.state.recover import RELEASE, Release, revisions
 
 HEAD = "Objects, inside Helm releases and Commands too; ! restarts pods, replaces an object or deletes a CRD:"
 NOTHING = "Objects: none changes inside Helm releases and Commands, and no pod restarts"

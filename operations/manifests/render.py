@@ -5,8 +5,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from operations.manifests.declared import declared, settings_of
 from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, Registration
 from operations.manifests.objects import run_command
 from operations.stacks import write_artifacts
+from operations.state.recover import RELEASE
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
 MASK = "(masked)"
 CLUSTER_FOLDER = "_cluster"
 # Beside these, an object of a chart that names no namespace goes into its release's.
@@ -67,18 +68,37 @@ def render(stack: str, overrides: Mapping[str, str]) -> tuple[Recorder, list[Ren
     """
     settings = settings_of(stack, overrides)
     write_artifacts(DEFAULT_ROOT, settings)
-    kubernetes = settings["kubernetesVersion"]
     recorder = declared(stack, overrides)
     helm = toolchain.ensure("cluster").cluster / "helm"
-    found = []
-    for resource in recorder.registrations:
-        if resource.token == RELEASE:
-            found += [Rendered(resource=resource, manifest=m) for m in chart_objects(resource, helm, kubernetes)]
-        elif resource.token == COMMAND:
-            found += [Rendered(resource=resource, manifest=m) for m in command_objects(resource)]
-        elif resource.token.startswith("kubernetes:"):
-            found.append(Rendered(resource=resource, manifest=shown(resource)))
+    found = objects(recorder.registrations, helm, settings["kubernetesVersion"], own=shown)
     return recorder, sorted(found, key=lambda item: file_name(item.manifest))
+
+
+def objects(
+    resources: Iterable[Registration],
+    helm: Path,
+    kubernetes: str,
+    flags: Sequence[str] = (),
+    own: Callable[[Registration], Mapping[str, Any]] = attrgetter("inputs"),
+) -> Iterator[Rendered]:
+    """Every object that resources come to.
+
+    Args:
+        resources: the program's.
+        helm: the program that renders charts.
+        kubernetes: the version of Kubernetes that they are rendered for.
+        flags: further ones of helm's.
+        own: gives the object that a typed resource is.
+    """
+    for resource in resources:
+        if resource.token == RELEASE:
+            manifests: Iterable[Mapping[str, Any]] = chart_objects(resource, helm, kubernetes, flags)
+        elif resource.token == COMMAND:
+            manifests = command_objects(resource)
+        else:
+            manifests = [own(resource)] if resource.token.startswith("kubernetes:") else ()
+        for manifest in manifests:
+            yield Rendered(resource=resource, manifest=manifest)
 
 
 def find_helm() -> Path | None:

@@ -21,9 +21,10 @@ from operations.manifests.render import (
     shown,
     write,
 )
+from operations.state import recover
 
 RELEASE = Registration(
-    token=render.RELEASE,
+    token=recover.RELEASE,
     name="istio-istiod",
     parent="istio",
     custom=True,
