@@ -8,7 +8,7 @@ from components.mesh.gateway_service import ServiceType
 from components.security.gateway_certificate import CertificateSource
 from components.traffic.egress import ExternalHost
 from components.traffic.routes import PathMatch, RouteRule
-from components.traffic.shared_gateway import MOST_LISTENERS
+from components.traffic.shared_gateway import MOST_LISTENERS, host_name
 from components.workloads.exposure import HTTPS_PORT
 from program.config import egress as egress_config
 from program.config import gateways as gateways_config
@@ -17,7 +17,7 @@ from program.config.certificates import as_configured
 from program.config.gateways import Gateway
 from program.config.services import Service
 from program.config.values import NAME_LENGTH, Value
-from program.exposed import ANY_HOST, ExposedAt, Shown, exposed, exposed_at, object_name
+from program.exposed import ANY_HOST, ExposedAt, Shown, exposed, exposed_at
 
 
 def read(
@@ -102,7 +102,7 @@ def _refuse_two_certificates(value: Value, at: ExposedAt) -> None:
                 raise _where(value, each, "httpsRedirect", each.expose.https_redirect).error(
                     f"what {first.path} says of {host}, all of whose requests over HTTP are redirected or none"
                 )
-            if (taken := names.setdefault(object_name(host), host)) != host:
+            if (taken := names.setdefault(host_name(host), host)) != host:
                 raise _where(value, each, "hosts", host).error(f"not both {taken} and this, which have one listener")
             if len(found) >= MOST_LISTENERS:
                 raise _where(value, each, "hosts", list(each.expose.hosts)).error(

@@ -100,11 +100,6 @@ def exposed_at(gateway: Gateway, services: Sequence[Service], hosts: Sequence[Ex
     )
 
 
-def object_name(host: str) -> str:
-    """A host, which may be a wildcard, as the name of an object."""
-    return host.replace(ANY_HOST, "wildcard")
-
-
 def callers(service: Service, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
     """The service accounts of the gateways that call a service, as NAMESPACE/NAME."""
     found = []

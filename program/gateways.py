@@ -9,10 +9,10 @@ from components.kubeconfig import kubectl
 from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
 from components.traffic import egress_route
 from components.traffic.routes import RouteParent
-from components.traffic.shared_gateway import listener_name
+from components.traffic.shared_gateway import host_name, listener_name
 from components.workloads.exposure import HTTP, HTTP_LOCAL_PORT, HTTP_PORT, HTTPS_LOCAL_PORT, HTTPS_PORT
 from program.config.gateways import Gateway
-from program.exposed import ExposedAt, Shown, exposed, exposed_at, object_name
+from program.exposed import ExposedAt, Shown, exposed, exposed_at
 from program.foundation import Ground
 
 
@@ -88,8 +88,8 @@ def _listen(base: Ground, at: ExposedAt) -> None:
     gateway, certificates = at.gateway, at.certificates
 
     def obtained(host: str, source: CertificateSource, *requires: pulumi.Resource) -> mesh.GatewayCertificate:
-        name, place = f"certificate-{gateway.name}-{object_name(host)}", base.gateway_namespaces[gateway.namespace]
-        return certificate(base, name, place, object_name(host), source, *requires)
+        name, place = f"certificate-{gateway.name}-{host_name(host)}", base.gateway_namespaces[gateway.namespace]
+        return certificate(base, name, place, host_name(host), source, *requires)
 
     early = {
         host: obtained(host, source).secret
@@ -103,7 +103,7 @@ def _listen(base: Ground, at: ExposedAt) -> None:
             namespace=base.gateway_namespaces[gateway.namespace],
             service=base.gateways[gateway.name].service,
             service_type=gateway.service_type,
-            certificates={host: early.get(host, secret_name(object_name(host))) for host in certificates},
+            certificates={host: early.get(host, secret_name(host_name(host))) for host in certificates},
             redirected=at.redirected,
             route_namespaces=at.namespaces,
             revision=base.settings.control_planes.label(gateway.namespace),
@@ -192,7 +192,7 @@ def lead_out(base: Ground, known: pulumi.Resource) -> None:
         if host.gateway:
             gateway = base.settings.gateways[host.gateway]
             args = mesh.EgressRouteArgs(
-                route=egress_route.object_name(host.host),
+                route=egress_route.route_name(host.host),
                 host=host.host,
                 ports=host.ports,
                 gateway=gateway.name,

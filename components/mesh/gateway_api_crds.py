@@ -16,7 +16,6 @@ from ..versions import Version
 # What a release's manifest consists of beside CRDs, from v1.5 on: a policy that guards them, and its binding.
 POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 POLICIES_SINCE = Version(1, 5)
-POLICY_NAME = f"safe-upgrades.{GROUPS[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)

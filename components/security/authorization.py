@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from ..workloads.bookinfo import PORT, service_account_name
 from ..workloads.exposure import GATEWAY_CLASS, target_ref
-from .policy import DRY_RUN, LABELS, Policy, Workload, object_name, policy_spec, principal, workload_of
+from .policy import DRY_RUN, LABELS, Policy, Workload, policy_name, policy_spec, principal, workload_of
 
 API_VERSION = "security.istio.io/v1"
 # https://cert-manager.io/docs/configuration/acme/http01/
@@ -161,11 +161,11 @@ class Authorization(pulumi.ComponentResource):
             labels: Mapping[str, str] | None = None,
         ) -> pulumi.Resource:
             return k8s.apiextensions.CustomResource(
-                object_name(f"{name}-{name_here}", dry_run=dry_run),
+                policy_name(f"{name}-{name_here}", dry_run=dry_run),
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
                 metadata={
-                    "name": object_name(kubernetes_name or name_here, dry_run=dry_run),
+                    "name": policy_name(kubernetes_name or name_here, dry_run=dry_run),
                     "namespace": args.namespaces.get(place, place),
                     **({"labels": labels} if labels else {}),
                     **({"annotations": DRY_RUN} if dry_run else {}),

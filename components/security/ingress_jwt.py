@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from ..workloads.exposure import HTTP_PORT
-from .policy import DRY_RUN, Workload, object_name, target
+from .policy import DRY_RUN, Workload, policy_name, target
 
 API_VERSION = "security.istio.io/v1"
 
@@ -147,11 +147,11 @@ class IngressJwt(pulumi.ComponentResource):
         ports = args.workload.http_ports if args.workload else [args.port]
         if args.required:
             k8s.apiextensions.CustomResource(
-                object_name(f"{name}-require-token", dry_run=args.dry_run),
+                policy_name(f"{name}-require-token", dry_run=args.dry_run),
                 api_version=API_VERSION,
                 kind="AuthorizationPolicy",
                 metadata={
-                    "name": object_name(require_token_name(args.gateway), dry_run=args.dry_run),
+                    "name": policy_name(require_token_name(args.gateway), dry_run=args.dry_run),
                     "namespace": args.namespace,
                     **({"annotations": DRY_RUN} if args.dry_run else {}),
                 },

@@ -74,7 +74,7 @@ class Policy:
         return self.action == "ALLOW" and not self.dry_run
 
 
-def object_name(name: str, *, dry_run: bool) -> str:
+def policy_name(name: str, *, dry_run: bool) -> str:
     """The name of a policy's object: another one for a dry run, so that neither is ever changed into the other.
 
     Changed in place, allowances would end before the denial that they are from.

@@ -58,7 +58,7 @@ class EgressRouteArgs:
         return [number for number, protocol in sorted(self.ports.items()) if protocol not in ENCRYPTED]
 
 
-def object_name(host: str) -> str:
+def route_name(host: str) -> str:
     """A host as the name of its objects: dashes for dots, and where that tells not enough, a digest of it behind."""
     name = host.replace(".", "-")
     if "-" not in host and len(name) <= NAME_LENGTH:

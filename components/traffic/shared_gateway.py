@@ -66,9 +66,14 @@ class SharedGatewayArgs:
                 raise pulumi.RunError(f"redirected has {host!r}; accepted: hosts of certificates")
 
 
+def host_name(host: str) -> str:
+    """A host, which may be a wildcard, as the name of an object or a part of one."""
+    return host.replace("*", "wildcard")
+
+
 def listener_name(host: str) -> str:
     """The name of the listener for a host over HTTPS."""
-    return f"{HTTPS}-{host.replace('*', 'wildcard')}"
+    return f"{HTTPS}-{host_name(host)}"
 
 
 def allowed_routes(args: SharedGatewayArgs) -> dict[str, Any]:

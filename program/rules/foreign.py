@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 
+from components.gateway_api import POLICY
 from components.kube import listing
 from components.mesh import gateway_api_crds, ingress_gateway, revision_tag, waypoint
 from components.mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
@@ -25,9 +26,10 @@ from components.security import (
 )
 from components.security.gateway_certificate import CertificateSource
 from components.traffic import egress, egress_route, gateway_rules, stream_route, traffic_policy
+from components.traffic.shared_gateway import host_name
 from components.traffic.traffic import Traffic, kinds, version_service_name
 from components.workloads import bookinfo, exposure, user_service
-from program.exposed import ExposedAt, exposed, exposed_at, object_name
+from program.exposed import ExposedAt, exposed, exposed_at
 from program.settings import Settings
 from program.workloads import deployed, guarded, places, steered, workloads
 from program.workloads import gateways as elsewhere
@@ -85,7 +87,7 @@ def _all(settings: Settings, *, brings_gateway_api: bool) -> list[Object]:
             found += _objects(egress.API_VERSION, kind, settings.namespace, egress.object_name(host.host))
         if host.gateway:
             for kind in egress_route.SPECS:
-                place, name = settings.gateways[host.gateway].namespace, egress_route.object_name(host.host)
+                place, name = settings.gateways[host.gateway].namespace, egress_route.route_name(host.host)
                 found += _objects(egress_route.API_VERSION, kind, place, name)
     for place, traffic in steered(settings):
         found += _traffic(place, traffic)
@@ -96,7 +98,7 @@ def _all(settings: Settings, *, brings_gateway_api: bool) -> list[Object]:
     found += _objects(ADMISSION, "MutatingWebhookConfiguration", "", *tags)
     if brings_gateway_api and settings.gateway_api >= gateway_api_crds.POLICIES_SINCE:
         for kind in gateway_api_crds.POLICIES:
-            found += _objects(ADMISSION, kind, "", gateway_api_crds.POLICY_NAME)
+            found += _objects(ADMISSION, kind, "", POLICY)
     return found
 
 
@@ -133,7 +135,7 @@ def _shown(at: ExposedAt) -> Iterator[Object]:
     if at.redirected:
         yield from _objects(exposure.API_VERSION, "HTTPRoute", place, exposure.redirect_name(name))
     for host, source in at.certificates.items():
-        yield from _certificate(place, gateway_certificate.secret_name(object_name(host)), source)
+        yield from _certificate(place, gateway_certificate.secret_name(host_name(host)), source)
     for each in at.shown:
         steered = not each.expose.is_stream and each.expose.port == each.service.port
         if steered and gateway_rules.applies(each.service.traffic):
@@ -214,11 +216,11 @@ def _authorization(settings: Settings, gateways: Sequence[str]) -> Iterator[Obje
         names += [(place, authorization.allow_name(target)) for target in opened]
         names += [(place, authorization.CHALLENGES)] * isinstance(config.tls, gateway_certificate.CertManager)
         names += [(where, authorization.DENY_ALL) for where in places(settings)]
-    said = [(where, policy.object_name(name, dry_run=config.authorization_dry_run)) for where, name in names]
+    said = [(where, policy.policy_name(name, dry_run=config.authorization_dry_run)) for where, name in names]
     for each in config.policies:
         workload = pods.get(each.service) or elsewhere(settings).get(each.gateway)
         where = workload.namespace if workload else place
-        said.append((where, policy.object_name(each.name, dry_run=each.dry_run)))
+        said.append((where, policy.policy_name(each.name, dry_run=each.dry_run)))
     for where, name in said:
         yield from _objects(authorization.API_VERSION, "AuthorizationPolicy", where, name)
 
@@ -235,7 +237,7 @@ def _tokens(settings: Settings, gateways: Sequence[str]) -> Iterator[Object]:
     for where, target in targets:
         yield from _objects(ingress_jwt.API_VERSION, "RequestAuthentication", where, target)
         if config.jwt_required:
-            name = policy.object_name(ingress_jwt.require_token_name(target), dry_run=config.jwt_dry_run)
+            name = policy.policy_name(ingress_jwt.require_token_name(target), dry_run=config.jwt_dry_run)
             yield from _objects(authorization.API_VERSION, "AuthorizationPolicy", where, name)
 
 

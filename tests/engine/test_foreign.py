@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from components.commands import UserError
+from components.gateway_api import POLICY
 from components.kube import APPLY, MERGE, Kube
-from components.mesh.gateway_api_crds import POLICIES, POLICY_NAME
+from components.mesh.gateway_api_crds import POLICIES
 from components.ownership import LABEL
 from embedded import artifacts
 from embedded.cluster import Cluster
@@ -185,4 +186,4 @@ def test_a_release_of_the_gateway_api_names_its_policies_as_the_rules_expect(clu
         "istioChartRepository": str(cluster.root / "charts"),
     }
     inputs = [each.inputs for each in declared("embedded", config).registrations if each.inputs.get("kind") in POLICIES]
-    assert {(each["kind"], each["metadata"]["name"]) for each in inputs} == {(kind, POLICY_NAME) for kind in POLICIES}
+    assert {(each["kind"], each["metadata"]["name"]) for each in inputs} == {(kind, POLICY) for kind in POLICIES}

@@ -4,7 +4,7 @@ import pulumi
 import pytest
 
 from components import EgressRoute, EgressRouteArgs
-from components.traffic.egress_route import object_name
+from components.traffic.egress_route import route_name
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
 
@@ -17,7 +17,7 @@ EXPORTED = [".", "apps", "shop"]
 def mesh(compose: Compose) -> Mesh:
     def declare() -> None:
         given = EgressRouteArgs(
-            route=object_name(HOST),
+            route=route_name(HOST),
             host=HOST,
             ports={443: "TLS", 80: "HTTP"},
             gateway="out",
@@ -89,7 +89,7 @@ def test_what_sends_requests_to_the_gateway_is_last(mesh: Mesh) -> None:
 
 def test_names_are_labels_and_no_two_hosts_have_one() -> None:
     hosts = [HOST, "a-b.c", "a.b-c", f"{'a' * 60}.{'b' * 60}.c"]
-    names = [object_name(host) for host in hosts]
+    names = [route_name(host) for host in hosts]
     assert len(set(names)) == len(hosts)
     assert max(map(len, names)) <= 63
     assert not [name for name in names if "." in name]

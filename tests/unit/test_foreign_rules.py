@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from components import catalogue
-from components.mesh.gateway_api_crds import POLICIES, POLICIES_SINCE, POLICY_NAME
+from components.gateway_api import POLICY
+from components.mesh.gateway_api_crds import POLICIES, POLICIES_SINCE
 from components.versions import Version
 from operations.manifests.evaluate import PROJECT, stack_config
 from program.lookup import Cluster, Crd
@@ -162,7 +163,7 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
         crd = {"metadata": {"name": GATEWAYS, "annotations": annotations}, "spec": {}}
         policies = POLICIES if Version.parse(version) >= POLICIES_SINCE else ()
         documents = [{"kind": "CustomResourceDefinition", **crd}]
-        documents += [{"kind": kind, "metadata": {"name": POLICY_NAME}, "spec": {}} for kind in policies]
+        documents += [{"kind": kind, "metadata": {"name": POLICY}, "spec": {}} for kind in policies]
         folder = tmp_path_factory.mktemp(version)
         (folder / "release.yaml").write_text(yaml.safe_dump_all(documents))
         return folder
