@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.commands.mesh_pods import containers
+from components.commands.mesh_pods import containers, is_ready
 from components.kube import Kube
 from operations import engine
 from operations.pulumi_cli import STATE, Cli
@@ -20,7 +20,7 @@ def pods(settings: Mapping[str, str]) -> list[dict[str, Any]]:
             "namespace": pod["metadata"]["namespace"],
             "name": pod["metadata"]["name"],
             "phase": pod["status"].get("phase", "Unknown"),
-            "ready": any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])),
+            "ready": is_ready(pod),
             "containers": [{"name": c["name"], "image": c["image"]} for c in containers(pod)],
         }
         for pod in Kube(str(Path(settings["kubeconfig"]).expanduser()), settings["context"]).objects("/api/v1/pods")

@@ -23,6 +23,7 @@ import yaml
 from ..gateway_api import BUNDLE_VERSION, CHANNEL, POLICY, cache_folder, digest, labelled, load_manifest
 from ..kube import APPLY, MERGE, Kube, RefusedError
 from . import UserError, run
+from .ambient import condition
 from .crds import CRDS, OWNER
 
 FIELD_MANAGER = "istio-minikube"
@@ -103,7 +104,7 @@ def _apply(kube: Kube, crd: Mapping[str, Any]) -> str:
     path = f"{CRDS}/{name}"
     deadline = time.monotonic() + ESTABLISHED_SECONDS
     live = _patched(kube, f"{path}?fieldManager={FIELD_MANAGER}&force=true", crd)
-    while not _established(live):
+    while not condition(live, "Established"):
         if time.monotonic() > deadline:
             raise UserError(f"CRD {name} is not served {ESTABLISHED_SECONDS} s after it was applied: {live['status']}")
         time.sleep(POLL_SECONDS)
@@ -121,11 +122,6 @@ def _patched(kube: Kube, path: str, crd: Mapping[str, Any]) -> dict[str, Any]:
             if POLICY not in str(refusal) or time.monotonic() > deadline:
                 raise
         time.sleep(POLL_SECONDS)
-
-
-def _established(crd: Mapping[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def main(arguments: list[str] | None = None) -> int:

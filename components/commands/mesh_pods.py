@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .ambient import Ambient, namespace_faults, pod_faults
+from .ambient import Ambient, condition, namespace_faults, pod_faults
 from .mesh_request import Check
 
 SIDECAR = "istio-proxy"
@@ -132,7 +132,7 @@ def _sidecar_faults(pod: Manifest, check: Check, restart: str) -> list[tuple[str
 
 def is_ready(pod: Manifest) -> bool:
     """Tell whether a pod is Ready."""
-    return bool(_conditions(pod).get("Ready", {}).get("status") == "True")
+    return condition(pod, "Ready")
 
 
 def _pod_problems(workload: str, pod: Manifest, check: Check, around: Ambient | None) -> list[Problem]:

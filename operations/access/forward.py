@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.commands import UserError
+from components.commands.mesh_pods import is_ready
 from components.kube import Kube, KubeError
 
 POLL_SECONDS = 1.0
@@ -111,7 +112,7 @@ class Forward:
             KubeError: the cluster does not answer, and nothing was forwarded yet.
         """
         try:
-            pods = {pod["metadata"]["name"]: pod for pod in self._pods() if _is_ready(pod)}
+            pods = {pod["metadata"]["name"]: pod for pod in self._pods() if _can_serve(pod)}
         except KubeError as error:
             if not self._pod:
                 raise
@@ -140,7 +141,7 @@ class Forward:
             pod = self.kube.find(f"/api/v1/namespaces/{self.namespace}/pods/{name}")
         except KubeError:
             return True
-        return pod is not None and _is_ready(pod)
+        return pod is not None and _can_serve(pod)
 
     def _target(self, pod: Mapping[str, Any]) -> int:
         """The pod's own port behind the Service's."""
@@ -174,10 +175,8 @@ def free_port(preferred: int) -> int:
     raise AssertionError("unreachable")
 
 
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
+def _can_serve(pod: dict[str, Any]) -> bool:
+    return is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
 def _nothing() -> None:
