@@ -15,6 +15,7 @@ import yaml
 
 from embedded import toolchain
 from embedded.errors import EmbeddedError
+from embedded.files import write_bytes
 
 CHARTS = Path(__file__).resolve().parent / "charts"
 ISTIO_API = ("istio.io/api", "v1.24.2")
@@ -105,8 +106,8 @@ def _pack_charts(folder: Path, version: str) -> None:
     crds = toolchain.module_dir(*ISTIO_API) / ISTIO_CRDS
     for chart, archive in archives.items():
         extra = [("crds/crds.yaml", crds.read_bytes())] if chart.name == "base" else []
-        _write(archive, pack(chart, version, extra))
-    _write(made_of, recipe.encode())
+        write_bytes(archive, pack(chart, version, extra))
+    write_bytes(made_of, recipe.encode())
 
 
 def _recipe(version: str) -> str:
@@ -133,9 +134,3 @@ def _copy_gateway_api(folder: Path) -> None:
                     # Content only: Go's module cache is read-only.
                     shutil.copyfile(crd, draft / channel / crd.name)
         draft.rename(folder)
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(content)
-    draft.replace(path)

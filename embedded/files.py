@@ -1,4 +1,4 @@
-"""Files in a cluster's folder: of the user's eyes only, whole or not there, and one writer at a time."""
+"""Files that are whole or not there, in a cluster's folder of the user's eyes only, and one writer at a time."""
 
 import fcntl
 from collections.abc import Iterator
@@ -13,6 +13,13 @@ def write(path: Path, content: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.touch(mode=0o600)
     draft.write_text(content)
+    draft.replace(path)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file for whoever may read its folder, whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
     draft.replace(path)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from embedded.artifacts import pack
 from embedded.errors import EmbeddedError
+from embedded.files import write_bytes
 
 MODULE = "istio.io/istio"
 HUB = "docker.io/istio"
@@ -65,9 +66,7 @@ def package(source: Path, folder: Path) -> None:
         for name, place in CHARTS.items():
             chart = source / "manifests" / "charts" / place
             archive = pack(chart, number, [("values.yaml", stamped(chart / "values.yaml", number).encode())])
-            draft = folder / f".{name}.new"
-            draft.write_bytes(archive)
-            draft.replace(folder / f"{name}-{number}.tgz")
+            write_bytes(folder / f"{name}-{number}.tgz", archive)
     except OSError as error:
         message = f"Istio's charts cannot be written to {folder}: {error}. Make room there, then try again."
         raise EmbeddedError(message) from error

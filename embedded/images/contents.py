@@ -6,6 +6,7 @@ from pathlib import Path
 
 from embedded.images.libraries import needed
 from embedded.images.oci import Folder, Image, Layer
+from embedded.istio import HUB
 from embedded.node.parts import Parts
 
 PAUSE = "registry.k8s.io/pause:embedded"
@@ -14,11 +15,8 @@ CLIENT = "docker.io/embedded/client:latest"
 """Sends requests; for checks and tests: ``bookinfo get``."""
 
 BOOKINFO = ("details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3")
-BOOKINFO_NAMES = (
-    ("docker.io/istio", "1.20.1"),
-    ("docker.io/istio", "1.20.3"),
-)
-"""Registry and repository, and tag, under which releases of Istio ask for its sample's images."""
+BOOKINFO_TAGS = ("1.20.1", "1.20.3")
+"""Under which releases of Istio ask for its sample's images."""
 
 BOOKINFO_ENVIRONMENT = {
     "reviews-v2": {"ENABLE_RATINGS": "true", "STAR_COLOR": "black"},
@@ -45,13 +43,11 @@ class Sources:
         parts: the programs.
         bootstrap: the template of Envoy's first configuration that belongs to the Istio.
         istio_version: the tag of Istio's images.
-        istio_hub: their registry and repository.
     """
 
     parts: Parts
     bootstrap: Path
     istio_version: str
-    istio_hub: str = "docker.io/istio"
 
 
 def images(sources: Sources) -> list[Image]:
@@ -61,7 +57,7 @@ def images(sources: Sources) -> list[Image]:
 
 def workload_names(workload: str) -> list[str]:
     """The names of the image of one of Bookinfo's workloads, such as reviews-v1."""
-    return [f"{hub}/examples-bookinfo-{workload}:{tag}" for hub, tag in BOOKINFO_NAMES]
+    return [f"{HUB}/examples-bookinfo-{workload}:{tag}" for tag in BOOKINFO_TAGS]
 
 
 def _cluster(node: Path) -> Iterable[Image]:
@@ -72,16 +68,16 @@ def _cluster(node: Path) -> Iterable[Image]:
 
 
 def _istio(sources: Sources) -> Iterable[Image]:
-    hub, version, parts = sources.istio_hub, sources.istio_version, sources.parts
+    version, parts = sources.istio_version, sources.parts
     config = {"User": f"{PROXY_USER}:{PROXY_USER}", "Env": [PATH], "WorkingDir": "/"}
     yield Image(
-        names=[f"{hub}/pilot:{version}"],
+        names=[f"{HUB}/pilot:{version}"],
         layers=[BASE, {"/usr/local/bin/pilot-discovery": parts.istio / "pilot-discovery"}],
         config={**config, "Entrypoint": ["/usr/local/bin/pilot-discovery"]},
     )
     # As upstream's, whose plugin is copied from there to the node; the node's own nft runs in no container.
     yield Image(
-        names=[f"{hub}/install-cni:{version}"],
+        names=[f"{HUB}/install-cni:{version}"],
         layers=[
             BASE,
             {"/usr/sbin/nft": parts.nft, **needed([parts.nft], parts.libraries)},
@@ -94,7 +90,7 @@ def _istio(sources: Sources) -> Iterable[Image]:
     )
     # What changes least is lowest.
     yield Image(
-        names=[f"{hub}/proxyv2:{version}"],
+        names=[f"{HUB}/proxyv2:{version}"],
         layers=[
             BASE,
             {"/usr/sbin/nft": parts.nft, **needed([parts.nft, parts.istio / "envoy"], parts.libraries)},

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from embedded.files import write_bytes
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -98,9 +100,9 @@ class Layout:
 
     def finish(self) -> None:
         """Make the images that were added the layout's only ones."""
-        _write(self.folder / "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
+        write_bytes(self.folder / "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self._manifests}
-        _write(self.folder / "index.json", json.dumps(index, indent=1).encode())
+        write_bytes(self.folder / "index.json", json.dumps(index, indent=1).encode())
 
     def _layer(self, layer: Layer) -> dict[str, Any]:
         if id(layer) not in self._layers:
@@ -116,7 +118,7 @@ class Layout:
     def _json(self, media_type: str, content: object) -> dict[str, Any]:
         data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
         digest = hashlib.sha256(data).hexdigest()
-        _write(self.blobs / digest, data)
+        write_bytes(self.blobs / digest, data)
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
 
 
@@ -125,9 +127,6 @@ class _Hashing(io.RawIOBase):
 
     def __init__(self, sink: IO[bytes]) -> None:
         self.sink, self.digest = sink, hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, data: Any) -> int:
         self.digest.update(data)
@@ -154,9 +153,3 @@ def _pack(layer: Layer, sink: IO[bytes]) -> str:
                 with content.open("rb") as source:
                     tar.addfile(entry, source)
     return hashing.digest.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(data)
-    draft.replace(path)

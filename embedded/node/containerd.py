@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
+from embedded.images.contents import PAUSE
 from embedded.node.addresses import CONTAINERD, POD_RANGE, REGISTRY
 from embedded.node.settings import Settings
 
-PAUSE_IMAGE = "registry.k8s.io/pause:embedded"
 NETWORKS, PLUGINS = Path("/etc/cni/net.d"), Path("/opt/cni/bin")
 """Where any node has its CNI configuration and plugins, and an agent such as Istio's adds its own; both are private."""
 
@@ -75,7 +75,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
   [plugins.'io.containerd.cri.v1.images'.registry]
     config_path = {certs}
   [plugins.'io.containerd.cri.v1.images'.pinned_images]
-    sandbox = "{PAUSE_IMAGE}"
+    sandbox = "{PAUSE}"
 
 [plugins.'io.containerd.cri.v1.runtime']
   disable_apparmor = true

@@ -1,18 +1,16 @@
 """Gets the programs and images of a real node, from the caches or by building them."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from embedded import istio, toolchain
 from embedded.images import build, contents
 from embedded.node.parts import Parts, machines_nft
 from embedded.toolchain import cache
+from embedded.toolchain.progress import Say
 
 GROUPS = ("cluster", "node", "istio")
 """Of the toolchain's."""
-
-Say = Callable[[str], None]
 
 
 def parts(say: Say) -> Parts:

@@ -132,7 +132,6 @@ def test_the_images_of_the_cluster_itself_are_among_those_that_are_made() -> Non
     manifests = list(yaml.safe_load_all(init.DNS.read_text()))
     pods = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
     assert [pod["containers"][0]["image"] for pod in pods] == [contents.COREDNS]
-    assert containerd.PAUSE_IMAGE == contents.PAUSE
 
 
 def test_every_manifest_is_of_a_kind_whose_path_is_known() -> None:
