@@ -7,9 +7,9 @@ from pathlib import Path
 from embedded.images.libraries import needed
 from embedded.images.oci import Folder, Image, Layer
 from embedded.istio import HUB
+from embedded.node.addresses import PAUSE
 from embedded.node.parts import Parts
 
-PAUSE = "registry.k8s.io/pause:embedded"
 COREDNS = "docker.io/coredns/coredns:embedded"
 CLIENT = "docker.io/embedded/client:latest"
 """Sends requests; for checks and tests: ``bookinfo get``."""

@@ -15,6 +15,7 @@ ETCD = "https://127.0.0.1:2379"
 ETCD_PEER = "https://127.0.0.1:2380"
 REGISTRY = "127.0.0.1:5000"
 CONTAINERD = "/run/containerd/containerd.sock"
+PAUSE = "registry.k8s.io/pause:embedded"
 
 API_SERVER_HOSTS = (
     "127.0.0.1",

@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
-from embedded.images.contents import PAUSE
-from embedded.node.addresses import CONTAINERD, POD_RANGE, REGISTRY
+from embedded.node.addresses import CONTAINERD, PAUSE, POD_RANGE, REGISTRY
 from embedded.node.settings import Settings
 
 NETWORKS, PLUGINS = Path("/etc/cni/net.d"), Path("/opt/cni/bin")
