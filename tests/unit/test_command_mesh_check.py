@@ -576,39 +576,6 @@ def test_an_api_server_that_refuses_to_list_is_told_at_once(site: FakeApi) -> No
     assert told == f"{site.where} answers 403 to GET /api/v1/namespaces/default/pods: forbidden to you"
 
 
-def test_an_unreachable_api_server_is_told_at_once_in_one_paragraph(site: FakeApi) -> None:
-    done = check(site.kubeconfig, context="gone", timeoutSeconds=60)
-    assert (done.returncode, done.stdout) == (1, "")
-    line = done.stderr.splitlines()[1:]
-    assert len(line) == 1
-    start = f"the API server http://127.0.0.1:1 of context gone in {site.kubeconfig} does not answer: "
-    assert line[0].startswith(start)
-    assert "Connection refused" in line[0]
-    assert "Max retries" not in line[0]
-
-
-def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
-    done = check(tmp_path / "none")
-    message = f"kubeconfig {tmp_path}/none does not exist; accepted: the path of a kubeconfig file\n"
-    assert (done.returncode, done.stderr) == (1, message)
-
-
-def test_an_unknown_context_is_told_with_the_known_ones(site: FakeApi) -> None:
-    done = check(site.kubeconfig, context="other")
-    message = f"context 'other' is not in kubeconfig {site.kubeconfig}; accepted: gone, there\n"
-    assert (done.returncode, done.stderr) == (1, message)
-
-
-@pytest.mark.parametrize("text", ["contexts: [", "[1]", "contexts: [{name: there}]"])
-def test_a_broken_kubeconfig_is_told_without_a_traceback(tmp_path: Path, text: str) -> None:
-    broken = tmp_path / "config"
-    broken.write_text(text)
-    done = check(broken)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"kubeconfig {broken} cannot be used: ")
-    assert "Traceback" not in done.stderr
-
-
 def test_the_command_line_shows_the_input() -> None:
     command = [sys.executable, "-m", "components.commands.mesh_check", "--help"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)

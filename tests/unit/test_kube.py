@@ -34,8 +34,16 @@ def test_a_missing_context_is_refused_with_those_there_are(api: FakeApi) -> None
         Kube(api.kubeconfig, "x")
 
 
-def test_a_broken_file_is_refused(api: FakeApi) -> None:
-    api.kubeconfig.write_text("{")
+@pytest.mark.parametrize("content", ["", "contexts: null\ncurrent-context: ''"])
+def test_a_file_without_contexts_says_so(api: FakeApi, content: str) -> None:
+    api.kubeconfig.write_text(content)
+    with pytest.raises(MissingContextError, match=r"; accepted: none, as it has no contexts$"):
+        Kube(api.kubeconfig, "there")
+
+
+@pytest.mark.parametrize("content", [b"{{", b"text", b"- 1", b"contexts: [1]", b"contexts: [{}]", b"\xff\xfe"])
+def test_a_broken_file_is_refused(api: FakeApi, content: bytes) -> None:
+    api.kubeconfig.write_bytes(content)
     with pytest.raises(KubeError, match=f"^kubeconfig {api.kubeconfig} cannot be used: ") as refused:
         Kube(api.kubeconfig, "there")
     assert not isinstance(refused.value, MissingContextError)

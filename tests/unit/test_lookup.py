@@ -154,23 +154,11 @@ def test_only_the_metadata_of_objects_is_asked_for(server: FakeApi, existing: Se
     assert "as=PartialObjectMetadataList" in server.accepted(NAMESPACES)
 
 
-def test_the_contexts_credentials_are_presented(server: FakeApi, existing: Settings) -> None:
-    look_up(existing, OWNER)
-    assert {request.headers["Authorization"] for request in server.requests} == {"Bearer secret"}
-
-
 def test_a_missing_kubeconfig_is_refused(existing: Settings, tmp_path: Path) -> None:
     assert refused(replace(existing, kubeconfig=str(tmp_path / "none"))) == (
         f"kubeconfig {tmp_path / 'none'} does not exist; accepted: the path of a kubeconfig file. "
         "Set kubeconfig and context, or clusterMode to minikube"
     )
-
-
-def test_a_leading_tilde_is_the_home_folder(
-    existing: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert look_up(replace(existing, kubeconfig="~/kubeconfig"), OWNER).kubernetes == Version(1, 30, 4)
 
 
 def test_a_missing_context_is_refused_with_those_there_are(existing: Settings) -> None:
@@ -180,19 +168,9 @@ def test_a_missing_context_is_refused_with_those_there_are(existing: Settings) -
     )
 
 
-@pytest.mark.parametrize("content", ["", "contexts: null\ncurrent-context: ''"])
-def test_a_kubeconfig_without_contexts_says_so(existing: Settings, kubeconfig: Path, content: str) -> None:
-    kubeconfig.write_text(content)
-    assert refused(existing) == (
-        f"context 'there' is not in kubeconfig {kubeconfig}; accepted: none, as it has no contexts. "
-        "Set kubeconfig and context, or clusterMode to minikube"
-    )
-
-
-@pytest.mark.parametrize("content", [b"{{", b"text", b"- 1", b"contexts: [1]", b"contexts: [{}]", b"\xff\xfe"])
 @pytest.mark.parametrize("mode", ["existing", "minikube"])
-def test_a_garbled_kubeconfig_is_refused(existing: Settings, kubeconfig: Path, content: bytes, mode: Any) -> None:
-    kubeconfig.write_bytes(content)
+def test_a_garbled_kubeconfig_is_refused(existing: Settings, kubeconfig: Path, mode: Any) -> None:
+    kubeconfig.write_text("{{")
     assert unusable(refused(replace(existing, cluster_mode=mode)), kubeconfig)
 
 
@@ -215,20 +193,11 @@ def test_a_server_that_does_not_answer_is_refused(existing: Settings) -> None:
     )
 
 
-@pytest.mark.parametrize(("body", "words"), [({"message": "no, you"}, "no, you"), ("<html>no</html>",) * 2])
-def test_a_server_that_refuses_is_quoted(server: FakeApi, existing: Settings, body: Any, words: str) -> None:
-    server.answer(CRDS, body, status=403)
+def test_a_server_that_refuses_is_quoted(server: FakeApi, existing: Settings) -> None:
+    server.answer(CRDS, {"message": "no, you"}, status=403)
     assert refused(existing) == (
         f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig} answers "
-        f"403 to GET {CRDS}: {words}; check kubeconfig and the credentials of context there"
-    )
-
-
-@pytest.mark.parametrize("body", ["<html>hello</html>", "[]", "{}"])
-def test_a_server_that_is_not_kubernetes_is_refused(server: FakeApi, existing: Settings, body: str) -> None:
-    server.answer("/version", body)
-    assert f"the API server http://127.0.0.1:{server.port} of context there in {existing.kubeconfig}" in refused(
-        existing
+        f"403 to GET {CRDS}: no, you; check kubeconfig and the credentials of context there"
     )
 
 
