@@ -172,56 +172,13 @@ def test_a_newer_kubernetes_is_an_upgrade_in_place(machine: Machine) -> None:
     assert machine.profiles["minikube"]["version"] == "v1.31.2"
 
 
-@pytest.mark.parametrize(
-    ("version", "words"),
-    [
-        ("v1.29.9", "Kubernetes 1.30.0 runs, and cannot become an older one in place"),
-        ("v1.32.0", "run `up` with kubernetesVersion of 1.31, then 1.32"),
-    ],
-)
-def test_another_kubernetes_that_is_no_upgrade_is_refused_and_nothing_is_run(
-    machine: Machine, version: str, words: str
-) -> None:
-    machine.set(profiles={"minikube": profile()})
-    done = machine.start("--kubernetes-version", version)
-    assert (done.returncode, done.stdout, len(machine.calls)) == (1, "", 1)
-    assert words in done.stderr
-
-
 def test_a_profile_that_is_gone_is_told_and_not_silently_replaced(machine: Machine) -> None:
     done = machine.start(previous=CREATED)
     assert (done.returncode, done.stdout, machine.words) == (1, "", ["profile list -o json"])
     assert gone("minikube") in done.stderr
 
 
-def test_a_broken_kubeconfig_is_named(machine: Machine) -> None:
-    kubeconfig = machine.folder / "kube/config"
-    kubeconfig.parent.mkdir()
-    kubeconfig.write_text("broken: [")
-    done = machine.start()
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith(
-        f"`minikube profile list -o json` failed (exit code 80), as it does where the kubeconfig cannot be read. It is "
-        f"{kubeconfig}: `kubectl config view --kubeconfig {kubeconfig}` tells what is wrong with it.\n"
-    )
-
-
 # --- a start that fails
-
-
-def test_what_a_start_by_hand_that_was_refused_has_left_is_no_obstacle(machine: Machine) -> None:
-    machine.set(refused=["minikube"])
-    assert machine.start().stdout == CREATED + "\n"
-
-
-def test_a_profile_that_minikube_cannot_use_is_refused_with_the_way_out(machine: Machine) -> None:
-    machine.set(broken=["minikube"])
-    done = machine.start()
-    assert (done.returncode, machine.words) == (1, ["profile list -o json"])
-    assert done.stderr.endswith(
-        "minikube profile 'minikube' exists but is broken (minikube lists it as invalid). Delete it with `minikube "
-        "delete -p minikube`, or choose another name with `pulumi config set minikubeProfile NAME`.\n"
-    )
 
 
 def test_a_start_that_fails_half_way_deletes_what_it_made_and_says_what_to_do(machine: Machine) -> None:
@@ -243,18 +200,6 @@ def test_a_start_that_is_refused_deletes_nothing_and_says_so(machine: Machine, r
     assert (done.returncode, done.stdout) == (1, "")
     assert [words.split()[0] for words in machine.words] == ["profile", "start", "profile"]
     assert "it had created nothing yet, and nothing was deleted" in done.stderr
-
-
-def test_the_name_of_another_profiles_node_is_refused_and_the_node_stays(machine: Machine) -> None:
-    machine.set(profiles={"multi": profile(nodes=["", "m02"])})
-    done = machine.run("start", "--profile", "multi-m02", *FIGURES, "--kubeconfig", "~/kube/config")
-    assert done.returncode == 1
-    assert done.stderr.endswith(
-        "minikubeProfile is 'multi-m02', which is a node of minikube profile 'multi'; accepted: the name of a profile, "
-        "or a new one.\n"
-    )
-    assert machine.words == ["profile list -o json"]
-    assert machine.profiles["multi"]["nodes"] == ["", "m02"]
 
 
 def test_a_failed_start_whose_remains_cannot_be_deleted_says_so(machine: Machine) -> None:

@@ -59,13 +59,16 @@ def test_what_a_refused_start_has_left_is_no_profile(minikube: FakeMinikube) -> 
 def test_a_profile_with_a_configuration_that_is_none_is_broken(minikube: FakeMinikube) -> None:
     found = listing(minikube, broken=["minikube"])
     assert "minikube" in found
-    with pytest.raises(UserError, match="exists but is broken"):
+    with pytest.raises(
+        UserError,
+        match=r"exists but is broken \(.*\)\. Delete it with `minikube delete -p minikube`, or choose another",
+    ):
         found.find("minikube")
 
 
 def test_a_broken_kubeconfig_is_named(minikube: FakeMinikube) -> None:
     (minikube.folder / "kubeconfig").write_text("broken: [")
-    with pytest.raises(UserError, match=f"It is {minikube.folder}/kubeconfig: "):
+    with pytest.raises(UserError, match=rf"failed \(exit code 80\).* It is {minikube.folder}/kubeconfig: "):
         listed(str(minikube.folder / "kubeconfig"))
 
 

@@ -216,11 +216,6 @@ def test_a_service_without_bookinfo_is_checked_alone_and_without_its_page(run: R
     assert '"pages": []' in check
 
 
-def test_services_count_when_the_nodes_size_is_judged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    run(services=IN_DEFAULT)
-    assert any("request 4.05 processors" in message for message in caplog.messages)
-
-
 def test_a_scenario_reaches_the_program_and_none_leaves_traffic_alone(run: Run, dev: Mesh) -> None:
     assert "traffic-reviews-httproute" in run(scenario="jason-v2").names
     assert not [name for name in dev.names if name.startswith("traffic-")]
