@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from embedded.cluster import Cluster
-from tests.embedded.stack import Stack, versions
+from tests.embedded.stack import Stack
 
 WORKLOADS = {"details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"}
 
@@ -51,10 +51,3 @@ def test_up_makes_what_the_tutorial_shows_in_istio_system(running: tuple[Stack, 
     }
     (gateway,) = [p for p in pods(stack, "istio-system") if p["metadata"]["labels"].get("istio") == "ingressgateway"]
     assert gateway["spec"]["containers"][0]["image"] == "docker.io/istio/proxyv2:1.23.0"
-
-
-def test_up_again_changes_nothing(running: tuple[Stack, dict[str, Any]]) -> None:
-    stack, _ = running
-    before = versions(stack.kube)
-    stack.up()
-    assert versions(stack.kube) == before

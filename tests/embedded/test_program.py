@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.kube import APPLY, Kube
+from components.kube import APPLY
 from embedded.cluster import Cluster
 from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, objects
@@ -67,21 +67,6 @@ def foreign_bundle(stack: Stack, request: pytest.FixtureRequest) -> Iterator[dic
     yield stack.kube.get(f"{CRDS}/{GATEWAYS}")
     stack.kube.delete(f"{CRDS}/{GATEWAYS}")
     wait_until("the CRD to be gone", lambda: stack.kube.find(f"{CRDS}/{GATEWAYS}") is None)
-
-
-def pods(kube: Kube, namespace: str) -> list[dict[str, Any]]:
-    return kube.objects(f"/api/v1/namespaces/{namespace}/pods")
-
-
-def test_down_leaves_exactly_what_was_there_before(stack: Stack) -> None:
-    before = set(objects(stack.kube))
-    stack.up()
-    assert set(objects(stack.kube)) > before
-    assert stack.kube.get("/api/v1/namespaces/default")["metadata"]["labels"]["istio-injection"] == "enabled"
-    stack.down()
-    assert "istio-injection" not in stack.kube.get("/api/v1/namespaces/default")["metadata"]["labels"]
-    wait_until("pods to be gone", lambda: not pods(stack.kube, "default"), 30)
-    assert set(objects(stack.kube)) == before
 
 
 def test_a_namespace_made_by_up_stays_the_stacks_own_and_goes_with_down(stack: Stack) -> None:
