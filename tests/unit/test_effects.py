@@ -10,8 +10,6 @@ from operations.manifests import render
 from operations.manifests.effects import LINES_SHOWN, RESTARTS, compared, effect, marked, of_folders
 from tests.unit.test_render import an_object, rendered
 
-TEMPLATE = {"template": {"spec": {"containers": [{"name": "discovery", "image": "pilot:1"}]}}}
-
 
 def deployment(kind: str = "Deployment", image: str = "pilot:1", **spec: Any) -> dict[str, Any]:
     template = {"spec": {"containers": [{"name": "discovery", "image": image}]}}

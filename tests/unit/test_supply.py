@@ -14,7 +14,6 @@ from tests.unit.loading import loaded
 
 SETTINGS = loaded()
 BASE, ISTIOD, MANIFEST = "base-1.23.0.tgz", "istiod-1.23.0.tgz", "gateway-api-v1.1.0-standard.yaml"
-WRONG = "0" * 64
 
 
 @pytest.fixture
