@@ -12,6 +12,7 @@ from components.traffic.traffic_policy import TrafficPolicy, TrafficPolicyArgs, 
 from program.config.scenarios import SCENARIOS
 from program.config.traffic import read_all, read_scenario
 from program.config.values import Value
+from tests.unit.loading import refusal
 from tests.unit.recording import Mesh, composed
 
 JASON = [{"headers": [{"type": "Exact", "name": "end-user", "value": "jason"}]}]
@@ -302,104 +303,75 @@ def test_a_service_that_somebody_else_deploys_tells_its_port_and_subsets() -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "wanted", "seen", "accepted"),
+    ("path", "wanted", "accepted"),
     [
-        ("reviews.colour", {"colour": "red"}, "red", "one of these keys: routes, canary, timeout, retries, fault, "),
-        ("reviews.port", {"port": 80}, 80, "one of these keys: "),
-        ("reviews.routes", {"routes": {}}, {}, "a list of routes"),
-        ("reviews.routes[0].subset", {"routes": [{}]}, None, "a subset of reviews: v1 or v2 or v3"),
-        ("reviews.routes[0].subset", {"routes": [{"subset": "v4"}]}, "v4", "a subset of reviews: v1 or v2 or v3"),
+        ("reviews.colour", {"colour": "red"}, "one of these keys: routes, canary, timeout, retries, fault, "),
+        ("reviews.port", {"port": 80}, "one of these keys: "),
+        ("reviews.routes", {"routes": {}}, "a list of routes"),
+        ("reviews.routes[0].subset", {"routes": [{}]}, "a subset of reviews: v1 or v2 or v3"),
+        ("reviews.routes[0].subset", {"routes": [{"subset": "v4"}]}, "a subset of reviews: v1 or v2 or v3"),
         (
             "reviews.routes[1].weight",
             {"routes": [{"subset": "v1"}, {"subset": "v2", "weight": 101}]},
-            101,
             "a whole percentage, 0 to 100",
         ),
         (
             "reviews.routes",
             {"routes": [{"subset": "v1", "weight": 90}]},
-            [{"subset": "v1", "weight": 90}],
             "weights that add up to 100; those of the routes without headers add up to 90",
         ),
         (
             "reviews.routes",
             {"routes": [{"subset": "v1"}, {"subset": "v1", "headers": {"a": "b"}, "weight": 1}]},
-            [{"subset": "v1"}, {"subset": "v1", "headers": {"a": "b"}, "weight": 1}],
             "weights that add up to 100; those of the routes with headers {'a': 'b'} add up to 1",
         ),
-        (
-            "reviews.routes[0].headers.end-user",
-            {"routes": [{"subset": "v1", "headers": {"end-user": None}}]},
-            None,
-            "the",
-        ),
+        ("reviews.routes[0].headers.end-user", {"routes": [{"subset": "v1", "headers": {"end-user": None}}]}, "the"),
         (
             "reviews.routes[0].headers.end-user",
             {"routes": [{"subset": "v1", "headers": {"end-user": ""}}]},
-            "",
             "the exact ",
         ),
-        (
-            "reviews.routes[0].headers.End-User",
-            {"routes": [{"subset": "v1", "headers": {"End-User": "j"}}]},
-            "End-User",
-            "a l",
-        ),
-        ("reviews.canary.to", {"canary": {"from": "v1", "to": "v1", "percent": 5}}, "v1", "another subset than v1"),
-        ("reviews.canary.percent", {"canary": {"from": "v1", "to": "v2"}}, None, "a whole percentage, 0 to 100"),
+        ("reviews.routes[0].headers.End-User", {"routes": [{"subset": "v1", "headers": {"End-User": "j"}}]}, "a l"),
+        ("reviews.canary.to", {"canary": {"from": "v1", "to": "v1", "percent": 5}}, "another subset than v1"),
+        ("reviews.canary.percent", {"canary": {"from": "v1", "to": "v2"}}, "a whole percentage, 0 to 100"),
         (
             "reviews.canary",
             {**ROUTES, "canary": {"from": "v1", "to": "v2", "percent": 5}},
-            {"from": "v1", "to": "v2", "percent": 5},
             "a canary or routes without headers, not both",
         ),
-        ("reviews.timeout", {"timeout": "abc"}, "abc", "a duration above zero such as 500ms, 2s or 1m30s"),
-        ("reviews.timeout", {"timeout": "0s"}, "0s", "a duration above zero"),
-        ("reviews.retries.attempts", {"retries": {}}, None, "a whole number of attempts, 0 to 100"),
-        ("reviews.retries.perTryTimeout", {"retries": {"attempts": 1, "perTryTimeout": "2"}}, "2", "a duration"),
-        ("reviews.retries.on", {"retries": {"attempts": 1, "on": "5xx, reset"}}, "5xx, reset", "Envoy's retry "),
-        (
-            "reviews.fault",
-            {"fault": {"percent": 5}},
-            {"percent": 5},
-            "a fault with delay (a duration), abort (an HTTP ",
-        ),
-        ("reviews.fault.percent", {"fault": {"abort": 500, "percent": 101}}, 101, "a percentage, 0 to 100"),
-        ("reviews.fault.abort", {"fault": {"abort": 600}}, 600, "an HTTP status, 200 to 599"),
-        ("reviews.fault.delay", {"fault": {"delay": 7}}, 7, "a duration above zero"),
-        ("reviews.fault.headers", {"fault": {"delay": "7s", "headers": ["jason"]}}, ["jason"], "an object of header "),
-        ("reviews.fault", {"fault": {"delay": "7s"}, "timeout": "1s"}, {"delay": "7s"}, "a fault or timeout and "),
-        (
-            "reviews.fault",
-            {"fault": {"delay": "7s"}, "retries": {"attempts": 1}},
-            {"delay": "7s"},
-            "a fault or timeout and ",
-        ),
-        ("reviews.mirror.subset", {"mirror": {"subset": "v4"}}, "v4", "a subset of reviews: v1 or v2 or v3"),
-        ("reviews.mirror.percent", {"mirror": {"subset": "v2", "percent": 101}}, 101, "a percentage, 0 to 100"),
-        ("reviews.connectionPool.maxConnections", {"connectionPool": {"maxConnections": 0}}, 0, "a whole number, 1 or"),
+        ("reviews.timeout", {"timeout": "abc"}, "a duration above zero such as 500ms, 2s or 1m30s"),
+        ("reviews.timeout", {"timeout": "0s"}, "a duration above zero"),
+        ("reviews.retries.attempts", {"retries": {}}, "a whole number of attempts, 0 to 100"),
+        ("reviews.retries.perTryTimeout", {"retries": {"attempts": 1, "perTryTimeout": "2"}}, "a duration"),
+        ("reviews.retries.on", {"retries": {"attempts": 1, "on": "5xx, reset"}}, "Envoy's retry "),
+        ("reviews.fault", {"fault": {"percent": 5}}, "a fault with delay (a duration), abort (an HTTP "),
+        ("reviews.fault.percent", {"fault": {"abort": 500, "percent": 101}}, "a percentage, 0 to 100"),
+        ("reviews.fault.abort", {"fault": {"abort": 600}}, "an HTTP status, 200 to 599"),
+        ("reviews.fault.delay", {"fault": {"delay": 7}}, "a duration above zero"),
+        ("reviews.fault.headers", {"fault": {"delay": "7s", "headers": ["jason"]}}, "an object of header "),
+        ("reviews.fault", {"fault": {"delay": "7s"}, "timeout": "1s"}, "a fault or timeout and "),
+        ("reviews.fault", {"fault": {"delay": "7s"}, "retries": {"attempts": 1}}, "a fault or timeout and "),
+        ("reviews.mirror.subset", {"mirror": {"subset": "v4"}}, "a subset of reviews: v1 or v2 or v3"),
+        ("reviews.mirror.percent", {"mirror": {"subset": "v2", "percent": 101}}, "a percentage, 0 to 100"),
+        ("reviews.connectionPool.maxConnections", {"connectionPool": {"maxConnections": 0}}, "a whole number, 1 or"),
         (
             "reviews.outlierDetection.maxEjectionPercent",
             {"outlierDetection": {"maxEjectionPercent": 101}},
-            101,
             "a whole percentage, 0 to 100",
         ),
-        ("reviews.loadBalancer", {"loadBalancer": "BEST"}, "BEST", "ROUND_ROBIN or LEAST_REQUEST or RANDOM"),
+        ("reviews.loadBalancer", {"loadBalancer": "BEST"}, "ROUND_ROBIN or LEAST_REQUEST or RANDOM"),
         (
             "reviews.hashHeader",
             {"hashHeader": "x-user", "loadBalancer": "RANDOM"},
-            "x-user",
             "hashHeader or loadBalancer, not both",
         ),
-        ("reviews.localityFailover", {"localityFailover": {"a": "b"}}, {"a": "b"}, "a failover together with outlierD"),
-        ("reviews.localityFailover.a", {"localityFailover": {"a": "a"}}, "a", "another region than the one that fails"),
+        ("reviews.localityFailover", {"localityFailover": {"a": "b"}}, "a failover together with outlierD"),
+        ("reviews.localityFailover.a", {"localityFailover": {"a": "a"}}, "another region than the one that fails"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_its_key_path(path: str, wanted: Any, seen: Any, accepted: str) -> None:
-    shown = "is not set" if seen is None else f"is {seen!r}"
-    with pytest.raises(pulumi.RunError) as refused:
+def test_what_makes_no_sense_is_refused_with_its_key_path(path: str, wanted: Any, accepted: str) -> None:
+    with pytest.raises(pulumi.RunError, match=refusal("traffic", f".{path}", {"reviews": wanted}, accepted)):
         read({"reviews": wanted})
-    assert str(refused.value).startswith(f"config key istio-minikube:traffic.{path} {shown}; accepted: {accepted}")
 
 
 def test_a_mistyped_service_is_refused_with_those_that_there_are() -> None:
