@@ -5,8 +5,6 @@ import re
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 from embedded import process
 from tests.embedded.project import operate
 
@@ -68,10 +66,3 @@ def test_bad_configuration_is_told_without_a_traceback_and_nothing_is_started(co
     assert "config key istio-minikube:ingressServiceType is 'Loadbalancer'; accepted: LoadBalancer or" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert not (copy / ".embedded" / "kubeconfig").exists()
-
-
-@pytest.mark.parametrize("words", [("up", "--stack", "moon"), ("nonesuch",)])
-def test_what_does_not_exist_is_refused(copy: Path, words: tuple[str, ...]) -> None:
-    done = operate(copy, *words)
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
