@@ -10,7 +10,8 @@ import yaml
 
 from operations.manifests.changes import ABSENT, changes, said
 from operations.manifests.objects import described
-from operations.manifests.render import LOADER, MASK, file_name, masked
+from operations.manifests.render import LOADER, file_name, masked
+from program.config.values import MASK
 
 CRD = "CustomResourceDefinition"
 CREATED, CHANGED, DELETED = "is created", "changes", "is deleted"

@@ -23,8 +23,8 @@ from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, Registrati
 from operations.manifests.objects import run_command
 from operations.stacks import write_artifacts
 from operations.state.recover import RELEASE
+from program.config.values import MASK
 
-MASK = "(masked)"
 CLUSTER_FOLDER = "_cluster"
 # Beside these, an object of a chart that names no namespace goes into its release's.
 CLUSTER_KINDS = frozenset(

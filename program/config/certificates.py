@@ -1,10 +1,9 @@
 """Reads where a certificate of a gateway comes from."""
 
 from components.security.gateway_certificate import CertificateSource, CertManager, ExistingSecret, SelfSigned
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DNS_NAME, Value
 
-DNS_NAME = rf"(\*\.)?{DNS_LABEL}(\.{DNS_LABEL})*"
-OBJECT_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+WILDCARD_NAME = rf"(\*\.)?{DNS_NAME}"
 # X.509's bound of a subject's common name.
 COMMON_NAME = 64
 
@@ -36,8 +35,8 @@ def read_certificate(value: Value, host: str = "") -> CertificateSource:
     if keys["secret"].is_set:
         if keys["host"].is_set:
             raise keys["host"].error("nothing beside secret, whose certificate says for which host it is")
-        return ExistingSecret(name=keys["secret"].text(OBJECT_NAME, "the name of a Secret such as bookinfo-tls"))
-    accepted = (DNS_NAME, "a DNS name such as bookinfo.example.com")
+        return ExistingSecret(name=keys["secret"].text(DNS_NAME, "the name of a Secret such as bookinfo-tls"))
+    accepted = (WILDCARD_NAME, "a DNS name such as bookinfo.example.com")
     if keys["selfSigned"].is_set:
         if not keys["selfSigned"].boolean():
             raise keys["selfSigned"].error("true, or another source of the certificate")
@@ -51,6 +50,6 @@ def read_certificate(value: Value, host: str = "") -> CertificateSource:
     kind = manager["kind"].choice("Issuer", "ClusterIssuer", default="ClusterIssuer")
     return CertManager(
         host=host or keys["host"].text(*accepted),
-        issuer=manager["issuer"].text(OBJECT_NAME, "the name of an issuer of cert-manager's"),
+        issuer=manager["issuer"].text(DNS_NAME, "the name of an issuer of cert-manager's"),
         kind="Issuer" if kind == "Issuer" else "ClusterIssuer",
     )

@@ -6,9 +6,8 @@ from typing import Any, cast, get_args
 from components.traffic.egress import ANY, ENCRYPTED, ExternalHost, Protocol, TlsOrigination
 from program.config.gateways import Gateway
 from program.config.kubernetes.shapes import listed, network
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DOMAIN, Value
 
-DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
 HOST = rf"(?=.{{1,253}}$)(\*\.)?{DOMAIN}"
 PATH = r"/\S+"
 ADDRESSES = listed(

@@ -11,14 +11,14 @@ from components.traffic.routes import RouteParent, RouteRule
 from components.traffic.traffic import Traffic, kinds
 from components.workloads.exposure import HTTP_PORT, HTTPS_PORT
 from components.workloads.service_port import ServicePort
-from program.config.certificates import DNS_NAME, OBJECT_NAME, read_certificate
+from program.config.certificates import WILDCARD_NAME, read_certificate
 from program.config.gateways import Gateway
 from program.config.route_rules import MOST, is_object, read_rule
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DNS_LABEL, DNS_NAME, Value
 
 Protocol = Literal["HTTP", "GRPC", "TCP", "TLS"]
 # Objects and listeners are named after it, with a few letters more: their names have up to 253.
-HOST = (rf"(?=.{{1,240}}$){DNS_NAME}", "a DNS name such as shop.example.com, or with * as its first label")
+HOST = (rf"(?=.{{1,240}}$){WILDCARD_NAME}", "a DNS name such as shop.example.com, or with * as its first label")
 RULE = ("paths", "methods", "headers", "queryParams", "requestHeaders", "responseHeaders", "urlRewrite", "redirect")
 KEYS = ("protocol", "port", "gateway", "hosts", "tls", "httpsRedirect", "listen", "rules", *RULE)
 # Over HTTP/2; where nothing says what a port speaks, Istio does as the client does.
@@ -150,9 +150,9 @@ def _gateway(value: Value, gateways: Mapping[str, Gateway]) -> tuple[str, RouteP
         return value.choice(*shown, accepted=accepted), None
     keys = value.keys("name", "namespace", "sectionName")
     return "", RouteParent(
-        name=keys["name"].text(OBJECT_NAME, "the name of a Gateway of the Gateway API"),
+        name=keys["name"].text(DNS_NAME, "the name of a Gateway of the Gateway API"),
         namespace=keys["namespace"].text(DNS_LABEL, "a namespace", default=""),
-        section_name=keys["sectionName"].text(OBJECT_NAME, "the name of one of the Gateway's listeners", default=""),
+        section_name=keys["sectionName"].text(DNS_NAME, "the name of one of the Gateway's listeners", default=""),
     )
 
 

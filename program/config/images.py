@@ -5,13 +5,12 @@ from collections.abc import Collection, Sequence
 from components.images import ISTIO_CHART_IMAGES, ImageSource, name_and_version
 from components.workloads.bookinfo import IMAGES
 from program.config.services import PATH, Service
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DNS_NAME, Value
 
 DIGEST = r"sha256:[0-9a-f]{64}"
 # A first part without a dot or a port would be a folder of Docker's registry.
 HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|[A-Za-z0-9-]+:[0-9]+|localhost)"
 REGISTRY = rf"{HOST}(/{PATH})?"
-SECRET = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
 
 def read_source(mirror: Value, mirrors: Value, pull_secrets: Value) -> ImageSource:
@@ -25,7 +24,7 @@ def read_source(mirror: Value, mirrors: Value, pull_secrets: Value) -> ImageSour
         mirror=registry(mirror) if mirror.seen else "",
         mirrors={registry(Value(entry.path, name)): registry(entry) for name, entry in by_registry.items()},
         pull_secrets=[
-            secret.text(SECRET, "the name of a Secret, such as registry-credentials")
+            secret.text(DNS_NAME, "the name of a Secret, such as registry-credentials")
             for secret in pull_secrets.items("a list of Secrets' names")
         ],
     )

@@ -6,9 +6,8 @@ from typing import Any
 from components.observability.addons import ADDONS, TRACES_PORT, AddonName, host
 from components.observability.mesh_telemetry import METRICS, TRACING_PROVIDER, AccessLogs, Metrics, Tracing
 from components.observability.observability import ObservabilityConfig
-from program.config.values import DNS_LABEL, Value
+from program.config.values import DOMAIN, Value
 
-DNS_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
 TAG = r"[a-zA-Z_][a-zA-Z0-9_]*"
 # Istio's own: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#Tracing
 DEFAULT_SAMPLING = 1.0
@@ -108,7 +107,7 @@ def _tracing(value: Value, addons: tuple[AddonName, ...]) -> Tracing:
     if collector.is_set == ("jaeger" in addons):
         raise collector.error("HOST:PORT of a Service that takes OTLP over gRPC, or jaeger: true; not both")
     name, _, port = collector.text(
-        rf"{DNS_NAME}:\d+", "HOST:PORT, such as otel.monitoring.svc:4317", default=""
+        rf"{DOMAIN}:\d+", "HOST:PORT, such as otel.monitoring.svc:4317", default=""
     ).partition(":")
     return Tracing(
         sampling=keys["sampling"].number("a percentage", least=0, most=100, default=DEFAULT_SAMPLING),

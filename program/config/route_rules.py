@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from components.traffic.routes import HeaderFilter, PathMatch, Redirect, RouteRule, UrlRewrite, ValueMatch
-from program.config.certificates import DNS_NAME
-from program.config.values import Value
+from program.config.values import DNS_NAME, Value
 
 # https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch
 PATH = r"(?=.{1,1024}$)/(?!/)((?!//|/\.{1,2}(/|$)|%2[fF])([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2}))*"
@@ -183,4 +182,4 @@ def _refuse_two_paths(keys: Mapping[str, Value]) -> None:
 
 
 def _hostname(value: Value) -> str:
-    return value.text(DNS_NAME.removeprefix(r"(\*\.)?"), "a DNS name such as orders.internal", default="")
+    return value.text(DNS_NAME, "a DNS name such as orders.internal", default="")

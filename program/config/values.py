@@ -8,12 +8,15 @@ from typing import Any
 
 import pulumi
 
+# Names in the DNS: a label; a name, which an object of Kubernetes may have too; one of two labels or more.
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DNS_NAME = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+DOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})+"
 # What the API server takes as the name of a Service, which is a name in the DNS too.
 SERVICE_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 NAME_LENGTH = 63
 LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
-LABEL_KEY = rf"({DNS_LABEL}(\.{DNS_LABEL})*/)?{LABEL_VALUE[:-1]}"
+LABEL_KEY = rf"({DNS_NAME}/)?{LABEL_VALUE[:-1]}"
 # A namespace that may be in the mesh, and how it is described: the control planes' own may not.
 INJECTABLE = (
     rf"(?!istio-system$|kube-){DNS_LABEL}",

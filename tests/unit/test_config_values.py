@@ -98,7 +98,6 @@ def test_another_value_is_refused_with_its_path_the_value_and_what_is_accepted(
     [
         ("text", ""),
         ("choice", ""),
-        ("dns_label", "default"),
         ("duration", ""),
         ("port", 0),
         ("integer", 0),
