@@ -85,9 +85,3 @@ def test_what_uses_a_tag_moves_with_it_and_no_request_is_lost(mesh: Mesh) -> Non
     assert outputs["rollout"]["restarted"] == [f"{OTHERS}/first", f"{OTHERS}/second"]
     # Nothing keeps the tests' client, so that it is told of and left alone.
     assert [(each["namespace"], each["name"]) for each in outputs["rollout"]["old"]] == [(NAMESPACE, "mesh-client")]
-
-
-def test_a_revision_that_pods_use_is_not_removed(mesh: Mesh) -> None:
-    told = mesh.refused()
-    assert f"revision {CANARY} is no longer configured, and" in told
-    assert f"{OTHERS}/first-" in told
