@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -42,31 +43,16 @@ def test_a_version_is_written_without_v_and_knows_its_line() -> None:
     assert (str(version), version.line) == ("1.23.6", "1.23")
 
 
-@pytest.mark.parametrize(
-    ("line", "kubernetes", "gateway_api", "kiali", "end_of_life"),
-    [
-        ("1.23", (27, 30), "1.1.0", "1.87.0", "April 2025"),
-        ("1.24", (28, 31), "1.2.0", "2.0.0", "June 2025"),
-        ("1.25", (29, 32), "1.2.1", "2.5.0", "September 2025"),
-        ("1.26", (29, 33), "1.3.0", "2.8.0", "December 2025"),
-        ("1.27", (29, 33), "1.3.0", "2.12.0", "April 2026"),
-        ("1.28", (30, 34), "1.4.0", "2.17.0", "July 2026"),
-        ("1.29", (31, 35), "1.4.0", "2.21.0", "October 2026"),
-        ("1.30", (32, 36), "1.5.1", "2.26.0", ""),
-        ("1.31", (32, 36), "1.6.0", "2.27.0", ""),
-    ],
-)
-def test_the_table_says_what_istios_says(
-    line: str, kubernetes: tuple[int, int], gateway_api: str, kiali: str, end_of_life: str
-) -> None:
-    row = ISTIO_LINES[line]
-    assert (row.line, row.kubernetes, str(row.gateway_api), row.kiali, row.end_of_life) == (
-        line,
-        kubernetes,
-        gateway_api,
-        kiali,
-        end_of_life,
-    )
+def test_the_table_is_the_one_that_the_documentation_has_with_its_sources() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "supply.md").read_text()
+    pattern = r"^\| (1\.\d+)[^|]* \| 1\.(\d+) to 1\.(\d+) \| ([\d.]+) \| ([\d.]+) \|([^|]*)\|$"
+    told = {line: found for line, *found in re.findall(pattern, text, re.MULTILINE)}
+    assert list(told) == list(reversed(ISTIO_LINES))
+    for line, row in ISTIO_LINES.items():
+        *versions, ends = told[line]
+        assert versions == [*map(str, row.kubernetes), str(row.gateway_api), row.kiali]
+        assert row.line == line
+        assert row.end_of_life in ends
 
 
 def test_the_tables_lines_are_in_their_order_without_a_gap() -> None:
