@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from program import lookup
-from tests.embedded.kube import Kube
+from tests.embedded.stack import stand_ins
 from tests.unit.recording import evaluated
 
 Manifest = Mapping[str, Any]
@@ -19,15 +19,7 @@ Manifest = Mapping[str, Any]
 
 def declared(artefacts: Path, **config: str) -> list[dict[str, Any]]:
     """The Kubernetes objects that stack ``embedded`` declares, but for CRDs and what charts hold."""
-    places = {
-        "istioChartRepository": str(artefacts / "charts"),
-        "gatewayApiManifest": str(artefacts / "gateway-api/v1.1.0/standard"),
-        "gatewayApiVersion": "v1.1.0",
-        "istioVersion": "1.23.0",
-        "istioValues": "{}",
-        "compatibility": "warn",
-    }
-    mesh = evaluated("embedded", {**places, **config}, lookup.Cluster())
+    mesh = evaluated("embedded", {**stand_ins(artefacts), **config}, lookup.Cluster())
     inputs = [whole(each.inputs) for each in mesh.registrations if each.token.startswith("kubernetes:")]
     return [each for each in inputs if each.get("kind") not in (None, "CustomResourceDefinition")]
 
@@ -39,14 +31,6 @@ def whole(manifest: Manifest) -> dict[str, Any]:
         text, parse_float=lambda number: int(number.removesuffix(".0")) if number.endswith(".0") else float(number)
     )
     return again
-
-
-def kept(kube: Kube, manifest: Manifest) -> dict[str, Any]:
-    """The object as the API server would keep it in default: schemas and CEL rules are applied, nothing is made."""
-    here = {**manifest, "metadata": {**manifest["metadata"], "namespace": "default"}}
-    kind = kube.resource(manifest["apiVersion"], manifest["kind"])
-    made: dict[str, Any] = kind.create(body=here, namespace="default", dry_run="All").to_dict()
-    return made
 
 
 def includes(kept: Any, said: Any) -> bool:

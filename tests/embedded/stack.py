@@ -28,19 +28,23 @@ CLUSTERS_OWN = {"kube-system", "kube-node-lease"}
 CONTEXT = "embedded"
 
 
+def stand_ins(root: Path, istio_version: str = "1.23.0") -> dict[str, str]:
+    """Configuration keys by which stack ``embedded`` installs the stand-ins that are prepared in ``root``."""
+    return {
+        "compatibility": "warn",
+        "istioValues": "{}",
+        "istioVersion": istio_version,
+        "istioChartRepository": str(root / "charts"),
+        "gatewayApiVersion": "v1.1.0",
+        "gatewayApiManifest": str(root / "gateway-api" / "v1.1.0" / "standard"),
+    }
+
+
 def settings_for(cluster: Cluster, istio_version: str = "1.23.0") -> dict[str, str]:
     """Configuration keys that point stack ``embedded`` at a test's cluster."""
     artifacts.prepare(cluster.root, istio_version)
-    return {
-        "clusterMode": "existing",
-        "compatibility": "warn",
-        "istioValues": "{}",
-        "gatewayApiVersion": "v1.1.0",
-        "kubeconfig": str(cluster.kubeconfig),
-        "istioChartRepository": str(cluster.root / "charts"),
-        "gatewayApiManifest": str(cluster.root / "gateway-api" / "v1.1.0" / "standard"),
-        "istioVersion": istio_version,
-    }
+    place = {"clusterMode": "existing", "kubeconfig": str(cluster.kubeconfig)}
+    return {**place, **stand_ins(cluster.root, istio_version)}
 
 
 @dataclass(frozen=True, kw_only=True)
