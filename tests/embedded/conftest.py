@@ -12,6 +12,7 @@ from embedded.errors import Unreachable
 from tests.embedded.engine import for_tests
 from tests.embedded.kube import Kube
 from tests.embedded.project import copy_to
+from tests.embedded.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +50,14 @@ def copy(tools: Path, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 the bin
     copy_to(tmp_path)
     yield tmp_path
     subprocess.run([sys.executable, "-m", "embedded", "delete"], cwd=tmp_path, check=True)
+
+
+@pytest.fixture
+def stack(cluster: Cluster) -> Iterator[Stack]:
+    """The stack on the shared cluster; whatever a test brings up is taken away after it."""
+    stack = Stack(cluster=cluster)
+    yield stack
+    stack.down()
 
 
 @pytest.fixture(scope="session")

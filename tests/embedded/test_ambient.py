@@ -1,7 +1,6 @@
 """The mesh without sidecars."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,7 +8,6 @@ from components.commands import UserError
 from components.commands.mesh_check import Cluster as Checked
 from components.commands.mesh_check import check_mesh
 from components.commands.mesh_request import parse
-from embedded.cluster import Cluster
 from tests.embedded.stack import CONTEXT, Stack, as_config, objects
 
 ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
@@ -19,13 +17,6 @@ AMBIENT = {
     "istioVersion": "1.24.6",
     "services": as_config([ORDERS]),
 }
-
-
-@pytest.fixture
-def stack(cluster: Cluster) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster)
-    yield stack
-    stack.down()
 
 
 def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_programmed(stack: Stack) -> None:

@@ -1,12 +1,10 @@
 """Two control planes side by side, and namespaces that move from one to the other."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from embedded.cluster import Cluster
 from tests.embedded.stack import Stack, as_config, versions
 
 REVISIONS = [{"name": "default", "version": "1.23.0"}, {"name": "1-24-6", "version": "1.24.6"}]
@@ -20,12 +18,10 @@ BY_TAG = {**BOTH, "namespaceRevisions": as_config({"shop": "stable"})}
 
 
 @pytest.fixture
-def stack(cluster: Cluster) -> Iterator[Stack]:
-    """The stack with one istiod; whatever a test makes of it is taken away after it."""
-    stack = Stack(cluster=cluster)
+def stack(stack: Stack) -> Stack:
+    """The stack with one istiod."""
     stack.up(**ALONE)
-    yield stack
-    stack.down()
+    return stack
 
 
 def pods(stack: Stack) -> dict[str, list[dict[str, Any]]]:

@@ -1,10 +1,5 @@
 """Istio's CNI plugin for sidecars: installed, upgraded, handed over to ambient mode and back, and removed."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from embedded.cluster import Cluster
 from operations.state.recover import Release
 from tests.embedded import releases
 from tests.embedded.stack import Stack, as_config, objects
@@ -13,13 +8,6 @@ ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
 CNI = Release(namespace="istio-system", name="istio-cni")
 PLUGIN = {"bookinfo": "false", "cni": "true", "istioVersion": "1.24.6", "services": as_config([ORDERS])}
 AMBIENT = PLUGIN | {"cni": "false", "dataPlane": "ambient"}
-
-
-@pytest.fixture
-def stack(cluster: Cluster) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster)
-    yield stack
-    stack.down()
 
 
 def image(stack: Stack) -> str:

@@ -5,20 +5,11 @@ from typing import Any
 import pytest
 
 from components.kube import APPLY
-from embedded.cluster import Cluster
 from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, objects
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GATEWAYS = "gateways.gateway.networking.k8s.io"
-
-
-@pytest.fixture
-def stack(cluster: Cluster) -> Iterator[Stack]:
-    """The stack on the shared cluster; whatever a test brings up is taken away after it."""
-    stack = Stack(cluster=cluster)
-    yield stack
-    stack.down()
 
 
 def foreign_crd(name: str, version: str) -> dict[str, Any]:

@@ -1,11 +1,7 @@
 """Services of the user's own with all that can be said of them, from nothing to nothing."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from embedded.cluster import Cluster
 from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, as_config, objects
 
@@ -27,13 +23,6 @@ CONFIG = {
     "services": as_config([ORDERS, WEB]),
     "security": as_config({"mtls": {}, "authorization": True, "networkPolicies": {}}),
 }
-
-
-@pytest.fixture
-def stack(cluster: Cluster) -> Iterator[Stack]:
-    stack = Stack(cluster=cluster)
-    yield stack
-    stack.down()
 
 
 def spec(stack: Stack, plural: str, namespace: str, name: str) -> Any:
