@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from components.commands.ambient import condition
 from components.kube import APPLY
 from operations.manifests.objects import wait_until
 from tests.embedded.stack import Stack, objects
@@ -48,13 +49,7 @@ def foreign_bundle(stack: Stack, request: pytest.FixtureRequest) -> Iterator[dic
     """A Gateway API CRD of version ``request.param`` that was in the cluster before the stack."""
     crd = foreign_crd(GATEWAYS, request.param)
     stack.kube.request("PATCH", f"{CRDS}/{GATEWAYS}?fieldManager=somebody", crd, content_type=APPLY)
-    wait_until(
-        "the CRD",
-        lambda: any(
-            c["type"] == "Established" and c["status"] == "True"
-            for c in stack.kube.get(f"{CRDS}/{GATEWAYS}").get("status", {}).get("conditions") or []
-        ),
-    )
+    wait_until("the CRD", lambda: condition(stack.kube.get(f"{CRDS}/{GATEWAYS}"), "Established"))
     yield stack.kube.get(f"{CRDS}/{GATEWAYS}")
     stack.kube.delete(f"{CRDS}/{GATEWAYS}")
     wait_until("the CRD to be gone", lambda: stack.kube.find(f"{CRDS}/{GATEWAYS}") is None)
