@@ -79,11 +79,6 @@ def test_its_chart_is_among_those_of_the_stack(config: dict[str, str], charts: l
     assert [chart.name for chart in istio_charts(loaded(**config))] == charts
 
 
-def test_without_the_key_nothing_of_it_is_there(dev: Mesh) -> None:
-    assert "istio-cni" not in dev.names
-    assert "pilot" not in dev.inputs("istio-istiod")["values"]
-
-
 def test_a_stack_that_changes_to_ambient_or_back_keeps_the_release(mesh: Mesh, run: Run) -> None:
     urn = "urn:pulumi:{}::istio-minikube::istio-minikube:components:{}$kubernetes:helm.sh/v3:Release::{}"
     aliases = [each.urn for each in mesh.options("istio-cni").aliases]

@@ -282,6 +282,7 @@ OPEN = (
 )
 GUARDED = (
     SecurityConfig(jwt=SHOP),
+    SecurityConfig(jwt=SHOP, authorization=True),
     SecurityConfig(jwt=SHOP, jwt_gateways=[], jwt_services=["productpage"]),
     SecurityConfig(policies=[Policy(name="it", gateway=GATEWAY)]),
     SecurityConfig(policies=[Policy(name="it", service="productpage", action="DENY", rules=[{}])]),

@@ -551,10 +551,6 @@ def test_the_check_asks_for_the_page_where_plain_text_is_taken(config: SecurityC
     assert (page.namespace, page.path, page.title) == (PAGE.namespace, PAGE.path, PAGE.title)
 
 
-def test_the_check_asks_for_no_page_where_it_would_need_a_token() -> None:
-    assert SecurityConfig(jwt=JWT, authorization=True).page_to_check(PAGE, GATEWAY) is None
-
-
 # The program
 
 

@@ -28,20 +28,10 @@ def kept_apart_from(affinity: Any) -> Any:
     return preferred["podAffinityTerm"]["labelSelector"]["matchLabels"]
 
 
-def test_one_replica_leaves_istiod_as_the_chart_has_it(dev: Mesh) -> None:
-    assert dev.inputs("istio-istiod")["values"] == {
-        "global": {"hub": "docker.io/istio", "istioNamespace": "istio-system"}
-    }
-
-
 def test_istiods_keep_off_each_others_nodes(shared: Mesh) -> None:
     pilot = shared.inputs("istio-istiod")["values"]["pilot"]
     assert pilot["autoscaleMin"] == 3
     assert kept_apart_from(pilot["affinity"]) == {"app": "istiod", "istio.io/rev": "default"}
-
-
-def test_istiods_of_a_revision_keep_off_their_own_kind() -> None:
-    assert kept_apart_from(istiod_values("1-30", {}, 2)["pilot"]["affinity"])["istio.io/rev"] == "1-30"
 
 
 def test_istio_values_win_over_the_number_of_replicas() -> None:
@@ -52,10 +42,6 @@ def test_gateways_keep_off_each_others_nodes(shared: Mesh) -> None:
     pod = shared.inputs("ingress-deployment")["spec"]["template"]["spec"]
     assert kept_apart_from(pod["affinity"]) == {"app": "istio-ingressgateway", "istio": "ingressgateway"}
     assert shared.inputs("ingress-autoscaler")["spec"]["minReplicas"] == 3
-
-
-def test_one_gateway_needs_no_affinity(dev: Mesh) -> None:
-    assert "affinity" not in dev.inputs("ingress-deployment")["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize(("replicas", "most"), [(1, 5), (2, 5), (7, 7)])
