@@ -18,7 +18,7 @@ DISCOVERY_SECONDS = 10
 
 
 class Api:
-    """A cluster's API by manifest: server-side apply, get and delete of any object."""
+    """A cluster's API by manifest: server-side apply and get of any object."""
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
         self.kube = Kube(kubeconfig, context)
@@ -49,18 +49,6 @@ class Api:
     def find(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         """The live object, or None; a kind that is not served has none, and is not waited for."""
         return self.get(manifest) if self._serves(*_root_and_kind(manifest)) else None
-
-    def delete(self, manifest: Mapping[str, Any]) -> None:
-        """Delete the object, and in the background all that it owns; wait until it is gone.
-
-        A kind that is not served has no objects: its CRD went before them.
-        """
-        if not self._serves(*_root_and_kind(manifest)):
-            return
-        # Not in the foreground: the garbage collector looks for new kinds of objects twice a minute only.
-        if self.kube.delete(f"{self._path(manifest)}?propagationPolicy=Background"):
-            gone = f"{described(manifest)} to be gone"
-            wait_until(gone, lambda: self.get(manifest) is None)
 
     def _path(self, manifest: Mapping[str, Any]) -> str:
         root, kind = _root_and_kind(manifest)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from operations.manifests.objects import Api, described, wait_until
 from program import lookup
 from tests.embedded.stack import stand_ins
 from tests.unit.recording import evaluated
@@ -31,6 +32,17 @@ def whole(manifest: Manifest) -> dict[str, Any]:
         text, parse_float=lambda number: int(number.removesuffix(".0")) if number.endswith(".0") else float(number)
     )
     return again
+
+
+def delete(api: Api, *manifests: Manifest) -> None:
+    """Delete objects one after the other, and in the background all that they own; wait until each is gone.
+
+    A kind that is not served has no objects: its CRD went before them.
+    """
+    for manifest in manifests:
+        if api.find(manifest):
+            api.kube.delete(f"{api._path(manifest)}?propagationPolicy=Background")
+            wait_until(f"{described(manifest)} to be gone", lambda gone=manifest: api.get(gone) is None)
 
 
 def includes(kept: Any, said: Any) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from components.commands.crds import main
 from embedded.cluster import Cluster
 from operations.manifests.objects import Api
+from tests.embedded.objects import delete
 from tests.embedded.stack import CONTEXT, objects
 
 LEADER = {"control-plane.alpha.kubernetes.io/leader": "{}"}
@@ -57,7 +58,7 @@ def api(cluster: Cluster) -> Iterator[Api]:
     namespace = made("Namespace", "istio-system")
     api.apply(namespace)
     yield api
-    api.delete(namespace)
+    delete(api, namespace)
 
 
 @pytest.fixture
@@ -66,8 +67,7 @@ def left_behind(api: Api, crds: None) -> Iterator[Api]:  # noqa: ARG001 for Gate
     for manifest in [*ISTIODS, *OTHERS]:
         api.apply(manifest)
     yield api
-    for manifest in [*ISTIODS, *OTHERS]:
-        api.delete(manifest)
+    delete(api, *ISTIODS, *OTHERS)
 
 
 def removed(cluster: Cluster, api: Api) -> set[str]:
@@ -105,4 +105,4 @@ def test_where_another_istiod_runs_all_of_it_stays(
     left_behind.apply(theirs)
     assert removed(cluster, left_behind) == set()
     assert capsys.readouterr().err == "kept: Istio's ConfigMaps and GatewayClasses, as istiod runs in default\n"
-    left_behind.delete(theirs)
+    delete(left_behind, theirs)

@@ -13,6 +13,7 @@ from components.kube import MERGE
 from embedded import artifacts, toolchain
 from embedded.cluster import Cluster
 from operations.manifests.objects import Api, wait_until
+from tests.embedded.objects import delete
 from tests.embedded.stack import CONTEXT
 
 WORKLOAD_GROUPS = "workloadgroups.networking.istio.io"
@@ -32,7 +33,7 @@ def api(cluster: Cluster) -> Iterator[Api]:
     api = Api(cluster.kubeconfig, CONTEXT)
     api.apply(NAMESPACE)
     yield api
-    api.delete(NAMESPACE)
+    delete(api, NAMESPACE)
 
 
 @pytest.fixture
@@ -63,8 +64,7 @@ def helm(
     assert command(cluster, "own", "--release=istio-system/istio-base") == 0
     yield run
     run("uninstall", "istio-base", "--ignore-not-found")
-    for each in crds:
-        api.delete(each)
+    delete(api, *crds)
 
 
 def command(cluster: Cluster, verb: str, *words: str) -> int:

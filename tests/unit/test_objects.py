@@ -99,20 +99,6 @@ def test_a_kind_that_is_never_served_is_named(client: Api, monkeypatch: pytest.M
         client.get(gateway)
 
 
-def test_deleting_waits_until_the_object_is_gone(api: FakeApi, client: Api) -> None:
-    api.answer(f"{PATH}?propagationPolicy=Background", {"kind": "Status"}, method="DELETE")
-    client.delete(MAP)
-    assert [(request.method, request.path) for request in api.requests[1:]] == [
-        ("DELETE", f"{PATH}?propagationPolicy=Background"),
-        ("GET", PATH),
-    ]
-
-
-def test_deleting_what_is_not_there_is_done(client: Api, api: FakeApi) -> None:
-    client.delete(MAP)
-    assert [request.method for request in api.requests[1:]] == ["DELETE"]
-
-
 def test_a_command_is_run_as_pulumi_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTSIDE", "outside")
     script = 'cat; pwd; echo "$ISTIO_VERSION,$OUTSIDE"; echo trouble >&2'
