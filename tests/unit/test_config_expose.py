@@ -21,7 +21,7 @@ from components.traffic.routes import (
 from program.config.expose import Expose
 from program.exposed import callers, exposed_at
 from program.settings import Settings
-from tests.unit.loading import loaded
+from tests.unit.loading import loaded, refusal
 
 GATEWAY = "istio-ingressgateway"
 OTHERS = [{"name": "tcp-db", "port": 5432}, {"name": "dns", "port": 53, "protocol": "UDP"}]
@@ -126,181 +126,155 @@ PATHS = "a path from / on such as /orders, without //, . or .. in it"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("path", "said", "accepted"),
     [
         (
+            "host",
             {"host": "a.example"},
-            ".host is 'a.example'; accepted: one of these keys: protocol, port, gateway, hosts, tls, "
-            "httpsRedirect, listen, rules, paths, methods, headers, queryParams, requestHeaders, responseHeaders, "
-            "urlRewrite, redirect",
+            "one of these keys: protocol, port, gateway, hosts, tls, httpsRedirect, listen, rules, paths, "
+            "methods, headers, queryParams, requestHeaders, responseHeaders, urlRewrite, redirect",
         ),
-        ({"protocol": "UDP"}, ".protocol is 'UDP'; accepted: HTTP or GRPC or TCP or TLS"),
-        ({"port": 81}, ".port is 81; accepted: a port of the service: 80, 90, 5432, 53"),
+        ("protocol", {"protocol": "UDP"}, "HTTP or GRPC or TCP or TLS"),
+        ("port", {"port": 81}, "a port of the service: 80, 90, 5432, 53"),
+        ("port", {"port": 5432}, "a port that speaks HTTP, or protocol TCP or TLS, not the one named tcp-db"),
         (
-            {"port": 5432},
-            ".port is 5432; accepted: a port that speaks HTTP, or protocol TCP or TLS, not the one named tcp-db",
-        ),
-        (
+            "port",
             {"protocol": "GRPC", "port": 80},
-            ".port is 80; accepted: a port that speaks gRPC, by the name grpc or grpc-SOMETHING or by appProtocol "
-            "grpc, not the one named http",
+            "a port that speaks gRPC, by the name grpc or grpc-SOMETHING or by appProtocol grpc, not the one "
+            "named http",
         ),
+        ("port", {"protocol": "TCP", "listen": 53, "port": 53}, "a port that speaks TCP, not the one named dns"),
         (
-            {"protocol": "TCP", "listen": 53, "port": 53},
-            ".port is 53; accepted: a port that speaks TCP, not the one named dns",
-        ),
-        (
+            "gateway",
             {"gateway": "egress"},
-            ".gateway is 'egress'; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or "
-            "{name: NAME} of an existing Gateway",
+            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of an existing Gateway",
         ),
+        ("hosts[0]", {"hosts": ["A.example"]}, "a DNS name such as shop.example.com, or with * as its first label"),
+        ("paths[0]", {"paths": ["orders"]}, PATHS),
+        ("paths[0]", {"paths": ["/a/../b"]}, PATHS),
+        ("paths[0].value", {"paths": [{"type": "Exact", "value": "/a//b"}]}, PATHS),
         (
-            {"hosts": ["A.example"]},
-            ".hosts[0] is 'A.example'; accepted: a DNS name such as shop.example.com, or with * as its first label",
-        ),
-        ({"paths": ["orders"]}, f".paths[0] is 'orders'; accepted: {PATHS}"),
-        ({"paths": ["/a/../b"]}, f".paths[0] is '/a/../b'; accepted: {PATHS}"),
-        ({"paths": [{"type": "Exact", "value": "/a//b"}]}, f".paths[0].value is '/a//b'; accepted: {PATHS}"),
-        (
+            "methods[0]",
             {"methods": ["get"]},
-            ".methods[0] is 'get'; accepted: GET or HEAD or POST or PUT or DELETE or CONNECT or OPTIONS or TRACE "
-            "or PATCH",
+            "GET or HEAD or POST or PUT or DELETE or CONNECT or OPTIONS or TRACE or PATCH",
         ),
-        ({"headers": {"a b": "c"}}, ".headers.a b is 'a b'; accepted: the name of a header"),
+        ("headers.a b", {"headers": {"a b": "c"}}, "the name of a header"),
+        ("headers.X-A", {"headers": {"x-a": "1", "X-A": "2"}}, "a header that no other key names, in capitals or not"),
+        ("headers.x-a", {"headers": {"x-a": True}}, f"the exact value of the header, {QUOTED}"),
+        ("queryParams.a", {"queryParams": {"a": 1}}, f"the exact value of the parameter, {QUOTED}"),
+        ("queryParams.a", {"queryParams": {"a": "b" * 1025}}, f"the exact value of the parameter, {QUOTED}"),
+        ("headers", {"headers": dict.fromkeys("abcdefghijklmnopq", "1")}, "16 headers or fewer"),
+        ("requestHeaders.set.a", {"requestHeaders": {"set": {"a": True}}}, f"the header's value, {QUOTED}"),
+        ("requestHeaders.remove", {"requestHeaders": {"remove": [*"abcdefghijklmnopq"]}}, "16 headers or fewer"),
+        ("paths[0]", {"paths": [5]}, PATHS),
+        ("paths[0]", {"paths": ["/" + "a" * 1024]}, PATHS),
         (
-            {"headers": {"x-a": "1", "X-A": "2"}},
-            ".headers.X-A is 'X-A'; accepted: a header that no other key names, in capitals or not",
-        ),
-        ({"headers": {"x-a": True}}, f".headers.x-a is True; accepted: the exact value of the header, {QUOTED}"),
-        ({"queryParams": {"a": 1}}, f".queryParams.a is 1; accepted: the exact value of the parameter, {QUOTED}"),
-        (
-            {"queryParams": {"a": "b" * 1025}},
-            f".queryParams.a is '{'b' * 1025}'; accepted: the exact value of the parameter, {QUOTED}",
-        ),
-        (
-            {"headers": dict.fromkeys("abcdefghijklmnopq", "1")},
-            f".headers is {dict.fromkeys('abcdefghijklmnopq', '1')}; accepted: 16 headers or fewer",
-        ),
-        (
-            {"requestHeaders": {"set": {"a": True}}},
-            f".requestHeaders.set.a is True; accepted: the header's value, {QUOTED}",
-        ),
-        (
-            {"requestHeaders": {"remove": [*"abcdefghijklmnopq"]}},
-            f".requestHeaders.remove is {[*'abcdefghijklmnopq']}; accepted: 16 headers or fewer",
-        ),
-        ({"paths": [5]}, f".paths[0] is 5; accepted: {PATHS}"),
-        ({"paths": ["/" + "a" * 1024]}, f".paths[0] is '/{'a' * 1024}'; accepted: {PATHS}"),
-        (
+            "paths[0].value",
             {"paths": [{"type": "RegularExpression", "value": "/(a"}]},
-            ".paths[0].value is '/(a'; accepted: a regular expression (RE2) for the whole path (missing ), "
-            "unterminated subpattern at position 1)",
+            "a regular expression (RE2) for the whole path (missing ), unterminated subpattern at position 1)",
         ),
         (
+            "headers.a.value",
             {"headers": {"a": {"type": "RegularExpression", "value": "(?!b).*"}}},
-            ".headers.a.value is '(?!b).*'; accepted: a regular expression (RE2) for the header's value, which knows "
-            "no (?!",
+            "a regular expression (RE2) for the header's value, which knows no (?!",
         ),
         (
+            "gateway",
             {"gateway": 5},
-            ".gateway is 5; accepted: the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} "
-            "of an existing Gateway",
+            "the name of an ingress gateway (istio-ingressgateway, internal), or {name: NAME} of an existing Gateway",
         ),
         (
+            "hosts[0]",
             {"hosts": ["a" * 63 + ".b" * 90]},
-            f".hosts[0] is '{'a' * 63 + '.b' * 90}'; accepted: a DNS name such as shop.example.com, or with * as its "
-            "first label",
+            "a DNS name such as shop.example.com, or with * as its first label",
         ),
         (
+            "hosts",
             {"hosts": [f"{n}.example" for n in range(17)]},
-            f".hosts is {[f'{n}.example' for n in range(17)]}; accepted: 16 hosts or fewer: list the others in an "
-            "entry of their own",
+            "16 hosts or fewer: list the others in an entry of their own",
         ),
+        ("requestHeaders", {"requestHeaders": {}}, "one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]"),
+        ("urlRewrite", {"urlRewrite": {}}, "one of hostname, replacePrefixMatch and replaceFullPath"),
         (
-            {"requestHeaders": {}},
-            ".requestHeaders is {}; accepted: one of set: {NAME: VALUE}, add: {NAME: VALUE} and remove: [NAME]",
-        ),
-        ({"urlRewrite": {}}, ".urlRewrite is {}; accepted: one of hostname, replacePrefixMatch and replaceFullPath"),
-        (
+            "redirect",
             {"redirect": {"statusCode": 301}},
-            ".redirect is {'statusCode': 301}; accepted: one of scheme, hostname, port, replacePrefixMatch and "
-            "replaceFullPath",
+            "one of scheme, hostname, port, replacePrefixMatch and replaceFullPath",
         ),
+        ("redirect.statusCode", {"redirect": {"scheme": "https", "statusCode": 303}}, "an HTTP status, 301 to 302"),
         (
-            {"redirect": {"scheme": "https", "statusCode": 303}},
-            ".redirect.statusCode is 303; accepted: an HTTP status, 301 to 302",
-        ),
-        (
+            "urlRewrite.replaceFullPath",
             {"urlRewrite": {"replacePrefixMatch": "/a", "replaceFullPath": "/b"}},
-            ".urlRewrite.replaceFullPath is '/b'; accepted: replacePrefixMatch or replaceFullPath, not both",
+            "replacePrefixMatch or replaceFullPath, not both",
         ),
         (
+            "paths",
             {"urlRewrite": {"replacePrefixMatch": "/a"}},
-            ".paths is not set; accepted: prefixes beside replacePrefixMatch, such as [/orders]",
+            "prefixes beside replacePrefixMatch, such as [/orders]",
         ),
         (
+            "urlRewrite",
             {"urlRewrite": {"hostname": "a.b"}, "redirect": {"port": 1}},
-            ".urlRewrite is {'hostname': 'a.b'}; accepted: urlRewrite or redirect, not both: what is redirected "
-            "reaches no service",
+            "urlRewrite or redirect, not both: what is redirected reaches no service",
         ),
+        ("paths", {"paths": ["/a"], "rules": [{}]}, "nothing beside rules, each of which says it for itself"),
+        ("hosts", {"tls": {"selfSigned": True}}, "one host or more beside tls, as each has a certificate of its own"),
         (
-            {"paths": ["/a"], "rules": [{}]},
-            ".paths is ['/a']; accepted: nothing beside rules, each of which says it for itself",
-        ),
-        (
-            {"tls": {"selfSigned": True}},
-            ".hosts is not set; accepted: one host or more beside tls, as each has a certificate of its own",
-        ),
-        (
+            "tls.host",
             {"hosts": ["a.example"], "tls": {"selfSigned": True, "host": "b.example"}},
-            ".tls.host is 'b.example'; accepted: one of these keys: selfSigned, secret, certManager",
+            "one of these keys: selfSigned, secret, certManager",
         ),
-        ({"httpsRedirect": False}, ".httpsRedirect is False; accepted: nothing without tls"),
-        ({"protocol": "GRPC", "paths": ["/a"]}, ".paths is ['/a']; accepted: nothing with protocol GRPC"),
+        ("httpsRedirect", {"httpsRedirect": False}, "nothing without tls"),
+        ("paths", {"protocol": "GRPC", "paths": ["/a"]}, "nothing with protocol GRPC"),
         (
+            "rules[0].urlRewrite",
             {"protocol": "GRPC", "rules": [{"urlRewrite": {"hostname": "a.b"}}]},
-            ".rules[0].urlRewrite is {'hostname': 'a.b'}; accepted: nothing with protocol GRPC",
+            "nothing with protocol GRPC",
         ),
         (
+            "methods[0]",
             {"protocol": "GRPC", "methods": ["/shop.Orders"]},
-            ".methods[0] is '/shop.Orders'; accepted: SERVICE or SERVICE/METHOD, such as shop.Orders/Get",
+            "SERVICE or SERVICE/METHOD, such as shop.Orders/Get",
         ),
-        ({"protocol": "TCP"}, ".listen is not set; accepted: a port's number, 1 to 65535"),
+        ("listen", {"protocol": "TCP"}, "a port's number, 1 to 65535"),
         (
+            "listen",
             {"protocol": "TCP", "listen": 443},
-            ".listen is 443; accepted: a port of the gateway's other than 80 and 443, where it speaks HTTP, and "
-            "15000 to 15099",
+            "a port of the gateway's other than 80 and 443, where it speaks HTTP, and 15000 to 15099",
         ),
+        ("hosts", {"protocol": "TCP", "listen": 9000, "hosts": ["a.b"]}, "nothing with protocol TCP"),
         (
-            {"protocol": "TCP", "listen": 9000, "hosts": ["a.b"]},
-            ".hosts is ['a.b']; accepted: nothing with protocol TCP",
-        ),
-        (
+            "hosts",
             {"protocol": "TLS"},
-            ".hosts is not set; accepted: one host or more with protocol TLS, by which the gateway tells the "
-            "services apart",
+            "one host or more with protocol TLS, by which the gateway tells the services apart",
         ),
         (
+            "tls",
             {"gateway": {"name": "theirs"}, "hosts": ["a.b"], "tls": {"selfSigned": True}},
-            ".tls is {'selfSigned': True}; accepted: nothing beside a Gateway that is not the stack's, whose own "
-            "listeners decide it",
+            "nothing beside a Gateway that is not the stack's, whose own listeners decide it",
         ),
         (
+            "gateway",
             {"gateway": {"name": "theirs"}, "protocol": "TLS", "hosts": ["a.b"]},
-            ".gateway is {'name': 'theirs'}; accepted: the name of one of this stack's gateways with protocol TLS",
+            "the name of one of this stack's gateways with protocol TLS",
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_key(said: dict[str, Any], told: str) -> None:
-    refuse(f"services[0].expose[0]{told}", said)
+def test_what_makes_no_sense_is_refused_by_its_key(path: str, said: dict[str, Any], accepted: str) -> None:
+    services = [service(expose=[said])]
+    told = refusal("services", f"[0].expose[0].{path}", services, accepted)
+    with pytest.raises(pulumi.RunError, match=f"{told}$"):
+        load(services)
 
 
 def refuse(told: str, *said: dict[str, Any], others: list[dict[str, Any]] | None = None) -> None:
     message = f"config key istio-minikube:{told}"
-    services = [service(expose=list(said)), *(others or [])]
-    gateways = {"internal": {}, "egress": {"kind": "egress"}}
     with pytest.raises(pulumi.RunError, match=f"^{re.escape(message)}$"):
-        loaded(services=json.dumps(services), gateways=json.dumps(gateways))
+        load([service(expose=list(said)), *(others or [])])
+
+
+def load(services: list[dict[str, Any]]) -> None:
+    gateways = {"internal": {}, "egress": {"kind": "egress"}}
+    loaded(services=json.dumps(services), gateways=json.dumps(gateways))
 
 
 SELF_SIGNED = {"hosts": ["a.example"], "tls": {"selfSigned": True}}
