@@ -78,8 +78,14 @@ def preview_head(_: argparse.Namespace) -> None:
 
 def comment(options: argparse.Namespace) -> None:
     """Write a pull request's comment from what commands printed."""
-    sections = {title: Path(file).read_text() for title, file in options.section}
-    options.out.write_text(compare.comment(sections))
+    try:
+        sections = {title: Path(file).read_text() for title, file in options.section}
+        options.out.write_text(compare.comment(sections))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}; accepted: for --section a file that is there, for --out one that can "
+            "be written"
+        ) from error
 
 
 def _rendered(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:

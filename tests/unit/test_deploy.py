@@ -154,7 +154,7 @@ def test_a_stack_that_is_named_is_taken_without_a_word(stack: str, capsys: pytes
     ("stack", "message"),
     [
         ("rehearsal", "stack rehearsal is called embedded now, its folder .rehearsal is .embedded, and "),
-        ("moon", "there is no stack 'moon' here; accepted: "),
+        ("moon", "there is no stack 'moon' here, as there is no file Pulumi.moon.yaml; accepted: "),
     ],
 )
 def test_a_stack_that_is_none_of_these_is_refused(stack: str, message: str) -> None:
