@@ -20,7 +20,7 @@ from operations import actionlint, deploy, distribution, stacks, status
 from operations.access import k9s, page, shell, tunnel
 from operations.manifests import commands as manifests
 from operations.manifests.declared import settings_of
-from operations.manifests.evaluate import LOG
+from operations.manifests.evaluate import LOG, PROJECT
 from operations.node.bookinfo import Bookinfo
 from operations.tour import texts
 
@@ -65,10 +65,12 @@ def write_reference(_: argparse.Namespace) -> None:
     from operations import reference  # slow: with the whole program
 
     reference.write()
+    print(f"{reference.FILE.relative_to(PROJECT)} has what the components' docstrings say")
 
 
 def distribute(_: argparse.Namespace) -> None:
     """Build the package's wheel and source archive into dist/."""
+    print("Building the wheel and the source archive of the last commit", file=sys.stderr, flush=True)
     for file in distribution.build():
         print(file)
 

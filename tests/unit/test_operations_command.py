@@ -166,6 +166,17 @@ def test_status_tells_the_address_at_which_the_page_answers(
     assert "Bookinfo" not in capsys.readouterr().out
 
 
+def test_what_takes_seconds_says_what_it_does_or_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("operations.reference.write", lambda: None)
+    assert command.main(["reference"]) == 0
+    assert capsys.readouterr().out == "docs/components.md has what the components' docstrings say\n"
+    monkeypatch.setattr("operations.distribution.build", lambda: [Path("dist/a.whl")])
+    assert command.main(["distribution"]) == 0
+    assert capsys.readouterr() == ("dist/a.whl\n", "Building the wheel and the source archive of the last commit\n")
+
+
 @pytest.mark.parametrize(("level", "line"), [(logging.WARNING, "warning: {}\n"), (logging.INFO, "{}\n")])
 def test_what_the_program_tells_is_one_line_however_long(
     work: Mock, capsys: pytest.CaptureFixture[str], level: int, line: str
