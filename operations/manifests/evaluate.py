@@ -126,7 +126,7 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
     file = project / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.suffixes[0][1:] for path in project.glob("Pulumi.*.yaml")))
-        raise UserError(f"there is no stack {stack!r} here, as there is no file {file.name}; accepted: {known}")
+        raise UserError(f"there is no stack {stack!r} here, as there is no file Pulumi.{stack}.yaml; accepted: {known}")
     # As the CLI has it: a key of this project's has a default, one of another namespace (pulumi:...) has a value.
     values = {
         key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
