@@ -46,7 +46,7 @@ def pulumi(path: Path) -> Tool:
     [
         (deploy.up, "up --yes --skip-preview --suppress-progress --suppress-outputs"),
         (deploy.preview, "preview --diff"),
-        (deploy.destroy, "destroy --yes --skip-preview"),
+        (deploy.destroy, "destroy --yes --skip-preview --suppress-progress"),
     ],
 )
 @pytest.mark.usefixtures("minikube")
