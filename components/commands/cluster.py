@@ -4,7 +4,8 @@
     python -m commands.cluster leave --kubeconfig K --context C
 
 A cluster's identity is the UID of its namespace kube-system, which nobody can change or take along. `arrive` prints it,
-pulumi-command records that, and hands it to the next `arrive` and to `leave` in PULUMI_COMMAND_STDOUT.
+pulumi-command records that, and hands it to the next `arrive` and to `leave` in PULUMI_COMMAND_STDOUT. A destroy begins
+and ends with `leave`, which waits until the CRDs that were removed are gone.
 """
 
 import argparse
@@ -67,21 +68,25 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "arrive":
             arrive(os.environ["CLUSTER"], recorded, os.environ["CONTEXT"])
         else:
-            leave(_identity(given.kubeconfig, given.context), recorded, given.context)
+            _leave(given.kubeconfig, given.context, recorded)
 
     return run(work)
 
 
-def _identity(kubeconfig: str, context: str) -> str:
+def _leave(kubeconfig: str, context: str, recorded: str) -> None:
     from ..kube import KUBE_SYSTEM, Kube, KubeError  # slow to import, and not needed to arrive
+    from .crds import await_removed
 
     try:
-        return str(Kube(kubeconfig, context).get(KUBE_SYSTEM)["metadata"]["uid"])
+        kube = Kube(kubeconfig, context)
+        found = str(kube.get(KUBE_SYSTEM)["metadata"]["uid"])
     except KubeError as error:
         raise UserError(
             f"{error}: nothing was deleted. Start the cluster, or, if it is gone for good, run `make destroy` or "
             "`pulumi stack rm --force`"
         ) from error
+    leave(found, recorded, context)
+    await_removed(kube)
 
 
 if __name__ == "__main__":

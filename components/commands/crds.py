@@ -15,12 +15,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from ..kube import MERGE, Kube, RefusedError
 from . import UserError, run, say
 
 OWNER = "istio-minikube/stack"  # components/ownership.py writes the same label
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+OWNED = f"{CRDS}?labelSelector={quote(OWNER, safe='')}"
 # In every namespace, of one label: the root certificate and, from Istio 1.27 on, the list of what was revoked.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 ISTIOD_GONE_SECONDS = 60
@@ -51,7 +53,10 @@ def own(kube: Kube, stack: str, group: str, keep: frozenset[str], release: str) 
 
 
 def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
-    """Remove the stack's CRDs of the group; those with custom resources stay and are no longer the stack's."""
+    """Remove the stack's CRDs of the group; those with custom resources stay and are no longer the stack's.
+
+    Nothing waits until they are gone, which takes seconds: the last Command of a destroy does, with ``await_removed``.
+    """
     if istiod:
         _remove_leftovers(kube, istiod)
     marked = [item for item in kube.metadata(CRDS) if item.get("labels", {}).get(OWNER) == stack]
@@ -75,9 +80,16 @@ def remove(kube: Kube, stack: str, group: str, istiod: str) -> None:
     with ThreadPoolExecutor() as pool:
         for name, _ in zip(gone, pool.map(lambda name: kube.delete(f"{CRDS}/{name}"), gone), strict=True):
             say(f"removed: CRD {name}")
-    # A CRD on its way out would pass for one that is there in an `up` that follows at once.
+
+
+def await_removed(kube: Kube) -> None:
+    """Wait until the CRDs that any stack has removed are gone: an ``up`` that finds one on its way out refuses it.
+
+    Raises:
+        UserError: one of them stays, such as for a custom resource with a finalizer.
+    """
     deadline = time.monotonic() + CRD_GONE_SECONDS
-    while left := [name for name in gone if kube.find(f"{CRDS}/{name}")]:
+    while left := [crd["name"] for crd in kube.metadata(OWNED) if "deletionTimestamp" in crd]:
         if time.monotonic() > deadline:
             raise UserError(f"CRD {left[0]} is still there {CRD_GONE_SECONDS} s after it was deleted")
         time.sleep(0.2)
@@ -148,15 +160,15 @@ def _remove_leftovers(kube: Kube, namespace: str) -> None:
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     paths += [f"{leases}/{item['name']}" for item in kube.metadata(leases) if item["name"].startswith("istio")]
     classes = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
-    found = kube.find(classes) or {"items": []}
     paths += [
         f"{classes}/{item['metadata']['name']}"
-        for item in found["items"]
+        for item in (kube.find(classes) or {"items": []})["items"]
         if item["spec"]["controllerName"].startswith("istio.io/")
     ]
-    for path in paths:
-        if kube.delete(path):
-            say(f"removed: {path.split('/', 3)[-1]}")
+    with ThreadPoolExecutor() as pool:
+        for path, found in zip(paths, pool.map(kube.delete, paths), strict=True):
+            if found:
+                say(f"removed: {path.split('/', 3)[-1]}")
 
 
 def _await_gone(kube: Kube, namespace: str) -> None:
@@ -165,7 +177,7 @@ def _await_gone(kube: Kube, namespace: str) -> None:
     while kube.metadata(f"/api/v1/namespaces/{namespace}/pods?labelSelector=app%3Distiod"):
         if time.monotonic() > deadline:
             raise UserError(f"istiod still runs in {namespace} {ISTIOD_GONE_SECONDS} s after it was uninstalled")
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.commands.crds import CRDS, main
+from components.commands.crds import CRDS, await_removed, main
 from components.kube import MERGE
 from embedded import artifacts, toolchain
 from embedded.cluster import Cluster
@@ -98,4 +98,5 @@ def test_a_crd_that_helm_would_take_from_under_somebodys_custom_resource_stops_t
 @pytest.mark.usefixtures("helm")
 def test_the_same_crd_goes_where_nobody_uses_it(api: Api, cluster: Cluster, crds: list[dict[str, Any]]) -> None:
     assert command(cluster, "remove") == 0
+    await_removed(api.kube)
     assert [each for each in crds if api.find(each)] == []

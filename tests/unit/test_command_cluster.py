@@ -1,7 +1,9 @@
 import pytest
 
-from components.commands import UserError
+from components.commands import UserError, crds
 from components.commands.cluster import arrive, leave, main
+from components.commands.crds import OWNED
+from components.kube import KUBE_SYSTEM
 from tests.unit.fake_api import FakeApi
 
 HERE = "11111111-aaaa-4aaa-8aaa-111111111111"
@@ -59,3 +61,39 @@ def test_a_cluster_that_does_not_answer_is_not_left_and_the_ways_out_are_named(
         ": nothing was deleted. Start the cluster, or, if it is gone for good, run `make destroy` or `pulumi stack rm "
         "--force`\n"
     )
+
+
+CRD = {"name": "sidecars.networking.istio.io", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+STAYS = {"name": "gateways.networking.istio.io"}
+
+
+@pytest.fixture
+def leaving(api: FakeApi) -> FakeApi:
+    """A cluster on which one CRD of a stack's stays, and one is on its way out."""
+    api.answer(KUBE_SYSTEM, {"metadata": {"uid": HERE}})
+    api.answer(OWNED, {"items": [{"metadata": CRD}, {"metadata": STAYS}]})
+    return api
+
+
+def left(api: FakeApi) -> int:
+    return main(["leave", f"--kubeconfig={api.kubeconfig}", "--context=there"])
+
+
+def test_leaving_ends_when_the_removed_crds_are_gone(leaving: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        leaving.answer(OWNED, {"items": [{"metadata": STAYS}]})
+
+    monkeypatch.setattr("time.sleep", wait)
+    assert left(leaving) == 0
+    assert len(waits) == 1
+
+
+def test_leaving_fails_where_a_removed_crd_stays(
+    leaving: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(crds, "CRD_GONE_SECONDS", 0)
+    assert left(leaving) == 1
+    assert f"CRD {CRD['name']} is still there 0 s after it was deleted" in capsys.readouterr().err
