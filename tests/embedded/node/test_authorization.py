@@ -45,11 +45,13 @@ def to(*paths: str, **operation: Any) -> list[dict[str, Any]]:
 
 
 POLICIES = {
-    # By claim, at the Gateway.
+    # By claim, at the Gateway, whose pods listen on the port itself.
     "admins": {
         "gateway": "bookinfo-gateway",
         "action": "DENY",
-        "rules": [{"to": to(PRODUCTS), "when": [{"key": "request.auth.claims[groups]", "notValues": ["admins"]}]}],
+        "rules": [
+            {"to": to(PRODUCTS, ports=[80]), "when": [{"key": "request.auth.claims[groups]", "notValues": ["admins"]}]}
+        ],
     },
     # By the claim that the Gateway has made a header, and by the token that it has handed on.
     "header": {
