@@ -198,7 +198,7 @@ class Settings:
                 cni=cni,
                 namespace=namespace,
                 services=services,
-                gateways={name: gateway.namespace for name, gateway in gateways.items()},
+                gateways=gateways,
             ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,

@@ -234,12 +234,25 @@ def test_what_needs_a_cluster_is_refused_without_one() -> None:
     stacks.prepare_existing("prod")
 
 
-def test_the_host_reaches_the_gateway_of_the_stacks_namespace_then_istios_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("configured", "place"),
+    [
+        ("{}", "istio-system"),
+        ('{"istio-ingressgateway": {"namespace": "edge"}, "internal": {"namespace": "inside"}}', "edge"),
+        ('{"istio-ingressgateway": {"replicas": 2}}', "istio-system"),
+        ("{x", "istio-system"),
+        ('{"istio-ingressgateway": "edge"}', "istio-system"),
+        ("5", "istio-system"),
+    ],
+)
+def test_the_host_reaches_the_gateway_of_the_stacks_namespace_then_istios_own(
+    monkeypatch: pytest.MonkeyPatch, configured: str, place: str
+) -> None:
     cluster = Mock(spec=RealCluster, kubeconfig=Mock())
     monkeypatch.setattr(kinds, "choose", lambda _: Kind.REAL)
     monkeypatch.setattr(kinds, "cluster", lambda *_: cluster)
     monkeypatch.setattr("embedded.toolchain.ensure", Mock())
     monkeypatch.setattr(stacks, "write_artifacts", Mock())
-    assert stacks.prepare("embedded", {"namespace": "shop"})
-    gateways = [("shop", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
+    assert stacks.prepare("embedded", {"namespace": "shop", "gateways": configured})
+    gateways = [("shop", "bookinfo-gateway-istio"), (place, "istio-ingressgateway")]
     cluster.publish.assert_called_once_with(gateways)
