@@ -130,8 +130,10 @@ def _fetched(version: str, channel: str, cache: Path) -> Path:
         _parsed(content)  # a proxy's page of excuses must not be kept
         _keep(kept, content)
     except (urllib.error.URLError, http.client.HTTPException, OSError, *UNREADABLE) as error:
+        # What an address that does not answer leads to has its reason in <urlopen error ...>.
+        why = error.reason if type(error) is urllib.error.URLError else error
         raise pulumi.RunError(
-            f"the Gateway API's CRDs cannot be fetched from {address}: {error}. Check gatewayApiVersion ({version}) "
+            f"the Gateway API's CRDs cannot be fetched from {address}: {why}. Check gatewayApiVersion ({version}) "
             "and the network, or set gatewayApiManifest to a file or folder that holds them"
         ) from error
     return kept

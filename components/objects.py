@@ -30,6 +30,7 @@ def typed(
     parent: pulumi.Resource,
     depends_on: Any = None,
     retain_on_delete: bool = False,
+    delete_before_replace: bool = False,
     ignore_changes: Sequence[str] = (),
     **manifest: Any,
 ) -> R:
@@ -38,6 +39,7 @@ def typed(
         parent=parent,
         depends_on=depends_on,
         retain_on_delete=retain_on_delete or None,
+        delete_before_replace=delete_before_replace or None,
         ignore_changes=list(ignore_changes) or None,
     )
     return kind(name, opts=opts, **manifest)

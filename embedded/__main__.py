@@ -95,10 +95,10 @@ def load(root: Path, image: str) -> None:
 
 
 def probe(root: Path) -> int:
-    """Print, a line each, what prevents a real node."""
+    """Print, a line each, what prevents a real node; or that nothing does."""
     found = kinds.findings(root)
-    for finding in found:
-        print(finding)
+    for line in [str(finding) for finding in found] or ["Nothing prevents a real node on this machine"]:
+        print(line)
     return 1 if found else 0
 
 

@@ -13,20 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
-from rich.console import Console
-from rich.logging import RichHandler
 
 from components.commands import UserError
 from embedded.errors import EmbeddedError
 from operations import actionlint, deploy, distribution, stacks, status
-from operations.access import k9s, shell, tunnel
+from operations.access import k9s, page, shell, tunnel
 from operations.manifests import commands as manifests
 from operations.manifests.declared import settings_of
-from operations.manifests.evaluate import LOG
+from operations.manifests.evaluate import LOG, PROJECT
 from operations.node.bookinfo import Bookinfo
 from operations.tour import texts
 
 Command = Callable[[argparse.Namespace], int | None]
+DESCRIPTION = "What a person or CI runs around the program; `make help` lists the targets that call it"
 
 
 def up(options: argparse.Namespace) -> None:
@@ -53,7 +52,12 @@ def recover(options: argparse.Namespace) -> None:
 def show_status(options: argparse.Namespace) -> None:
     """Show the cluster's pods and the stack's outputs."""
     settings, outputs = settings_of(options.stack), status.outputs(options.stack)
-    (status.show_as_json if options.output == "json" else status.show)(settings, outputs)
+    if options.output == "json":
+        status.show_as_json(settings, outputs)
+        return
+    status.show(settings, outputs)
+    if address := page.address(options.stack, outputs):
+        print(f"Bookinfo: {address}")
 
 
 def write_reference(_: argparse.Namespace) -> None:
@@ -61,10 +65,12 @@ def write_reference(_: argparse.Namespace) -> None:
     from operations import reference  # slow: with the whole program
 
     reference.write()
+    print(f"{reference.FILE.relative_to(PROJECT)} has what the components' docstrings say")
 
 
 def distribute(_: argparse.Namespace) -> None:
     """Build the package's wheel and source archive into dist/."""
+    print("Building the wheel and the source archive of the last commit", file=sys.stderr, flush=True)
     for file in distribution.build():
         print(file)
 
@@ -153,9 +159,18 @@ OTHER_COMMANDS: dict[str, Command] = {
 }
 
 
+class Lines(logging.Formatter):
+    """What the program tells, a line each as errors are, whatever the terminal's width: addresses can be copied."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, after its level unless it is a mere notice."""
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"{level}{super().format(record)}"
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__.split(";")[0])
+    parser = argparse.ArgumentParser(prog="python -m operations", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     parsers = {
         name: commands.add_parser(name, help=_help(work), description=_help(work))
@@ -202,8 +217,15 @@ def arguments() -> argparse.ArgumentParser:
         "--check", action="store_true", help="change nothing; fail where README.md is out of date"
     )
     parsers["vendor"].add_argument("--update", action="store_true", help="also accept files that differ from the lock")
-    parsers["comment"].add_argument("--section", action="append", default=[], metavar="TITLE=FILE", type=_pair)
-    parsers["comment"].add_argument("--out", required=True, type=Path, metavar="FILE")
+    parsers["comment"].add_argument(
+        "--section",
+        action="append",
+        default=[],
+        metavar="TITLE=FILE",
+        type=_pair,
+        help="a part of the comment: the file has what a command printed (repeatable)",
+    )
+    parsers["comment"].add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write")
     parsers["shell"].add_argument("words", nargs="*", metavar="COMMAND", help="run this in the shell's place")
     parsers["tour"].add_argument(
         "--language",
@@ -219,7 +241,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run one command, the process's own if no ``words`` are given; the exit code."""
     options = arguments().parse_args(words)
-    LOG.addHandler(RichHandler(console=Console(highlight=False), show_time=False, show_path=False))
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines())
+    LOG.handlers = [handler]
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     try:

@@ -33,7 +33,11 @@ TOOLS = (
     Tool(name="pulumi", ask=("version",), note="make up fetches or builds it"),
     Tool(name="minikube", ask=("version", "--short"), note="stack dev needs it; stack embedded does not"),
     Tool(name="docker", ask=("version", "--format", "{{.Server.Version}}"), note="minikube's usual driver"),
-    Tool(name="kubectl", ask=("version", "--client", "--output=json"), note="for the commands in the stack's outputs"),
+    Tool(
+        name="kubectl",
+        ask=("version", "--client", "--output=json"),
+        note="for the commands in the stack's outputs; `make shell STACK=embedded` has one",
+    ),
     Tool(name="helm", ask=("version", "--short"), note="not needed: Pulumi and the embedded cluster have their own"),
     Tool(name="go", ask=("env", "GOVERSION"), note="make up gets it from PyPI"),
 )
@@ -145,7 +149,7 @@ def report(stack: str, *, as_json: bool = False, online: bool = False) -> int:
     print(f"python    {sys.version.split()[0]}")
     for tool in TOOLS:
         says = VERSION.fullmatch(found[tool.name])
-        print(f"{tool.name:<9} {found[tool.name] or 'missing'}{'' if says else f'  ({tool.note})'}")
+        print(f"{tool.name:<9} {found[tool.name] or 'not on PATH'}{'' if says else f'  ({tool.note})'}")
     print(f"\nCluster of stack {stack}: {cluster}")
     if settings["clusterMode"] == "embedded" and not simulated:
         print("Its pods are real: nothing stands in the way")

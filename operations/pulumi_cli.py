@@ -75,7 +75,7 @@ class Cli:
     def destroy(self) -> None:
         """``pulumi destroy``."""
         self.select()
-        self.run("destroy", "--yes", "--skip-preview")
+        self.run("destroy", "--yes", "--skip-preview", "--suppress-progress")
         self._recovered.unlink(missing_ok=True)
 
     def export(self) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Which stack a command is about, and what must be there before Pulumi's engine runs it."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from components.commands import UserError
+from components.commands.adopt import INGRESS
 from embedded import artifacts, istio, kinds, toolchain
 from embedded.kinds import Kind
 from embedded.node import obtain
@@ -37,12 +39,22 @@ def chosen(stack: str) -> str:
     return stack
 
 
-def gateways(namespace: str) -> list[tuple[str, str]]:
+def gateways(namespace: str, configured: str = "{}") -> list[tuple[str, str]]:
     """Services, by namespace and name, that the host reaches on a real node; the first that answers.
 
-    ``namespace`` is the stack's, where Bookinfo's Gateway is.
+    Args:
+        namespace: the stack's, where Bookinfo's Gateway is.
+        configured: the key ``gateways``, which may move the ingress gateway.
     """
-    return [(namespace, "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
+    return [(namespace, "bookinfo-gateway-istio"), (_ingress_namespace(configured), INGRESS)]
+
+
+def _ingress_namespace(configured: str) -> str:
+    try:
+        return str(json.loads(configured)[INGRESS]["namespace"])
+    except (ValueError, LookupError, TypeError):
+        # It says nothing of it; what is wrong with it, the program says by the key's name.
+        return "istio-system"
 
 
 def prepare(
@@ -87,7 +99,7 @@ def prepare(
     if there and not cluster.running():
         cluster.start()
     if isinstance(cluster, RealCluster):
-        cluster.publish(gateways(settings["namespace"]))
+        cluster.publish(gateways(settings["namespace"], settings["gateways"]))
     if bookinfo:
         provide(cluster, bookinfo)
     return there

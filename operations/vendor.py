@@ -144,7 +144,9 @@ def _got(address: str) -> bytes:
         with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 checked above
             content: bytes = answer.read()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        # What an address that does not answer leads to has its reason in <urlopen error ...>.
+        why = error.reason if type(error) is urllib.error.URLError else error
         raise UserError(
-            f"{address} cannot be fetched: {error}. Check the network and the repository, or name a local folder"
+            f"{address} cannot be fetched: {why}. Check the network and the repository, or name a local folder"
         ) from error
     return content

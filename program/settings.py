@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal, Self, cast
 
 import pulumi
@@ -16,6 +17,7 @@ from components.traffic.egress import ExternalHost
 from components.traffic.traffic import Traffic
 from components.versions import Version
 from components.workloads.bookinfo import SHOWN
+from embedded.access import CONTEXT
 from program import conflicts, control_planes, exposed
 from program.config import charts as charts_config
 from program.config import egress as egress_config
@@ -196,7 +198,7 @@ class Settings:
                 cni=cni,
                 namespace=namespace,
                 services=services,
-                gateways={name: gateway.namespace for name, gateway in gateways.items()},
+                gateways=gateways,
             ),
             observability=observability_config.read(keys["observability"], istio_values=istio_values),
             image_registry=source.mirror,
@@ -230,6 +232,10 @@ class Settings:
             raise keys["context"].error(
                 f"{settings.minikube_profile!r}, as with clusterMode minikube a context is named after its profile"
             )
+        if settings.cluster_mode == "embedded" and PurePath(settings.kubeconfig).name != "kubeconfig":
+            raise keys["kubeconfig"].error("FOLDER/kubeconfig, such as .embedded/kubeconfig, with clusterMode embedded")
+        if settings.cluster_mode == "embedded" and settings.context != CONTEXT:
+            raise keys["context"].error(f"{CONTEXT!r}, as with clusterMode embedded the context has that name")
         return settings
 
     @property

@@ -60,6 +60,11 @@ class GatewayService:
     ip_families: Sequence[str] = ()
     ports: Sequence[GatewayPort] = ()
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether it has an address or a port that no other Service can have at the same time."""
+        return bool(self.cluster_ip or self.load_balancer_ip or self.node_ports or self.health_check_node_port)
+
     def problems(self, service_type: ServiceType) -> Iterator[tuple[str, str]]:
         """What Kubernetes would refuse or ignore: the field, and what is accepted in its place."""
         if service_type != "LoadBalancer":
@@ -106,6 +111,12 @@ def target_of(port: GatewayPort) -> int:
 def all_ports(service: GatewayService) -> list[tuple[str, int, int]]:
     """Name, number and target of every port."""
     return [*PORTS, *((port.name, port.port, target_of(port)) for port in service.ports)]
+
+
+def targets(service: GatewayService) -> dict[int, int]:
+    """The ports at which the pods do not listen, and where they do in their place."""
+    found = {port: target for _, port, target in all_ports(service)}
+    return {port: target for port, target in found.items() if port not in found.values()}
 
 
 def service_spec(labels: Mapping[str, str], service_type: str, service: GatewayService) -> dict[str, Any]:

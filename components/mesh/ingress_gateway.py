@@ -212,6 +212,7 @@ class IngressGateway(pulumi.ComponentResource):
             k8s.core.v1.Service,
             f"{name}-service",
             parent=self,
+            delete_before_replace=args.service.is_exclusive,
             # A load balancer's address may never come (minikube without a tunnel).
             metadata=metadata(annotations={**args.service.annotations, **SKIP_AWAIT}),
             spec=service_spec(labels, args.service_type, args.service),

@@ -97,9 +97,11 @@ class RealCluster:
         """
         with exclusively(self.root) as self._lock:
             if self.running():
+                # One that was started ahead, which nobody knows of yet, is no other than the one that is asked for.
+                state = "already runs" if self.kubeconfig.exists() else "is up"
                 if known:
                     self._write_kubeconfig()
-                self._say(f"The embedded cluster already runs: {self.kubeconfig}")
+                self._say(f"The embedded cluster {state}: {self.kubeconfig}")
                 return False
             self._check_space()
             parts = self._parts or obtain.parts(self._say)

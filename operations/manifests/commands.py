@@ -1,9 +1,8 @@
 """The commands that render, compare and judge a stack's manifests; see ``operations/__main__.py``."""
 
 import argparse
+import sys
 from pathlib import Path
-
-from rich.console import Console
 
 from components.commands import UserError
 from embedded import toolchain
@@ -15,23 +14,22 @@ from operations.manifests.evaluate import Recorder
 
 def find_drift(options: argparse.Namespace) -> None:
     """Show what in the stack's cluster differs from the program."""
-    console = Console(highlight=False)
     overrides = dict(options.config)
     stacks.prepare_existing(options.stack, overrides)
-    with console.status(f"Comparing stack {options.stack} with its cluster"):
-        api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
+    print(f"Comparing stack {options.stack} with its cluster", file=sys.stderr, flush=True)
+    api, count, found = drift.find(options.stack, overrides, toolchain.ensure("cluster").cluster / "helm")
     for each in found:
-        console.print(str(each), soft_wrap=True, markup=False)
+        print(each)
     repaired = drift.repair(api, found) if options.repair else []
     if repaired:
-        console.print(f"Repaired: {len(repaired)} objects that charts or Commands created")
+        print(f"Repaired: {len(repaired)} objects that charts or Commands created")
     if len(found) > len(repaired):
         raise UserError(
             f"{len(found) - len(repaired)} of {count} objects of stack {options.stack} differ from the program: "
             "see docs/operations.md"
         )
     if not found:
-        console.print(f"No drift: the {count} objects of stack {options.stack} are what the program declares")
+        print(f"No drift: the {count} objects of stack {options.stack} are what the program declares")
 
 
 def write_manifests(options: argparse.Namespace) -> None:
@@ -78,13 +76,19 @@ def preview_head(_: argparse.Namespace) -> None:
 
 def comment(options: argparse.Namespace) -> None:
     """Write a pull request's comment from what commands printed."""
-    sections = {title: Path(file).read_text() for title, file in options.section}
-    options.out.write_text(compare.comment(sections))
+    try:
+        sections = {title: Path(file).read_text() for title, file in options.section}
+        options.out.write_text(compare.comment(sections))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}; accepted: for --section a file that is there, for --out one that can "
+            "be written"
+        ) from error
 
 
 def _rendered(options: argparse.Namespace) -> tuple[Recorder, list[render.Rendered]]:
     overrides = dict(options.config)
     if options.stand_ins:
         overrides = render.stand_ins(options.stack, overrides)
-    with Console(highlight=False).status(f"Rendering stack {options.stack}"):
-        return render.render(options.stack, overrides)
+    print(f"Rendering stack {options.stack}", file=sys.stderr, flush=True)
+    return render.render(options.stack, overrides)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.commands import UserError
+from embedded import kinds
 from embedded.access import DEFAULT_ROOT
 from operations.manifests import render
 from operations.manifests.evaluate import PROJECT
@@ -69,6 +70,11 @@ def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:
     """Render the stack as it is at ``ref``; a stack that is not there yet has no manifests."""
     with checkout(ref) as tree:
         if (tree / f"Pulumi.{stack}.yaml").is_file():
+            # An embedded cluster's charts are those of its node: without it, all that the node changes would differ.
+            if kind := kinds.recorded(DEFAULT_ROOT):
+                root = tree / DEFAULT_ROOT.name
+                root.mkdir(exist_ok=True)
+                (root / kinds.RECORD).write_text(f"{kind}\n")
             run_in(tree, "render", "--stack", stack, "--out", str(out), *options)
         else:
             render.write((), out)

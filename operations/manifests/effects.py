@@ -52,18 +52,20 @@ class Effect:
 
     Attributes:
         title: the object, and what brings it.
-        verb: CREATED, CHANGED or DELETED; or another, of a release as a whole.
+        verb: CREATED, CHANGED or DELETED; or another, of a release as a whole, which begins with ``like``'s sign.
         marks: what it entails; empty where nothing has to be thought about.
         lines: what changes in it.
+        like: CREATED, CHANGED or DELETED, where the verb is another.
     """
 
     title: str
     verb: str
     marks: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    like: str = ""
 
     def __str__(self) -> str:
-        sign = MARK if self.marks else SIGNS.get(self.verb, "~")
+        sign = MARK if self.marks else SIGNS[self.like or self.verb]
         head = f"{sign} {self.title} {self.verb}{': ' if self.marks else ''}{'; '.join(self.marks)}"
         shown = list(self.lines[:LINES_SHOWN])
         if len(self.lines) > LINES_SHOWN:

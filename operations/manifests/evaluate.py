@@ -126,7 +126,7 @@ def stack_config(stack: str, overrides: Mapping[str, str] | None = None, project
     file = project / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.suffixes[0][1:] for path in project.glob("Pulumi.*.yaml")))
-        raise UserError(f"there is no stack {stack!r} here; accepted: {known}")
+        raise UserError(f"there is no stack {stack!r} here, as there is no file Pulumi.{stack}.yaml; accepted: {known}")
     # As the CLI has it: a key of this project's has a default, one of another namespace (pulumi:...) has a value.
     values = {
         key if ":" in key else f"{description['name']}:{key}": entry["value" if ":" in key else "default"]
@@ -147,11 +147,11 @@ def _written(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bytes that are no text
         raise UserError(f"{file.name} cannot be read: {' '.join(str(error).split())}") from error
     config = (content.get("config") or {}) if isinstance(content, dict) else content
-    if not isinstance(config, dict) or not all(":" in str(key) for key in config):
-        raise UserError(
-            f"{file.name} has config {config!r}; accepted: keys with a namespace, such as istio-minikube:namespace, "
-            "each with its value"
-        )
+    accepted = "accepted: keys with a namespace, such as istio-minikube:namespace, each with its value"
+    if not isinstance(config, dict):
+        raise UserError(f"{file.name} has config {config!r}; {accepted}")
+    if bare := [key for key in config if ":" not in str(key)]:
+        raise UserError(f"{file.name} has the config key {bare[0]!r}; {accepted}")
     return config
 
 

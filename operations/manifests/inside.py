@@ -22,7 +22,7 @@ from components.objects import SHOWS_OBJECTS
 from components.ownership import LABEL
 from operations.manifests import drift
 from operations.manifests.declared import declared, settings_of
-from operations.manifests.effects import CRD, Effect, compared, effect
+from operations.manifests.effects import CRD, CREATED, DELETED, Effect, compared, effect
 from operations.manifests.evaluate import COMMAND, Registration, stack_config
 from operations.manifests.objects import Api
 from operations.manifests.render import LOADER, Rendered, chart_objects, command_objects, placed
@@ -85,7 +85,7 @@ class Preview:
         flags = [*self.flags, *([] if before is None else ["--include-crds=false"])]
         after = chart_objects(each, self.helm, self.kubernetes, flags)
         if before is None:
-            yield Effect(title=f"Helm release {release}", verb=f"is installed: {len(after)} objects")
+            yield Effect(title=f"Helm release {release}", verb=f"is installed: {len(after)} objects", like=CREATED)
         else:
             # Istio's charts look up what istiod has made of their webhooks.
             old, new = ([drift.without_istiods(manifest) for manifest in objects] for objects in (before, after))
@@ -96,7 +96,9 @@ class Preview:
         wanted = command_objects(each)
         live = [self.api.find(manifest) for manifest in wanted]
         if not any(live):
-            yield Effect(title=f"Command {each.name}", verb=f"applies {len(wanted)} objects, all of them new")
+            yield Effect(
+                title=f"Command {each.name}", verb=f"applies {len(wanted)} objects, all of them new", like=CREATED
+            )
             return
         for manifest, found in zip(wanted, live, strict=True):
             if found and found["metadata"].get("labels", {}).get(LABEL) != self.stack:
@@ -107,7 +109,7 @@ class Preview:
 
     def _gone(self, release: Release) -> Iterator[Effect]:
         objects = [each for each in stored(self.api.kube, release) or () if not _is_kept(each)]
-        yield Effect(title=f"Helm release {release}", verb=f"is uninstalled: {len(objects)} objects")
+        yield Effect(title=f"Helm release {release}", verb=f"is uninstalled: {len(objects)} objects", like=DELETED)
         yield from compared([each for each in objects if each["kind"] == CRD], (), f"Helm release {release.name}")
 
     def _gone_crds(self) -> Iterator[Effect]:

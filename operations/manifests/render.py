@@ -16,7 +16,7 @@ import yaml
 from components.chart_values import told
 from components.commands import UserError
 from components.objects import SHOWS_OBJECTS
-from embedded import toolchain
+from embedded import artifacts, toolchain
 from embedded.access import DEFAULT_ROOT
 from operations.manifests.declared import declared, settings_of
 from operations.manifests.evaluate import COMMAND, PROJECT, Recorder, Registration
@@ -26,6 +26,9 @@ from operations.state.recover import RELEASE
 from program.config.values import MASK
 
 CLUSTER_FOLDER = "_cluster"
+STAND_INS = DEFAULT_ROOT / "stand-ins"
+"""Stand-ins for Istio's charts, and CRDs: beside the embedded cluster's own, which a real node has from Istio."""
+
 # Beside these, an object of a chart that names no namespace goes into its release's.
 CLUSTER_KINDS = frozenset(
     {
@@ -67,7 +70,8 @@ def render(stack: str, overrides: Mapping[str, str]) -> tuple[Recorder, list[Ren
         pulumi.RunError: the program refuses the configuration.
     """
     settings = settings_of(stack, overrides)
-    write_artifacts(DEFAULT_ROOT, settings)
+    if settings["istioChartRepository"] != str(STAND_INS / "charts"):
+        write_artifacts(DEFAULT_ROOT, settings)
     recorder = declared(stack, overrides)
     helm = toolchain.ensure("cluster").cluster / "helm"
     found = objects(recorder.registrations, helm, settings["kubernetesVersion"], own=shown)
@@ -110,10 +114,12 @@ def find_helm() -> Path | None:
 
 
 def stand_ins(stack: str, overrides: Mapping[str, str]) -> dict[str, str]:
-    """``overrides`` on top of the embedded cluster's charts and CRDs in the place of addresses."""
+    """``overrides`` on top of the charts and CRDs in STAND_INS, written there, in the place of addresses."""
     settings = settings_of(stack, overrides)
-    manifest = DEFAULT_ROOT / "gateway-api" / settings["gatewayApiVersion"] / settings["gatewayApiChannel"]
-    return {"istioChartRepository": str(DEFAULT_ROOT / "charts"), "gatewayApiManifest": str(manifest), **overrides}
+    for version in artifacts.istio_versions(settings):
+        artifacts.prepare(STAND_INS, version, settings["gatewayApiVersion"])
+    manifest = STAND_INS / "gateway-api" / settings["gatewayApiVersion"] / settings["gatewayApiChannel"]
+    return {"istioChartRepository": str(STAND_INS / "charts"), "gatewayApiManifest": str(manifest), **overrides}
 
 
 def chart_objects(
@@ -195,9 +201,19 @@ def write(objects: Iterable[Rendered], out: Path) -> int:
     """Write the objects into ``out``, which is made anew; how many there are.
 
     Raises:
-        UserError: ``out`` holds something else than a rendering, or two resources bring the same object.
+        UserError: ``out`` holds something else than a rendering or cannot be written, or two resources bring the same
+            object.
     """
     _refuse_foreign(out)
+    try:
+        return _write(objects, out)
+    except OSError as error:
+        raise UserError(
+            f"--out {out} cannot be written: {error.strerror}; accepted: a folder on a disk with room"
+        ) from error
+
+
+def _write(objects: Iterable[Rendered], out: Path) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     brought: dict[str, str] = {}
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as workshop:

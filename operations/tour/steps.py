@@ -154,10 +154,20 @@ def say_plain(world: World, path: str) -> int:
     """Ask for the page in plain text, by the API server; the status, which is told."""
     world.say(f"$ kubectl get --raw {path}")
     status, body = world.kube.text(path)
-    found = re.search(r"<title>(.*?)</title>", body) or re.search(r'"message": ?"(.*?)[",]', body)
-    words = found[1] if found else body.strip()[:100]
-    world.say(world.texts.phrase("answer", status=status, words=words.strip()) + "\n")
+    world.say(world.texts.phrase("answer", status=status, words=said(body)) + "\n")
     return status
+
+
+def said(body: str) -> str:
+    """What a page, or the API server in its place, says in a few words: its title, or its message."""
+    if title := re.search(r"<title>(.*?)</title>", body):
+        return title[1].strip()
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    message = answer.get("message") if isinstance(answer, dict) else None
+    return str(message or body).strip()[:200]
 
 
 def containers(description: str) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from components.mesh.gateway_service import targets
 from components.security.peer_authentications import Mode, MutualTls, PortException
 from components.security.security import NetworkPolicies, SecurityConfig
 from components.workloads.bookinfo import GATEWAY as BOOKINFO_GATEWAY
 from components.workloads.bookinfo import SERVICES
 from program.config.access import policies, tokens
 from program.config.certificates import read_certificate
+from program.config.gateways import Gateway
 from program.config.kubernetes.shapes import labels, listed, network
 from program.config.node_agents import uses_cni
 from program.config.services import Service
@@ -26,7 +28,7 @@ def read(
     cni: bool = False,
     namespace: str = "default",
     services: Sequence[Service] = (),
-    gateways: Mapping[str, str] | None = None,
+    gateways: Mapping[str, Gateway] | None = None,
 ) -> SecurityConfig:
     """What is wanted.
 
@@ -38,7 +40,7 @@ def read(
         cni: whether the stack installs it.
         namespace: the stack's namespace.
         services: the user's own services, which policies and tokens may be for too.
-        gateways: the namespaces of further gateways, by name, which they may be for.
+        gateways: further gateways, by name, which they may be for.
 
     Raises:
         pulumi.RunError: names the key path, the value seen and what is accepted.
@@ -47,7 +49,8 @@ def read(
     default = {BOOKINFO_GATEWAY: namespace} if bookinfo else {}
     if keys["tls"].is_set and not bookinfo:
         raise keys["tls"].error("nothing while bookinfo is false, as there is no Gateway then")
-    everywhere = {**default, **(gateways or {})}
+    gateways = gateways or {}
+    everywhere = {**default, **{name: gateway.namespace for name, gateway in gateways.items()}}
     authorization, dry_run = tokens.enforcement(keys["authorization"], default=False)
     places = {**(dict.fromkeys(SERVICES, namespace) if bookinfo else {}), **{s.name: s.namespace for s in services}}
     http = [*(SERVICES if bookinfo else ()), *(service.name for service in services if service.workload.http_ports)]
@@ -62,13 +65,8 @@ def read(
         if jwt
         else (),
         ports={
-            service.name: {
-                port.port: port.target_port
-                for port in service.ports
-                if port.target_port and port.port not in service.workload.ports
-            }
-            for service in services
-            if service.workload.ports
+            **{("service", service.name): _elsewhere(service) for service in services if service.workload.ports},
+            **{("gateway", name): targets(gateway.service) for name, gateway in gateways.items()},
         },
         providers=_providers(istio_values),
         dry_run=dry_run,
@@ -83,6 +81,12 @@ def read(
         pod_security=_pod_security(keys["podSecurity"], bookinfo=bookinfo, cni=cni or uses_cni(istio_values)),
         network_policies=_network_policies(keys["networkPolicies"]) if keys["networkPolicies"].is_set else None,
     )
+
+
+def _elsewhere(service: Service) -> dict[int, int]:
+    """The ports of a service that its containers have by another number, and that number."""
+    listening = service.workload.ports
+    return {each.port: each.target_port for each in service.ports if each.target_port and each.port not in listening}
 
 
 def _providers(istio_values: Mapping[str, Any]) -> list[str]:

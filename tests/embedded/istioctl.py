@@ -7,6 +7,7 @@ from components.kube import Kube
 from operations.manifests import render
 from operations.manifests.evaluate import Registration
 from operations.manifests.objects import Api, wait_until
+from operations.state.recover import RELEASE
 from tests.embedded.stack import CONTEXT
 
 ISTIOD = "/apis/apps/v1/namespaces/istio-system/deployments/istiod"
@@ -67,7 +68,7 @@ def _release(chart: str, charts: Path) -> Registration:
         "values": {"global": {"istioNamespace": "istio-system"}},
     }
     return Registration(
-        token=render.RELEASE, name=chart, parent="", custom=True, inputs=inputs, provider="", dependencies=frozenset()
+        token=RELEASE, name=chart, parent="", custom=True, inputs=inputs, provider="", dependencies=frozenset()
     )
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,13 @@ def delete(api: Api, *manifests: Manifest) -> None:
     """
     for manifest in manifests:
         if api.find(manifest):
-            api.kube.delete(f"{api._path(manifest)}?propagationPolicy=Background")
-            wait_until(f"{described(manifest)} to be gone", lambda gone=manifest: api.get(gone) is None)
+            path = api._path(manifest)
+            api.kube.delete(f"{path}?propagationPolicy=Background")
+            wait_until(f"{described(manifest)} to be gone", partial(_is_gone, api, path))
+
+
+def _is_gone(api: Api, path: str) -> bool:
+    return api.kube.find(path) is None
 
 
 def includes(kept: Any, said: Any) -> bool:

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from components.commands import UserError
+from embedded import kinds
+from embedded.kinds import Kind
 from operations.manifests import compare
 from operations.manifests.compare import MARKER, checkout, comment, difference
 
@@ -41,6 +43,24 @@ def test_a_commit_that_git_does_not_know_is_an_error_that_names_it() -> None:
 def test_a_stack_that_the_base_does_not_have_had_no_manifests(tmp_path: Path) -> None:
     compare.render_at("HEAD", "new", tmp_path / "out", [])
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [*Kind, None])
+def test_the_base_is_rendered_with_the_charts_that_this_trees_embedded_cluster_has(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind | None
+) -> None:
+    monkeypatch.setattr(compare, "DEFAULT_ROOT", project / ".embedded")
+    if kind:
+        (project / ".embedded").mkdir()
+        (project / ".embedded" / kinds.RECORD).write_text(f"{kind}\n")
+    seen: list[Kind | None] = []
+    monkeypatch.setattr(compare, "run_in", lambda tree, *_: seen.append(kinds.recorded(tree / ".embedded")))
+    (project / "Pulumi.two.yaml").touch()
+    subprocess.run(["git", "-C", str(project), "add", "Pulumi.two.yaml"], check=True)
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", str(project), *author, "commit", "--quiet", "--message", "second"], check=True)
+    compare.render_at("HEAD", "two", tmp_path / "out", [])
+    assert seen == [kind]
 
 
 def test_the_difference_of_two_renderings_names_the_manifest(tmp_path: Path) -> None:

@@ -264,6 +264,27 @@ def test_the_service_is_as_it_was_described(internal: Mesh) -> None:
     }
 
 
+def test_a_service_with_an_address_that_only_one_can_have_is_deleted_before_another_takes_its_place(
+    internal: Mesh, mesh: Mesh
+) -> None:
+    assert internal.options("ingress-service").deleteBeforeReplace
+    assert not mesh.options("ingress-service").deleteBeforeReplace
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        (GatewayService(cluster_ip="10.96.0.7"), True),
+        (GatewayService(load_balancer_ip="10.0.0.5"), True),
+        (GatewayService(node_ports={"https": 30443}), True),
+        (GatewayService(health_check_node_port=30100), True),
+        (GatewayService(load_balancer_class="example.com/nlb", ports=[GatewayPort(name="tcp", port=22)]), False),
+    ],
+)
+def test_addresses_and_ports_of_nodes_are_one_services_alone(service: GatewayService, *, expected: bool) -> None:
+    assert service.is_exclusive is expected
+
+
 def test_the_pods_listen_for_every_port_of_the_service(internal: Mesh) -> None:
     (container,) = internal.inputs("ingress-deployment")["spec"]["template"]["spec"]["containers"]
     assert [port["containerPort"] for port in container["ports"]] == [15021, 8080, 8443, 8022, 5432, 18080, 2000, 15090]

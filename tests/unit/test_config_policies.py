@@ -10,6 +10,7 @@ from components.security.ingress_jwt import Jwt
 from components.security.policy import Policy
 from components.security.security import SecurityConfig
 from program.config import security
+from program.config.gateways import Gateway
 from program.config.services import read_all
 from program.config.values import Value
 
@@ -65,13 +66,14 @@ WHEN = [
 
 
 def read(wanted: Any, *, bookinfo: bool = True, gateway: str = INGRESS) -> SecurityConfig:
+    place = Gateway(name=gateway, namespace="istio-system", kind="ingress", service_type="LoadBalancer", replicas=1)
     services = read_all(Value("istio-minikube:services", SERVICES), "default")
     return security.read(
         Value("istio-minikube:security", wanted),
         bookinfo=bookinfo,
         istio_values=EXTENSIONS,
         services=services,
-        gateways={gateway: "istio-system"},
+        gateways={gateway: place},
     )
 
 
@@ -207,6 +209,18 @@ ACCOUNT = "a service account, as NAME or NAMESPACE/NAME"
         (
             {"service": "web", "action": "DENY", "rules": [{}, {"to": [{"operation": {"ports": [8080, 80]}}]}]},
             ".rules[1].to[0].operation.ports is '80'; accepted: ports of the containers: 8080 in the place of 80",
+        ),
+        (
+            {
+                "service": "web",
+                "action": "DENY",
+                "rules": [{"when": [{"key": "destination.port", "notValues": [8080, 80]}]}],
+            },
+            ".rules[0].when[0].notValues is '80'; accepted: ports of the containers: 8080 in the place of 80",
+        ),
+        (
+            {"gateway": INGRESS, "action": "DENY", "rules": [{"to": [{"operation": {"ports": [9000, 443]}}]}]},
+            ".rules[0].to[0].operation.ports is '443'; accepted: ports of the containers: 8443 in the place of 443",
         ),
         ({"service": "orders", "rules": [{"when": []}]}, ".rules[0].when is []; accepted: a list such as [{key: "),
         (

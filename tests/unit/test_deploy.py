@@ -46,7 +46,7 @@ def pulumi(path: Path) -> Tool:
     [
         (deploy.up, "up --yes --skip-preview --suppress-progress --suppress-outputs"),
         (deploy.preview, "preview --diff"),
-        (deploy.destroy, "destroy --yes --skip-preview"),
+        (deploy.destroy, "destroy --yes --skip-preview --suppress-progress"),
     ],
 )
 @pytest.mark.usefixtures("minikube")
@@ -154,7 +154,7 @@ def test_a_stack_that_is_named_is_taken_without_a_word(stack: str, capsys: pytes
     ("stack", "message"),
     [
         ("rehearsal", "stack rehearsal is called embedded now, its folder .rehearsal is .embedded, and "),
-        ("moon", "there is no stack 'moon' here; accepted: "),
+        ("moon", "there is no stack 'moon' here, as there is no file Pulumi.moon.yaml; accepted: "),
     ],
 )
 def test_a_stack_that_is_none_of_these_is_refused(stack: str, message: str) -> None:
@@ -234,12 +234,25 @@ def test_what_needs_a_cluster_is_refused_without_one() -> None:
     stacks.prepare_existing("prod")
 
 
-def test_the_host_reaches_the_gateway_of_the_stacks_namespace_then_istios_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("configured", "place"),
+    [
+        ("{}", "istio-system"),
+        ('{"istio-ingressgateway": {"namespace": "edge"}, "internal": {"namespace": "inside"}}', "edge"),
+        ('{"istio-ingressgateway": {"replicas": 2}}', "istio-system"),
+        ("{x", "istio-system"),
+        ('{"istio-ingressgateway": "edge"}', "istio-system"),
+        ("5", "istio-system"),
+    ],
+)
+def test_the_host_reaches_the_gateway_of_the_stacks_namespace_then_istios_own(
+    monkeypatch: pytest.MonkeyPatch, configured: str, place: str
+) -> None:
     cluster = Mock(spec=RealCluster, kubeconfig=Mock())
     monkeypatch.setattr(kinds, "choose", lambda _: Kind.REAL)
     monkeypatch.setattr(kinds, "cluster", lambda *_: cluster)
     monkeypatch.setattr("embedded.toolchain.ensure", Mock())
     monkeypatch.setattr(stacks, "write_artifacts", Mock())
-    assert stacks.prepare("embedded", {"namespace": "shop"})
-    gateways = [("shop", "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway")]
+    assert stacks.prepare("embedded", {"namespace": "shop", "gateways": configured})
+    gateways = [("shop", "bookinfo-gateway-istio"), (place, "istio-ingressgateway")]
     cluster.publish.assert_called_once_with(gateways)

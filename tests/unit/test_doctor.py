@@ -112,7 +112,7 @@ def test_a_missing_tool_alone_is_no_failure(
     monkeypatch.setattr(doctor, "version_of", lambda _: "")
     monkeypatch.setattr(doctor, "can_build", lambda: True)
     assert doctor.report("embedded") == 0
-    assert "minikube  missing  (stack dev needs it; stack embedded does not)" in capsys.readouterr().out
+    assert "minikube  not on PATH  (stack dev needs it; stack embedded does not)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

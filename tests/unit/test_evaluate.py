@@ -116,7 +116,7 @@ def test_an_empty_stack_file_leaves_the_defaults(project: Path) -> None:
         ("\x07", "^Pulumi.two.yaml cannot be read: "),
         ("- shop:text", r"^Pulumi.two.yaml has config \['shop:text'\]; accepted: keys with a namespace"),
         ("config: 1", "^Pulumi.two.yaml has config 1; accepted: "),
-        ("config: {text: two}", "^Pulumi.two.yaml has config {'text': 'two'}; accepted: "),
+        ("config: {shop:text: one, text: two}", "^Pulumi.two.yaml has the config key 'text'; accepted: keys with a "),
     ],
 )
 def test_a_stack_file_that_holds_no_configuration_is_refused_in_one_paragraph(
@@ -135,7 +135,9 @@ def test_a_stack_file_may_say_nothing(project: Path, content: str) -> None:
 
 
 def test_an_unknown_stack_is_refused_with_those_there_are(project: Path) -> None:
-    with pytest.raises(UserError, match=r"^there is no stack 'three' here; accepted: one, two$"):
+    with pytest.raises(
+        UserError, match=r"^there is no stack 'three' here, as there is no file Pulumi.three.yaml; accepted: one, two$"
+    ):
         stack_config("three", project=project)
 
 

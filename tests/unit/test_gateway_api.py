@@ -178,7 +178,7 @@ def test_what_is_cached_stands_for_its_own_version_and_channel_only(
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (urllib.error.URLError("no route to host"), "<urlopen error no route to host>"),
+        (urllib.error.URLError("no route to host"), "no route to host"),
         (
             urllib.error.HTTPError(ADDRESS, 404, "Not Found", http.client.HTTPMessage(), None),
             "HTTP Error 404: Not Found",

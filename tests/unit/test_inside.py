@@ -133,7 +133,7 @@ def test_a_release_that_pulumi_leaves_alone_is_not_looked_at(preview: Preview) -
 def test_a_new_release_is_told_in_one_line(preview: Preview, charts: Any) -> None:
     charts["istiod"] = [deployment(), crd()]
     changing = replace(preview, declared=[RELEASE], steps=steps_of((RELEASE, CREATE)))
-    assert shown(changing) == ["~ Helm release istio-system/istiod is installed: 2 objects"]
+    assert shown(changing) == ["+ Helm release istio-system/istiod is installed: 2 objects"]
     assert {"flag": "--include-crds=false"} not in charts["flags"]
 
 
@@ -142,7 +142,7 @@ def test_a_release_that_goes_is_told_with_the_crds_that_go_with_it(api: FakeApi,
     kept["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     helm_has(api, (1, "deployed", [deployment(), crd(), kept]))
     assert shown(replace(preview, steps=steps_of((RELEASE, DELETE)))) == [
-        "~ Helm release istio-system/istiod is uninstalled: 2 objects",
+        "- Helm release istio-system/istiod is uninstalled: 2 objects",
         "! CustomResourceDefinition gateways.example.org (Helm release istiod) is deleted: "
         "deletes every Gateway in the cluster",
     ]
@@ -200,7 +200,7 @@ def test_a_command_that_brings_everything_anew_is_one_line(api: FakeApi, preview
     cluster_has(api)
     charts["gateway-api-crds"] = [brought(), brought("httproutes.gateway.networking.k8s.io")]
     assert shown(replace(preview, declared=[BRINGS], steps=steps_of((BRINGS, CREATE)))) == [
-        "~ Command gateway-api-crds applies 2 objects, all of them new"
+        "+ Command gateway-api-crds applies 2 objects, all of them new"
     ]
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded import __main__ as command
 from embedded import kinds
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
@@ -112,3 +113,32 @@ def test_a_machine_without_nft_is_told_what_to_install(tmp_path: Path, monkeypat
     (finding,) = kinds.findings(tmp_path)
     assert finding.what == "there is no nft: this system has no apt-get"
     assert "nftables" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "said"),
+    [
+        ([], 0, "Nothing prevents a real node on this machine\n"),
+        ([NO_ROOT], 1, "mounts need root (run it as root)\n"),
+    ],
+)
+def test_a_probe_says_what_prevents_a_real_node_or_that_nothing_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: list[Finding], code: int, said: str
+) -> None:
+    monkeypatch.setattr(kinds, "findings", lambda *_: found)
+    assert command.main(["probe"]) == code
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(("known", "state"), [(True, "already runs"), (False, "is up")])
+def test_a_cluster_that_nobody_knew_of_yet_is_said_to_be_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool, state: str
+) -> None:
+    said: list[str] = []
+    cluster = RealCluster(tmp_path, say=said.append)
+    monkeypatch.setattr(RealCluster, "running", lambda _: True)
+    monkeypatch.setattr(RealCluster, "_write_kubeconfig", lambda self: self.kubeconfig.touch())
+    if known:
+        cluster.kubeconfig.touch()
+    assert cluster.start() is False
+    assert said == [f"The embedded cluster {state}: {tmp_path / 'kubeconfig'}"]

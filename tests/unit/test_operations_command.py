@@ -1,6 +1,7 @@
 """``python -m operations``: the command line, with nothing behind it."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from components.kube import KubeError
 from embedded.errors import EmbeddedError
 from operations import __main__ as command
 from operations import status, systems
-from operations.manifests.evaluate import PROJECT
+from operations.manifests.evaluate import LOG, PROJECT
 from tests.unit.fake_api import FakeApi
 
 
@@ -150,6 +151,55 @@ def test_status_is_readable_too(running: dict[str, str], capsys: pytest.CaptureF
         "default b Unknown, not ready: details, istio-proxy",
         'istioVersion: "1.23.0"',
     ]
+
+
+def test_status_tells_the_address_at_which_the_page_answers(
+    running: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "settings_of", lambda _: running)
+    monkeypatch.setattr(status, "outputs", lambda _: {"productPage": "http://localhost:8080/productpage"})
+    monkeypatch.setattr("operations.access.page.address", lambda stack, _: f"http://127.0.0.1:1/{stack}")
+    assert command.main(["status"]) == 0
+    assert capsys.readouterr().out.endswith("\nBookinfo: http://127.0.0.1:1/embedded\n")
+    monkeypatch.setattr("operations.access.page.address", lambda *_: None)
+    assert command.main(["status"]) == 0
+    assert "Bookinfo" not in capsys.readouterr().out
+
+
+def test_what_takes_seconds_says_what_it_does_or_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("operations.reference.write", lambda: None)
+    assert command.main(["reference"]) == 0
+    assert capsys.readouterr().out == "docs/components.md has what the components' docstrings say\n"
+    monkeypatch.setattr("operations.distribution.build", lambda: [Path("dist/a.whl")])
+    assert command.main(["distribution"]) == 0
+    assert capsys.readouterr() == ("dist/a.whl\n", "Building the wheel and the source archive of the last commit\n")
+
+
+@pytest.mark.parametrize(("level", "line"), [(logging.WARNING, "warning: {}\n"), (logging.INFO, "{}\n")])
+def test_what_the_program_tells_is_one_line_however_long(
+    work: Mock, capsys: pytest.CaptureFixture[str], level: int, line: str
+) -> None:
+    address = f"https://example.org/{'long/' * 40}file.yaml"
+    work.side_effect = lambda _: LOG.log(level, f"Fetching {address}")
+    assert command.main(["up"]) == 0
+    assert capsys.readouterr().err == line.format(f"Fetching {address}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--section=Dev=nofile", "--out=comment.md"], "error: nofile: No such file or directory; accepted: for --sec"),
+        (["--out=nofolder/comment.md"], "error: nofolder/comment.md: No such file or directory; accepted: for --sec"),
+    ],
+)
+def test_a_file_of_a_comment_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["comment", *words]) == 1
+    assert capsys.readouterr().err.startswith(message)
 
 
 def test_a_stack_that_was_never_brought_up_has_no_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

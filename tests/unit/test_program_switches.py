@@ -60,21 +60,25 @@ def test_nothing_is_deleted_before_the_existing_cluster_is_known_to_be_the_one(e
     assert departure.inputs == existing.inputs("arrival-command")
 
 
-@pytest.mark.parametrize("mode", ["minikube", "embedded"])
+OWN = {"minikube": {}, "embedded": {"kubeconfig": ".embedded/kubeconfig", "context": "embedded"}}
+"""Where each mode has its cluster."""
+
+
+@pytest.mark.parametrize("mode", OWN)
 def test_a_cluster_of_ones_own_is_guarded_as_well(run: Run, mode: str) -> None:
     start = f"{mode}-start"
-    mesh = run(clusterMode=mode, cluster=Cluster(identity="1a2b"))
-    assert mesh.inputs("arrival-command")["environment"] == {"CLUSTER": "1a2b", "CONTEXT": "minikube"}
+    mesh = run(clusterMode=mode, cluster=Cluster(identity="1a2b"), **OWN[mode])
+    assert mesh.inputs("arrival-command")["environment"] == {"CLUSTER": "1a2b", "CONTEXT": mode}
     assert mesh.named("arrival-command").dependencies == {start}
     assert mesh.named("cluster").dependencies == {"arrival-command"}
     assert {start, "istio-istiod"} <= mesh.named("departure-command").dependencies
 
 
-@pytest.mark.parametrize("mode", ["minikube", "embedded"])
+@pytest.mark.parametrize("mode", OWN)
 def test_where_there_is_no_cluster_the_one_that_is_started_is_recorded_and_its_start_is_an_update(
     run: Run, mode: str
 ) -> None:
-    mesh = run(clusterMode=mode, cluster=Cluster(missing="now"))
+    mesh = run(clusterMode=mode, cluster=Cluster(missing="now"), **OWN[mode])
     assert mesh.inputs(f"{mode}-start")["environment"] == {"MISSING": "now"}
     assert mesh.options("arrival-command").propertyDependencies["environment"].urns
 

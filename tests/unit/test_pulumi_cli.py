@@ -68,7 +68,7 @@ def test_preview_shows_the_differences(cli: Cli, pulumi: Tool, options: str) -> 
 
 def test_destroy_asks_nothing(cli: Cli, pulumi: Tool, options: str) -> None:
     cli.destroy()
-    assert pulumi.words == [SELECT, f"destroy --yes --skip-preview {options}"]
+    assert pulumi.words == [SELECT, f"destroy --yes --skip-preview --suppress-progress {options}"]
 
 
 def test_the_program_is_run_in_the_project_and_the_stack_is_made_beside_the_state(cli: Cli, pulumi: Tool) -> None:

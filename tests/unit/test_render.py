@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -8,10 +9,10 @@ import pytest
 import yaml
 
 from components.commands import UserError
+from embedded import artifacts
 from operations.manifests import render
 from operations.manifests.evaluate import COMMAND, Recorder, Registration, evaluate
 from operations.manifests.render import (
-    MASK,
     Rendered,
     chart_objects,
     command_objects,
@@ -22,6 +23,7 @@ from operations.manifests.render import (
     write,
 )
 from operations.state import recover
+from program.config.values import MASK
 
 RELEASE = Registration(
     token=recover.RELEASE,
@@ -197,9 +199,29 @@ def test_two_resources_that_bring_one_object_are_an_error_that_names_both(tmp_pa
 def test_stand_ins_take_the_place_of_addresses_but_not_of_what_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "DEFAULT_ROOT", tmp_path)
+    monkeypatch.setattr(render, "STAND_INS", tmp_path)
+    monkeypatch.setattr(artifacts, "prepare", prepared := Mock())
     overrides = render.stand_ins("staging", {"istioChartRepository": "/charts"})
     assert overrides == {
         "istioChartRepository": "/charts",
         "gatewayApiManifest": str(tmp_path / "gateway-api" / "v1.6.1" / "standard"),
     }
+    prepared.assert_called_once_with(tmp_path, "1.31.1", "v1.6.1")
+
+
+def test_stand_ins_are_not_the_charts_of_a_real_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "prepare", Mock())
+    monkeypatch.setattr(render, "declared", Mock(return_value=Recorder()))
+    monkeypatch.setattr(render, "write_artifacts", written := Mock())
+    render.render("staging", render.stand_ins("staging", {}))
+    written.assert_not_called()
+    render.render("embedded", {})
+    written.assert_called_once()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        UserError, match=r"^--out .*/file/out cannot be written: (Not a directory|File exists); accepted"
+    ):
+        write([], tmp_path / "file" / "out")

@@ -277,3 +277,20 @@ def test_any_value_gives_settings_or_a_refusal_that_names_the_key(key: str, valu
 def test_any_other_key_is_refused_by_its_name(key: str, value: str) -> None:
     with pytest.raises(pulumi.RunError, match=f"^config key istio-minikube:{key} is "):
         loaded(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"context": "embedded"}, "kubeconfig is '~/.kube/config'; accepted: FOLDER/kubeconfig, such as .embedded/kub"),
+        ({"context": "embedded", "kubeconfig": "in-cluster"}, "context is 'embedded'; accepted: in-cluster, as "),
+        ({"context": "embedded", "kubeconfig": "$KUBECONFIG"}, "kubeconfig is '$KUBECONFIG'; accepted: FOLDER/kubeco"),
+        ({"context": "minikube", "kubeconfig": "own/kubeconfig"}, "context is 'minikube'; accepted: 'embedded', as "),
+    ],
+)
+def test_an_embedded_clusters_folder_and_context_are_where_the_cluster_has_them(
+    values: dict[str, str], message: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^config key istio-minikube:{re.escape(message)}"):
+        loaded(clusterMode="embedded", **values)
+    assert loaded(clusterMode="embedded", context="embedded", kubeconfig="own/kubeconfig").context == "embedded"

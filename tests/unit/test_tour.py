@@ -17,7 +17,7 @@ from components.kube import Kube
 from components.workloads.bookinfo import WORKLOADS
 from operations.tour import walk as walking
 from operations.tour import world
-from operations.tour.steps import STEPS, answers, containers
+from operations.tour.steps import STEPS, answers, containers, said
 from operations.tour.texts import Texts, default_language, languages
 from operations.tour.walk import refuse, refuse_changed, run, walk
 from operations.tour.world import NotHereError, World
@@ -364,6 +364,23 @@ def test_plain_text_that_is_still_answered_fails(toured: Toured, api: FakeApi) -
     api.answer(PLAIN, "<title>Simple Bookstore App</title>")
     with pytest.raises(UserError, match="the tour expected plain text to be refused, and waited"):
         STEPS["security"](toured.world)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<html><title> Simple Bookstore App </title></html>", "Simple Bookstore App"),
+        (
+            '{"kind": "Status", "message": "read 10.0.0.1:1-\\u003e10.0.0.2:2, \\"reset\\""}',
+            'read 10.0.0.1:1->10.0.0.2:2, "reset"',
+        ),
+        ("upstream connect error\n", "upstream connect error"),
+        ("[1]", "[1]"),
+        ("", ""),
+    ],
+)
+def test_an_answer_is_told_in_a_few_words_that_a_person_can_read(body: str, words: str) -> None:
+    assert said(body) == words
 
 
 LOG = "/api/v1/namespaces/shop/pods/p/log?container=istio-proxy&tailLines=100"

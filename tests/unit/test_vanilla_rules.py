@@ -48,5 +48,5 @@ def test_the_record_of_the_clusters_node_tells_which_envoy_it_is(
     tmp_path: Path, mode: str, node: str, vanilla: bool
 ) -> None:
     (tmp_path / kinds.RECORD).write_text(node)
-    settings = loaded(clusterMode=mode, kubeconfig=str(tmp_path / "kubeconfig"))
+    settings = loaded(clusterMode=mode, kubeconfig=str(tmp_path / "kubeconfig"), context="embedded")
     assert vanilla_proxies(settings) is vanilla

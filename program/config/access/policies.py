@@ -127,7 +127,8 @@ class Known:
         services: the namespace of each of the stack's services, by name.
         gateways: the namespace of each of its Gateways, by name.
         tokens: what looks at tokens: ``service`` or ``gateway``, and its name.
-        ports: by a service's name, its Service's ports that its containers have by another number, and that number.
+        ports: by ``service`` or ``gateway`` and its name, its Service's ports that its containers have by another
+            number, and that number.
         providers: the authorizers of ``istioValues.meshConfig.extensionProviders``.
         dry_run: whether policies are a dry run where they do not say it themselves.
     """
@@ -135,7 +136,7 @@ class Known:
     services: Mapping[str, str]
     gateways: Mapping[str, str]
     tokens: Collection[tuple[str, str]] = ()
-    ports: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    ports: Mapping[tuple[str, str], Mapping[int, int]] = field(default_factory=dict)
     providers: Collection[str] = ()
     dry_run: bool = False
 
@@ -169,8 +170,7 @@ def _policy(name: str, value: Value, known: Known) -> Policy:
             f"nothing of tokens while {target} looks at none: see security.jwt"
             + (f", and list {target} in security.jwt.services" if kind == "service" else "")
         )
-    if kind == "service":
-        _refuse_ports_of_the_service(keys["rules"], rules, known.ports.get(target, {}))
+    _refuse_ports_of_the_service(keys["rules"], rules, known.ports.get((kind, target), {}))
     if action == "CUSTOM":
         _refuse_unknown_to_custom(keys["rules"], rules)
     if keys["provider"].is_set and action != "CUSTOM":
@@ -211,13 +211,23 @@ def _token_fields(value: Value, rules: Collection[Mapping[str, Any]]) -> Iterato
 
 def _refuse_ports_of_the_service(value: Value, rules: Collection[Mapping[str, Any]], ports: Mapping[int, int]) -> None:
     """No connection reaches a pod at its Service's port: a rule for it would fit none."""
+    for path, port in _ports(rules):
+        if found := ports.get(int(port)):
+            raise value.below(path, port).error(f"ports of the containers: {found} in the place of {port}")
+
+
+def _ports(rules: Collection[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Where each port of a rule stands, and the port."""
     for index, rule in enumerate(rules):
         for number, entry in enumerate(rule.get("to", ())):
             for name in ("ports", "notPorts"):
                 for port in entry["operation"].get(name, ()):
-                    if found := ports.get(int(port)):
-                        path = f"[{index}].to[{number}].operation.{name}"
-                        raise value.below(path, port).error(f"ports of the containers: {found} in the place of {port}")
+                    yield f"[{index}].to[{number}].operation.{name}", port
+        for number, condition in enumerate(rule.get("when", ())):
+            if condition["key"] == "destination.port":
+                for name in ("values", "notValues"):
+                    for port in condition.get(name, ()):
+                        yield f"[{index}].when[{number}].{name}", port
 
 
 def _refuse_unknown_to_custom(value: Value, rules: Collection[Mapping[str, Any]]) -> None:

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from typing import Any
 
+from tests.embedded.kube import eventually
+from tests.embedded.node.kubectl import PATIENCE, Kubectl
+from tests.embedded.node.mesh import OUTSIDE
+
+PROXY = "docker.io/istio/proxyv2:1.31.0"
 PLAIN, GRPC, ENCRYPTED = 18080, 18090, 18443
 TOLD = {"x-path": "%REQ(:PATH)%", "x-host": "%REQ(:AUTHORITY)%", "x-protocol": "%PROTOCOL%", "x-got": "%REQ(x-sent)%"}
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -30,10 +35,29 @@ def configuration() -> dict[str, Any]:
     return {"static_resources": {"listeners": listeners}}
 
 
-def _listener(port: int, **chain: Any) -> dict[str, Any]:
+def answering(body: str) -> dict[str, Any]:
+    """Of an Envoy that answers every request at PLAIN with these words."""
+    return {"static_resources": {"listeners": [_listener(PLAIN, body)]}}
+
+
+def run(kubectl: Kubectl, name: str, configuration: dict[str, Any]) -> str:
+    """Run a pod of it outside the mesh, of which no Service tells; its address."""
+    where, command = f"--namespace={OUTSIDE}", ["envoy", "--disable-hot-restart", "--config-yaml"]
+    words = [*command, json.dumps(configuration)]
+    kubectl("run", name, where, f"--image={PROXY}", "--image-pull-policy=IfNotPresent", "--command", "--", *words)
+    kubectl("wait", where, "--for=condition=Ready", f"pod/{name}", f"--timeout={PATIENCE}")
+    # Without a probe it is ready before it listens.
+    listens = ("get", "--raw", f"/api/v1/namespaces/{OUTSIDE}/pods/{name}:{PLAIN}/proxy/")
+    eventually(lambda: kubectl.tried(*listens).returncode == 0, 120)
+    address: str = kubectl.json("get", f"pod/{name}", where)["status"]["podIP"]
+    return address
+
+
+def _listener(port: int, body: str = "", **chain: Any) -> dict[str, Any]:
+    answer = {"status": 200, **({"body": {"inline_string": body}} if body else {})}
     route = {
         "match": {"prefix": "/"},
-        "direct_response": {"status": 200},
+        "direct_response": answer,
         "response_headers_to_add": [{"header": {"key": key, "value": value}} for key, value in TOLD.items()],
     }
     hosts = [{"name": "any", "domains": ["*"], "routes": [route]}]

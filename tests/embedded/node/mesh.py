@@ -10,6 +10,7 @@ from typing import Any
 from embedded.node.cluster import RealCluster
 from operations.manifests.declared import settings_of
 from operations.pulumi_cli import Cli
+from operations.stacks import gateways
 from tests.embedded.engine import for_tests
 from tests.embedded.node.kubectl import Kubectl
 from tests.embedded.stack import refused
@@ -18,7 +19,6 @@ NAMESPACE = "bookinfo"
 """Of Bookinfo and of the client inside the mesh; `default`, where other tests have pods, gets no sidecars."""
 
 OUTSIDE = "default"
-GATEWAYS = ((NAMESPACE, "bookinfo-gateway-istio"), ("istio-system", "istio-ingressgateway"))
 CLIENT = "mesh-client"
 TITLE = "<title>Simple Bookstore App</title>"
 
@@ -43,7 +43,8 @@ class Mesh:
 
     def up(self, **config: str) -> dict[str, Any]:
         """Bring the stack to this configuration over Pulumi.embedded.yaml's; its outputs."""
-        self.node.publish(GATEWAYS)  # as `make up` does; other tests publish Services of theirs
+        # As `make up` does; other tests publish Services of theirs.
+        self.node.publish(gateways(NAMESPACE, config.get("gateways", "{}")))
         outputs = self.cli.up(self._config(config))
         for namespace in (NAMESPACE, OUTSIDE):
             if self.kubectl.tried("get", "pod", CLIENT, f"--namespace={namespace}").returncode:

@@ -2,14 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from components.chart_values import merged
+from operations.manifests.declared import settings_of
 from tests.embedded.kube import eventually
-from tests.embedded.node.mesh import NAMESPACE, Mesh
+from tests.embedded.node import echo
+from tests.embedded.node.mesh import NAMESPACE, OUTSIDE, Mesh
 from tests.embedded.node.tokens import AUDIENCE, Issuer
 
 PRODUCTS = "/api/v1/products"
@@ -19,16 +22,22 @@ PATIENCE = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Issuers:
+    """Two issuers, and where the second one's keys are asked for."""
+
     shop: Issuer
     partner: Issuer
+    keys: str
 
 
 @pytest.fixture(scope="module")
-def issuers(tmp_path_factory: pytest.TempPathFactory) -> Issuers:
+def issuers(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuers]:
     def issuer(name: str) -> Issuer:
         return Issuer.in_folder(tmp_path_factory.mktemp(name), f"https://{name}.example")
 
-    return Issuers(shop=issuer("shop"), partner=issuer("partner"))
+    partner = issuer("partner")
+    address = echo.run(mesh.kubectl, "keys", echo.answering(json.dumps(partner.jwks)))
+    yield Issuers(shop=issuer("shop"), partner=partner, keys=f"http://{address}:{echo.PLAIN}/keys")
+    mesh.kubectl("delete", "pod/keys", f"--namespace={OUTSIDE}", "--grace-period=1")
 
 
 def to(*paths: str, **operation: Any) -> list[dict[str, Any]]:
@@ -36,11 +45,13 @@ def to(*paths: str, **operation: Any) -> list[dict[str, Any]]:
 
 
 POLICIES = {
-    # By claim, at the Gateway.
+    # By claim, at the Gateway, whose pods listen on the port itself.
     "admins": {
         "gateway": "bookinfo-gateway",
         "action": "DENY",
-        "rules": [{"to": to(PRODUCTS), "when": [{"key": "request.auth.claims[groups]", "notValues": ["admins"]}]}],
+        "rules": [
+            {"to": to(PRODUCTS, ports=[80]), "when": [{"key": "request.auth.claims[groups]", "notValues": ["admins"]}]}
+        ],
     },
     # By the claim that the Gateway has made a header, and by the token that it has handed on.
     "header": {
@@ -72,21 +83,41 @@ POLICIES = {
     },
 }
 ENFORCED = {name: {**policy, "dryRun": False} for name, policy in POLICIES.items()}
+PAGES = "pages"
+OTHERS = {
+    "tried": {"gateway": "bookinfo-gateway", "action": "DENY", "rules": [{"to": to("/logout")}], "dryRun": True},
+    "audited": {"service": "reviews", "action": "AUDIT", "rules": [{"to": to("/reviews/2")}]},
+    # Whether productpage would answer the same request decides.
+    "asked": {
+        "service": "reviews",
+        "action": "CUSTOM",
+        "provider": PAGES,
+        "rules": [{"to": to("/health", "/reviews/3")}],
+    },
+}
 
 
-def security(issuers: Issuers, **more: Any) -> str:
+def istio_values() -> str:
+    """The stack's, and an authorizer that istiod tells proxies of."""
+    asked = {"service": f"productpage.{NAMESPACE}.svc.cluster.local", "port": 9080}
+    mesh_config = {"extensionProviders": [{"name": PAGES, "envoyExtAuthzHttp": asked}]}
+    return json.dumps(merged(json.loads(settings_of("embedded")["istioValues"]), {"meshConfig": mesh_config}))
+
+
+def up(mesh: Mesh, issuers: Issuers, *, required: object, authorization: object) -> None:
     shop = {"issuer": issuers.shop.name, "jwks": issuers.shop.jwks, "forwardOriginalToken": True}
     shop["outputClaimToHeaders"] = [{"header": "x-user", "claim": "sub"}]
-    partner = {"issuer": issuers.partner.name, "jwks": issuers.partner.jwks, "forwardOriginalToken": True}
+    partner = {"issuer": issuers.partner.name, "jwksUri": issuers.keys, "timeout": "5s", "forwardOriginalToken": True}
     partner |= {"audiences": [AUDIENCE], "fromHeaders": [{"name": "x-partner"}], "fromCookies": ["partner"]}
-    jwt = {"issuers": [shop, partner], "services": ["productpage"], "required": False}
-    return json.dumps({"jwt": jwt, "policies": ENFORCED, **more})
+    jwt = {"issuers": [shop, partner], "services": ["productpage"], "required": required}
+    security = {"jwt": jwt, "policies": {**ENFORCED, **OTHERS}, "authorization": authorization}
+    mesh.up(security=json.dumps(security), istioValues=istio_values())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tried(mesh: Mesh, issuers: Issuers) -> None:
     """The mesh with the policies in force, and the denial of all other calls tried."""
-    mesh.up(security=security(issuers, authorization="dry-run"))
+    up(mesh, issuers, required=False, authorization="dry-run")
     eventually(lambda: mesh.request(PRODUCTS).status == 403 and mesh.request().status == 200, PATIENCE)
 
 
@@ -162,26 +193,54 @@ def test_an_account_decides_at_a_service(mesh: Mesh, issuers: Issuers) -> None:
 PAGE = f"http://productpage.{NAMESPACE}:9080/productpage"
 
 
-def would_be_denied(mesh: Mesh) -> int:
-    """How many requests to productpage a dry run would have denied, by its Envoy's own count."""
-    command = ["pilot-agent", "request", "GET", "stats?filter=shadow_denied"]
-    where = f"--namespace={NAMESPACE}"
-    printed = mesh.kubectl("exec", where, "deployment/productpage-v1", "--container=istio-proxy", "--", *command)
+def at_proxy(mesh: Mesh, deployment: str, path: str) -> str:
+    """What the Envoy of a Deployment tells of itself."""
+    command = ["exec", f"deployment/{deployment}", f"--namespace={NAMESPACE}", "--container=istio-proxy", "--"]
+    return mesh.kubectl(*command, "pilot-agent", "request", "GET", path)
+
+
+def counted(mesh: Mesh, deployment: str, name: str) -> int:
+    """What the Envoy of a Deployment has counted of its policies by this name."""
+    printed = at_proxy(mesh, deployment, "stats?filter=shadow_denied")
     # The agent says things of its own in between.
-    return sum(
-        int(count) for count in re.findall(r"istio_dry_run_allow_\.shadow_denied: (\d+)$", printed, re.MULTILINE)
-    )
+    return sum(int(count) for count in re.findall(rf"\b{name}: (\d+)$", printed, re.MULTILINE))
+
+
+DENIED_BY_ALLOW, DENIED_BY_DENY = (rf"istio_dry_run_{each}_\.shadow_denied" for each in ("allow", "deny"))
+
+
+def counts(mesh: Mesh, deployment: str, name: str, ask: Callable[[], int], status: int) -> None:
+    """Requests have this answer, and the Envoy counts each."""
+    before = counted(mesh, deployment, name)
+    answers(ask, status)
+    eventually(lambda: counted(mesh, deployment, name) >= before + 3, PATIENCE)
+
+
+def test_a_denial_that_is_tried_denies_nothing_and_counts(mesh: Mesh) -> None:
+    counts(mesh, "bookinfo-gateway-istio", DENIED_BY_DENY, lambda: mesh.request("/logout").status, 302)
+
+
+def test_what_is_audited_is_answered(mesh: Mesh) -> None:
+    answers(lambda: int(mesh.get(f"http://reviews.{NAMESPACE}:9080/reviews/2")["status"]), 200)
+    # Nothing else tells that the proxy looks at it.
+    told = at_proxy(mesh, "reviews-v1", "config_dump")
+    assert re.search(r'"action": "LOG",\s+"policies": {\s+"ns\[bookinfo\]-policy\[audited\]', told)
+
+
+def test_an_authorizer_decides_what_is_asked_of_it(mesh: Mesh) -> None:
+    for path, status in (("health", 200), ("reviews/3", 404), ("reviews/0", 200)):
+        url = f"http://reviews.{NAMESPACE}:9080/{path}"
+        answers(lambda url=url: int(mesh.get(url)["status"]), status)  # type: ignore[misc]
 
 
 def test_a_dry_run_denies_nothing_and_counts_what_it_would_deny_until_it_is_enforced(
     mesh: Mesh, issuers: Issuers
 ) -> None:
-    counted = would_be_denied(mesh)
-    answers(lambda: int(mesh.get(PAGE)["status"]), 200)
-    eventually(lambda: would_be_denied(mesh) >= counted + 3, PATIENCE)
-    mesh.up(security=security(issuers, authorization=True))
+    counts(mesh, "productpage-v1", DENIED_BY_ALLOW, lambda: int(mesh.get(PAGE)["status"]), 200)
+    up(mesh, issuers, required="dry-run", authorization=True)
     answers(lambda: int(mesh.get(PAGE)["status"]), 403)
-    answers(lambda: mesh.request().status, 200)
+    # Nor is a token demanded yet.
+    counts(mesh, "bookinfo-gateway-istio", DENIED_BY_DENY, lambda: mesh.request().status, 200)
     policies = mesh.kubectl("get", "authorizationpolicies", f"--namespace={NAMESPACE}", "--output=name")
     assert "deny-by-default\n" in policies
-    assert "-dry-run" not in policies
+    assert "deny-by-default-dry-run\n" not in policies

@@ -2,119 +2,71 @@
 
 import json
 import re
+import socket
+import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from components.commands import self_signed
+from embedded.node.addresses import NODE_ADDRESS
 from tests.embedded.kube import eventually
-from tests.embedded.node import echo
 from tests.embedded.node.mesh import NAMESPACE, Mesh
+from tests.embedded.node.shown import (
+    FIXED,
+    GATEWAY,
+    GATEWAYS,
+    HEALTH_PORT,
+    MIXED,
+    NODE_PORT,
+    OWN,
+    PATIENCE,
+    STARS,
+    answered,
+    ask,
+    echoing,
+)
 
-PATIENCE = 120
-PROXY = "docker.io/istio/proxyv2:1.31.0"
 GRPC = "-H=content-type=application/grpc"
-DETAILS, RATINGS = (f"docker.io/istio/examples-bookinfo-{each}-v1:1.20.3" for each in ("details", "ratings"))
-GATEWAY = "istio-ingressgateway"
-FIXED = "10.96.77.7"
-
-SELF_SIGNED = {"selfSigned": True}
-ECHO: dict[str, Any] = {
-    "name": "echo",
-    "image": PROXY,
-    "command": ["envoy"],
-    # Not the proxy's own, whose packets pass by the sidecar.
-    "securityContext": {"runAsUser": 1000, "runAsGroup": 1000},
-    "ports": [
-        {"name": "http", "port": 80, "targetPort": echo.PLAIN},
-        {"name": "grpc", "port": 90, "targetPort": echo.GRPC},
-        {"name": "tls", "port": 443, "targetPort": echo.ENCRYPTED},
-    ],
-    "expose": [
-        {"hosts": ["shop.example"], "tls": SELF_SIGNED, "paths": ["/cart"]},
-        {
-            "hosts": ["plain.example"],
-            "rules": [
-                {"paths": ["/shop"], "urlRewrite": {"replacePrefixMatch": "/cart", "hostname": "cart.internal"}},
-                {"paths": ["/whole"], "urlRewrite": {"replaceFullPath": "/cart/7"}},
-                {
-                    "paths": [{"type": "Exact", "value": "/exact"}],
-                    "methods": ["GET"],
-                    "headers": {"x-env": "test"},
-                    "requestHeaders": {"set": {"x-sent": "by the gateway"}},
-                    "responseHeaders": {"set": {"x-shown": "yes"}, "remove": ["x-host"]},
-                },
-                {"paths": ["/posted"], "methods": ["POST"]},
-                {"paths": [{"type": "RegularExpression", "value": "/v[0-9]/.*"}], "queryParams": {"v": "1"}},
-                {"paths": ["/old"], "redirect": {"hostname": "new.example", "replacePrefixMatch": "/cart"}},
-            ],
-        },
-        {"protocol": "GRPC", "hosts": ["grpc.example"], "methods": ["shop.Orders", "shop.Carts/Get"]},
-        {"protocol": "TCP", "listen": 9000},
-        {"protocol": "TLS", "hosts": ["pass.example"], "port": 443},
-        {"gateway": "internal", "hosts": ["internal.example"]},
-        {
-            "gateway": {"name": GATEWAY, "namespace": "istio-system", "sectionName": "http"},
-            "hosts": ["named.example"],
-        },
-    ],
-}
-STARS = {
-    "name": "stars",
-    "image": RATINGS,
-    "port": 9080,
-    "expose": [{"hosts": ["shop.example"], "paths": ["/ratings"]}],
-}
-MIXED = {
-    "name": "mixed",
-    "versions": {"v1": DETAILS, "v2": RATINGS},
-    "port": 9080,
-    "traffic": {
-        "canary": {"from": "v1", "to": "v2", "percent": 50},
-        "routes": [{"subset": "v2", "headers": {"end-user": "jason"}}],
-    },
-    "expose": [{"hosts": ["mixed.example"]}],
-}
-GATEWAYS: dict[str, Any] = {
-    GATEWAY: {
-        "service": {
-            "annotations": {"example.com/internal": "true"},
-            "clusterIP": FIXED,
-            "externalTrafficPolicy": "Local",
-            "nodePorts": {"http2": 30080},
-            "loadBalancerSourceRanges": ["10.244.0.0/24"],
-            "ipFamilyPolicy": "SingleStack",
-            "ipFamilies": ["IPv4"],
-        }
-    },
-    "internal": {
-        "namespace": "gateways",
-        "service": {"loadBalancerClass": "example.com/none", "loadBalancerSourceRanges": ["203.0.113.0/24"]},
-    },
-    "egress": {"kind": "egress"},
-}
+AT_GATEWAY = "--namespace=istio-system"
+# Whoever wants Istio's own API uses a gateway's further port so.
+FURTHER = f"""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: further, namespace: {NAMESPACE}}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers: [{{port: {{number: 7000, name: http, protocol: HTTP}}, hosts: ["*"]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: further, namespace: {NAMESPACE}}}
+spec:
+  gateways: [further]
+  hosts: ["*"]
+  http: [{{route: [{{destination: {{host: stars, port: {{number: 9080}}}}}}]}}]
+"""
 
 
 @pytest.fixture(scope="module")
-def echoing() -> dict[str, Any]:
-    """The service that tells what it was asked for."""
-    return {**ECHO, "args": ["--disable-hot-restart", "--config-yaml", json.dumps(echo.configuration())]}
+def own_certificate(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The certificate, as PEM, of a Secret that somebody else keeps beside the gateway."""
+    made, folder = self_signed.make("own.example"), tmp_path_factory.mktemp("certificate")
+    for name, content in made.items():
+        (folder / name).write_text(content)
+    if mesh.kubectl.tried("get", "namespace", "istio-system").returncode:
+        mesh.up()
+    files = (f"--cert={folder / 'certificate'}", f"--key={folder / 'key'}")
+    mesh.kubectl("create", "secret", "tls", OWN, AT_GATEWAY, *files)
+    yield made["certificate"]
+    mesh.kubectl("delete", "secret", OWN, AT_GATEWAY)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def up(mesh: Mesh, echoing: dict[str, Any]) -> dict[str, Any]:
-    return mesh.up(bookinfo="false", services=json.dumps([echoing, STARS, MIXED]), gateways=json.dumps(GATEWAYS))
-
-
-def ask(mesh: Mesh, url: str, *options: str) -> dict[str, Any]:
-    """One request of a client outside the mesh, at the ingress gateway where the URL begins with a path."""
-    scheme = "https" if url.startswith("s/") else "http"
-    path = url.removeprefix("s")
-    return mesh.get(url if "://" in url else f"{scheme}://{GATEWAY}.istio-system{path}", *options, inside=False)
-
-
-def answered(mesh: Mesh, status: int, url: str, *options: str) -> None:
-    """Wait until a request has this status; 0 where there is no answer."""
-    eventually(lambda: ask(mesh, url, *options)["status"] == status, PATIENCE)
+def up(mesh: Mesh, own_certificate: str) -> dict[str, Any]:
+    assert own_certificate
+    return mesh.up(bookinfo="false", services=json.dumps([echoing(), STARS, MIXED]), gateways=json.dumps(GATEWAYS))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +76,10 @@ def answered(mesh: Mesh, status: int, url: str, *options: str) -> None:
         ("s/cart/0", ["-host=shop.example"], 200, '"X-Host": ["shop.example"]'),
         ("s/ratings/0", ["-host=shop.example"], 200, "Reviewer1"),
         ("s/other", ["-host=shop.example"], 404, ""),
+        ("/any", ["-host=both.example"], 200, '"X-Host": ["both.example"]'),
+        ("s/any", ["-host=both.example"], 200, '"X-Host": ["both.example"]'),
+        ("/any", ["-host=one.wild.example"], 200, '"X-Host": ["one.wild.example"]'),
+        ("/any", ["-host=wild.example"], 404, ""),
         ("/cart/0", ["-host=unknown.example"], 404, ""),
         ("/shop/3", ["-host=plain.example"], 200, '"X-Path": ["/cart/3"]'),
         ("/shop/3", ["-host=plain.example"], 200, '"X-Host": ["cart.internal"]'),
@@ -134,11 +90,19 @@ def answered(mesh: Mesh, status: int, url: str, *options: str) -> None:
         ("/v2/a?v=1", ["-host=plain.example"], 200, '"X-Path": ["/v2/a?v=1"]'),
         ("/v2/a", ["-host=plain.example"], 404, ""),
         ("/old/3", ["-host=plain.example"], 302, '"Location": ["http://new.example/cart/3"]'),
+        ("/gone/3", ["-host=plain.example"], 301, '"Location": ["https://plain.example:8443/new"]'),
+        ("/changed", ["-host=plain.example", "-H=x-env=test"], 200, '"X-Got": ["more"]'),
+        # Added to it; the service tells of the first.
+        ("/changed", ["-host=plain.example", "-H=x-env=test", "-H=x-sent=some"], 200, '"X-Got": ["some"]'),
+        ("/changed", ["-host=plain.example", "-H=x-env=test"], 200, '"X-Path": ["/changed", "more"]'),
+        ("/changed", ["-host=plain.example", "-H=x-env=no"], 404, ""),
         ("/shop.Orders/List", ["-host=grpc.example", GRPC], 200, '"X-Protocol": ["HTTP/2"]'),
         ("/shop.Carts/Get", ["-host=grpc.example", GRPC], 200, '"X-Path": ["/shop.Carts/Get"]'),
         ("/shop.Carts/Put", ["-host=grpc.example"], 404, ""),
         (f"http://{GATEWAY}.istio-system:9000/anything", [], 200, '"X-Path": ["/anything"]'),
+        (f"http://{GATEWAY}.istio-system:700/anything", [], 200, '"X-Path": ["/anything"]'),
         ("s/anything", ["-host=pass.example"], 200, '"X-Path": ["/anything"]'),
+        (f"https://{GATEWAY}.istio-system:9443/any", ["-host=further.example"], 200, '"X-Path": ["/any"]'),
         ("s/anything", ["-host=nobody.example"], 0, ""),
         ("/health", ["-host=mixed.example", "-H=end-user=jason"], 200, "Ratings is healthy"),
         ("http://internal.gateways/", ["-host=internal.example"], 200, '"X-Host": ["internal.example"]'),
@@ -161,8 +125,33 @@ def test_an_answers_headers_are_set_and_removed(mesh: Mesh) -> None:
     eventually(is_changed, PATIENCE)
 
 
+def test_a_requests_headers_are_removed(mesh: Mesh) -> None:
+    sent = ("-host=plain.example", "-H=x-sent=some")
+    eventually(lambda: ask(mesh, "/shop/3", *sent).get("headers", {}).get("X-Got") == ["some"], PATIENCE)
+    eventually(lambda: ask(mesh, "/removed", *sent)["status"] == 200, PATIENCE)
+    assert "X-Got" not in ask(mesh, "/removed", *sent)["headers"]
+
+
 def test_what_is_asked_for_by_another_method_is_answered(mesh: Mesh) -> None:
     eventually(lambda: mesh.request("/posted", host="plain.example", method="POST").status == 200, PATIENCE)
+
+
+def test_a_host_has_the_certificate_of_the_secret_that_is_named(mesh: Mesh, own_certificate: str) -> None:
+    host, _, port = mesh.node.address("https").rpartition(":")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+
+    def shown() -> bytes | None:
+        try:
+            with (
+                socket.create_connection((host, int(port)), timeout=10) as connection,
+                trusting.wrap_socket(connection, server_hostname="own.example") as secure,
+            ):
+                return secure.getpeercert(binary_form=True)
+        except OSError:
+            return None
+
+    eventually(lambda: shown() == ssl.PEM_cert_to_DER_cert(own_certificate), PATIENCE)
 
 
 def test_a_canarys_shares_hold_for_requests_from_outside(mesh: Mesh) -> None:
@@ -190,8 +179,24 @@ def test_the_gateways_service_is_as_it_was_described(mesh: Mesh) -> None:
         "ipFamilyPolicy": "SingleStack",
     }
     (address,) = service["status"]["loadBalancer"]["ingress"]
-    for at in (f"http://{FIXED}", "http://10.200.0.1:30080", f"http://{address['ip']}"):
+    for at in (f"http://{FIXED}", f"http://{NODE_ADDRESS}:{NODE_PORT}", f"http://{address['ip']}"):
         answered(mesh, 200, f"{at}/shop/3", "-host=plain.example")
+    # What a load balancer asks each node, so that it sends nothing to those without a pod.
+    answered(mesh, 200, f"http://{NODE_ADDRESS}:{HEALTH_PORT}/healthz")
+
+
+def test_a_further_port_is_for_istio_gateways_of_ones_own(mesh: Mesh) -> None:
+    mesh.kubectl.apply(FURTHER)
+    answered(mesh, 200, f"http://{GATEWAY}.istio-system:7000/ratings/0")
+    mesh.kubectl("delete", "gateways.networking.istio.io/further", "virtualservice/further", f"--namespace={NAMESPACE}")
+
+
+def test_of_two_replicas_one_may_be_disrupted(mesh: Mesh) -> None:
+    def allowed() -> Any:
+        budget = mesh.kubectl.json("get", "poddisruptionbudget", "internal", "--namespace=gateways")
+        return budget["status"].get("disruptionsAllowed")
+
+    eventually(lambda: allowed() == 1, PATIENCE)
 
 
 def test_a_load_balancer_of_another_class_is_left_to_it(mesh: Mesh) -> None:
@@ -210,46 +215,3 @@ def test_the_outputs_say_where_services_are(up: dict[str, Any]) -> None:
     assert up["exposed"]["stars"] == ["https://shop.example/ratings"]
     assert up["exposed"]["echo"][0] == "https://shop.example/cart"
     assert up["gateways"]["internal"].endswith("--namespace gateways port-forward service/internal 8080:80 8443:443")
-
-
-@pytest.fixture(scope="module")
-def guarded(mesh: Mesh, echoing: dict[str, Any]) -> dict[str, Any]:
-    """Everything that may be forbidden, a fault for one user, and a load balancer for other clients than there are."""
-    security = {"mtls": {"mode": "STRICT"}, "authorization": True, "networkPolicies": {}}
-    fault = {"fault": {"abort": 418, "headers": {"end-user": "jason"}}}
-    services = [{**echoing, "allowFrom": ["stars"]}, {**STARS, "traffic": fault}]
-    service = {**GATEWAYS[GATEWAY]["service"], "loadBalancerSourceRanges": ["203.0.113.0/24"]}
-    gateways = {**GATEWAYS, GATEWAY: {"service": service}}
-    return mesh.up(
-        bookinfo="false",
-        services=json.dumps(services),
-        gateways=json.dumps(gateways),
-        security=json.dumps(security),
-    )
-
-
-@pytest.mark.usefixtures("guarded")
-def test_what_is_shown_stays_open_where_nothing_else_is(mesh: Mesh) -> None:
-    """The gateway may call what it shows, under every part of security together."""
-    answered(mesh, 0, f"http://echo.{NAMESPACE}/", "-timeout=2s")
-    answered(mesh, 200, "/shop/3", "-host=plain.example")
-    answered(mesh, 200, "s/ratings/0", "-host=shop.example")
-    answered(mesh, 200, f"http://{GATEWAY}.istio-system:9000/")
-    eventually(lambda: mesh.get(f"http://stars.{NAMESPACE}:9080/ratings/0")["status"] == 403, PATIENCE)
-
-
-@pytest.mark.usefixtures("guarded")
-def test_a_services_fault_holds_at_the_gateway_for_its_own_requests(mesh: Mesh) -> None:
-    jason = "-H=end-user=jason"
-    answered(mesh, 418, "s/ratings/0", "-host=shop.example", jason)
-    answered(mesh, 200, "s/ratings/0", "-host=shop.example")
-    answered(mesh, 200, "s/cart/0", "-host=shop.example", jason)
-
-
-@pytest.mark.usefixtures("guarded")
-def test_a_load_balancer_lets_its_source_ranges_in_and_nobody_else(mesh: Mesh) -> None:
-    (address,) = mesh.kubectl.json("get", "service", GATEWAY, "--namespace=istio-system")["status"]["loadBalancer"][
-        "ingress"
-    ]
-    answered(mesh, 0, f"http://{address['ip']}/shop/3", "-host=plain.example", "-timeout=2s")
-    answered(mesh, 200, f"http://{FIXED}/shop/3", "-host=plain.example")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.embedded.kube import eventually
-from tests.embedded.node.mesh import GATEWAYS, NAMESPACE, TITLE, Answer, Mesh
+from tests.embedded.node.mesh import NAMESPACE, TITLE, Answer, Mesh
 from tests.embedded.node.rows import row
 from tests.embedded.node.tokens import AUDIENCE, ISSUER, Issuer
 
@@ -21,14 +21,13 @@ PAGE = f"http://productpage.{NAMESPACE}:{PORT}/productpage"
 DETAILS = f"http://details.{NAMESPACE}:{PORT}/details/0"
 DENIED = "RBAC: access denied"
 MTLS = {"exceptions": {"details-plain": {"selector": {"app": "details"}, "ports": {str(PORT): "PERMISSIVE"}}}}
-GATEWAY, _ = GATEWAYS[0][1].rsplit("-", 1)
 CHALLENGE = "/.well-known/acme-challenge/token"
 SOLVER = f"""
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: solver, namespace: {NAMESPACE}}}
 spec:
-  parentRefs: [{{name: {GATEWAY}, namespace: {NAMESPACE}, kind: Gateway}}]
+  parentRefs: [{{name: bookinfo-gateway, namespace: {NAMESPACE}, kind: Gateway}}]
   rules:
     - matches: [{{path: {{type: Exact, value: {CHALLENGE}}}}}]
       filters: [{{type: URLRewrite, urlRewrite: {{path: {{type: ReplaceFullPath, replaceFullPath: /health}}}}}}]

@@ -53,25 +53,48 @@ LEGACY: dict[str, Any] = {
     "traffic": {"fault": {"abort": 503, "headers": {"x-fail": "1"}}},
 }
 LABELS = {"component": "legacy"}
-LEGACY_OBJECTS: list[dict[str, Any]] = [
-    {
+ARCHIVE: dict[str, Any] = {
+    "name": "archive",
+    "kind": "existing",
+    "port": 8000,
+    "versions": ["v1", "v2"],
+    "selector": {"component": "archive"},
+    "traffic": {"routes": [{"subset": "v1"}, {"subset": "v2", "headers": {"x-desk": "2"}}]},
+    "expose": [{"gateway": {"name": "bookinfo-gateway"}, "hosts": ["archive.example"]}],
+}
+CLOSED = {"service": "archive", "action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/details/9"]}}]}]}
+
+
+def deployment(name: str, image: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "legacy", "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "selector": {"matchLabels": LABELS},
+            "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": LABELS},
-                "spec": {"containers": [{"name": "legacy", "image": IMAGE["details-v1"]}]},
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": IMAGE[image]}]},
             },
         },
-    },
-    {
+    }
+
+
+def service(name: str) -> dict[str, Any]:
+    return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "legacy", "namespace": NAMESPACE},
-        "spec": {"selector": LABELS, "ports": [{"name": "http", "port": 8000, "targetPort": 9080}]},
-    },
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"component": name}, "ports": [{"name": "http", "port": 8000, "targetPort": 9080}]},
+    }
+
+
+OTHERS: list[dict[str, Any]] = [
+    deployment("legacy", "details-v1", LABELS),
+    deployment("archive-first", "details-v1", {**ARCHIVE["selector"], "version": "v1"}),
+    deployment("archive-second", "ratings-v1", {**ARCHIVE["selector"], "version": "v2"}),
+    service("legacy"),
+    service("archive"),
 ]
 LEGACY_ADDRESS = f"http://legacy.{NAMESPACE}:8000/details/0"
 
@@ -84,11 +107,15 @@ def deployed(mesh: Mesh) -> Iterator[None]:
     settings = ["--from-literal=ENABLE_RATINGS=true", "--from-literal=RATINGS_SERVICE_PORT=9080"]
     mesh.kubectl("create", "configmap", "opinions", HERE, *settings)
     mesh.kubectl("create", "secret", "generic", "opinions", HERE, "--from-literal=color=green")
-    mesh.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": LEGACY_OBJECTS}))
-    mesh.kubectl("rollout", "status", "deployment/legacy", HERE, f"--timeout={PATIENCE}s")
-    mesh.up(services=json.dumps([OPINIONS, LEGACY]))
+    mesh.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": OTHERS}))
+    deployments = [f"deployment/{each['metadata']['name']}" for each in OTHERS if each["kind"] == "Deployment"]
+    for each in deployments:
+        mesh.kubectl("rollout", "status", each, HERE, f"--timeout={PATIENCE}s")
+    policies = {"policies": {"closed": CLOSED}}
+    mesh.up(services=json.dumps([OPINIONS, LEGACY, ARCHIVE]), security=json.dumps(policies))
     yield
-    mesh.kubectl("delete", HERE, "deployment/legacy", "service/legacy", "secret/opinions", "configmap/opinions")
+    mesh.kubectl("delete", HERE, *deployments, "service/legacy", "service/archive")
+    mesh.kubectl("delete", HERE, "secret/opinions", "configmap/opinions")
 
 
 def test_a_service_has_its_variables_from_secret_configmap_and_pod(mesh: Mesh) -> None:
@@ -133,6 +160,17 @@ def test_somebody_elses_service_has_this_stacks_policies_and_traffic(mesh: Mesh)
     eventually(lambda: mesh.get(LEGACY_ADDRESS)["status"] == 200, PATIENCE)
     eventually(lambda: mesh.get(LEGACY_ADDRESS, "-H=x-fail=1")["status"] == 503, PATIENCE)
     eventually(lambda: mesh.get(LEGACY_ADDRESS, inside=False)["status"] == 403, PATIENCE)
+
+
+def test_somebody_elses_service_is_shown_to_the_outside_version_by_version_and_guarded(mesh: Mesh) -> None:
+    def asked(path: str, **headers: str) -> tuple[int, str]:
+        answer = mesh.request(path, host="archive.example", headers=headers)
+        return answer.status, answer.body
+
+    for headers, expected in (({}, "Details is healthy"), ({"x-desk": "2"}, "Ratings is healthy")):
+        eventually(lambda headers=headers, expected=expected: expected in asked("/health", **headers)[1], PATIENCE)  # type: ignore[misc]
+    eventually(lambda: asked("/details/9")[0] == 403, PATIENCE)
+    eventually(lambda: asked("/details/0")[0] == 200, PATIENCE)
 
 
 def test_somebody_elses_service_stays_as_it_was_when_it_is_no_longer_configured(mesh: Mesh) -> None:
