@@ -56,7 +56,7 @@ def show_status(options: argparse.Namespace) -> None:
         status.show_as_json(settings, outputs)
         return
     status.show(settings, outputs)
-    if address := page.address(options.stack, outputs):
+    if address := page.address(settings, outputs):
         print(f"Bookinfo: {address}")
 
 

@@ -45,7 +45,7 @@ def up(stack: str, overrides: Mapping[str, str], *, policies: bool = False, book
     with ahead.starting(None if ready.there else ahead.folder(ready.settings)):
         outputs = ready.cli.up(overrides)
     status.show(ready.settings, outputs)
-    if address := page.address(stack, outputs):
+    if address := page.address(ready.settings, outputs):
         code = page.await_answer(address)
         print(f"Bookinfo: {address}{'' if code == http.HTTPStatus.OK else f' (HTTP {code})'}")
     elif "productPage" in outputs and ready.settings["clusterMode"] != "embedded":

@@ -44,7 +44,7 @@ def run(stack: str, settings: Mapping[str, str], outputs: Mapping[str, Any], say
     """
     ended = threading.Event()
     try:
-        if address := page.address(stack, outputs):
+        if address := page.address(settings, outputs):
             _show(address, say)
             _watch(address, ended, say)
         else:
@@ -57,7 +57,7 @@ def run(stack: str, settings: Mapping[str, str], outputs: Mapping[str, Any], say
 @contextmanager
 def reached(stack: str, settings: Mapping[str, str], outputs: Mapping[str, Any], say: Say) -> Iterator[str]:
     """The page's address on this machine, with what leads to it kept open meanwhile; as for ``run``."""
-    if address := page.address(stack, outputs):
+    if address := page.address(settings, outputs):
         yield address
         return
     forward, address = forwarded(stack, settings, outputs, say)

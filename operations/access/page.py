@@ -14,7 +14,6 @@ from components.commands import UserError
 from embedded import kinds
 from embedded.node.cluster import RealCluster
 from embedded.toolchain.progress import duration, telling, to_stderr
-from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
 
 SECONDS = 120.0
@@ -43,14 +42,13 @@ class Answer:
     wrong: str = ""
 
 
-def address(stack: str, outputs: Mapping[str, Any]) -> str | None:
+def address(settings: Mapping[str, str], outputs: Mapping[str, Any]) -> str | None:
     """Where the host reaches the page; None where there is no page, or the cluster is not the stack's own.
 
     Args:
-        stack: the stack's name.
+        settings: the stack's configuration by bare key.
         outputs: what the stack's last ``up`` put out: ``productPage`` has the page's scheme.
     """
-    settings = settings_of(stack)
     if settings["clusterMode"] != "embedded" or "productPage" not in outputs:
         return None
     cluster = kinds.cluster((PROJECT / settings["kubeconfig"]).parent)

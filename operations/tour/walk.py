@@ -43,7 +43,7 @@ def run(stack: str, overrides: Mapping[str, str], language: str, *, everything: 
     refuse_changed(cli, overrides)
     with ExitStack() as held:
         # Of an embedded cluster only a real node has an address: pods of any other are simulated.
-        answers = settings["clusterMode"] != "embedded" or page.address(stack, outputs)
+        answers = settings["clusterMode"] != "embedded" or page.address(settings, outputs)
         url = held.enter_context(browser.reached(stack, settings, outputs, _say)) if answers else ""
         world = World(
             stack=stack,

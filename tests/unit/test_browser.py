@@ -36,7 +36,7 @@ def settings(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setattr(shell, "STATE", tmp_path / "state")
     monkeypatch.setattr(toolchain, "built", lambda _: False)
-    monkeypatch.setattr(page, "address", lambda _stack, _outputs: None)
+    monkeypatch.setattr(page, "address", lambda _settings, _outputs: None)
     monkeypatch.setattr(page, "await_answer", lambda _: 200)
     monkeypatch.setattr(forward, "POLL_SECONDS", 0.02)
     api.answer(SERVICE, {"spec": SPEC})
@@ -103,7 +103,7 @@ def test_what_cannot_be_reached_is_told_to_who_asked(settings: dict[str, str], a
 def test_the_page_of_an_embedded_cluster_needs_no_forward(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "address", lambda _stack, _outputs: "http://127.0.0.1:34731/productpage")
+    monkeypatch.setattr(page, "address", lambda _settings, _outputs: "http://127.0.0.1:34731/productpage")
     with reached("work", settings, OUTPUTS, print) as address:
         assert address == "http://127.0.0.1:34731/productpage"
 
@@ -137,7 +137,7 @@ PROGRAM = """
 from embedded import toolchain
 from operations.access import browser, forward, page
 toolchain.built = lambda _: False
-page.address = lambda stack, outputs: ADDRESS
+page.address = lambda settings, outputs: ADDRESS
 page.await_answer = lambda _: 200
 good, bad = page.Answer(status=200), page.Answer(status=0, wrong="refused")
 answers = iter([good, bad, bad])

@@ -158,9 +158,9 @@ def test_status_tells_the_address_at_which_the_page_answers(
 ) -> None:
     monkeypatch.setattr(command, "settings_of", lambda _: running)
     monkeypatch.setattr(status, "outputs", lambda _: {"productPage": "http://localhost:8080/productpage"})
-    monkeypatch.setattr("operations.access.page.address", lambda stack, _: f"http://127.0.0.1:1/{stack}")
+    monkeypatch.setattr("operations.access.page.address", lambda settings, _: f"http://{settings['context']}:1/")
     assert command.main(["status"]) == 0
-    assert capsys.readouterr().out.endswith("\nBookinfo: http://127.0.0.1:1/embedded\n")
+    assert capsys.readouterr().out.endswith("\nBookinfo: http://there:1/\n")
     monkeypatch.setattr("operations.access.page.address", lambda *_: None)
     assert command.main(["status"]) == 0
     assert "Bookinfo" not in capsys.readouterr().out
