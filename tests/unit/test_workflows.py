@@ -143,17 +143,19 @@ def test_renovate_moves_what_goes_together_together() -> None:
     assert {"istiod", "kubernetes-sigs/gateway-api"} <= set(grouped["Istio and Gateway API"])
 
 
-def test_renovate_finds_every_version_that_a_shared_stack_pins() -> None:
+@pytest.mark.parametrize(
+    ("file", "stack"), [*((f"Pulumi.{s}.yaml", s) for s in ("staging", "prod")), ("README.md", "prod")]
+)
+def test_renovate_finds_every_version_that_a_shared_stack_pins_and_readmes(file: str, stack: str) -> None:
     managers = yaml.safe_load((PROJECT / "renovate.json").read_text())["customManagers"]
-    for stack in ("staging", "prod"):
-        file = PROJECT / f"Pulumi.{stack}.yaml"
-        found = [
-            re.search(pattern.replace("(?<", "(?P<"), file.read_text())
-            for manager in managers
-            if any(re.search(glob.strip("/"), file.name) for glob in manager["managerFilePatterns"])
-            for pattern in manager["matchStrings"]
-        ]
-        assert sorted(match["currentValue"] for match in found if match) == [
-            settings_of(stack)["istioVersion"],
-            settings_of(stack)["gatewayApiVersion"],
-        ]
+    found = [
+        re.search(pattern.replace("(?<", "(?P<"), (PROJECT / file).read_text())
+        for manager in managers
+        if any(re.search(glob.strip("/"), file) for glob in manager["managerFilePatterns"])
+        for pattern in manager["matchStrings"]
+    ]
+    pinned = settings_of(stack)
+    assert sorted(each["currentValue"] for each in found if each) == [
+        pinned["istioVersion"],
+        pinned["gatewayApiVersion"],
+    ]
