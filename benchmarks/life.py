@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,10 @@ from operations.manifests.evaluate import PROJECT
 from operations.manifests.render import render
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "vendor")
+SETTLED_SECONDS = 40
+"""Between up and destroy. Kubernetes' garbage collector looks for new kinds every 30 seconds, and a Gateway that goes
+with all that depends on it, as Pulumi deletes it, waits for that. Whoever destroys later does not see it."""
+
 FILES = {"ingress.yaml": {"ingress"}, "bookinfo.yaml": {"bookinfo", "exposure"}}
 """The tutorial's steps 3 and 6 as files to apply, by the components whose objects are in them."""
 
@@ -59,7 +64,7 @@ def by_the_program() -> tuple[float, float]:
             wait_for_page(cluster)
 
         try:
-            return timed(up), timed(lambda: operate("destroy"))
+            return timed(up), _settled(lambda: operate("destroy"))
         finally:
             cluster.delete()
 
@@ -71,9 +76,15 @@ def by_hand() -> tuple[float, float]:
         _write_files(cluster.root)
         steps = Steps(cluster)
         try:
-            return timed(steps.up), timed(steps.down)
+            return timed(steps.up), _settled(steps.down)
         finally:
             cluster.delete()
+
+
+def _settled(work: Callable[[], object]) -> float:
+    """Seconds of what is done to a mesh that has been there for a while."""
+    time.sleep(SETTLED_SECONDS)
+    return timed(work)
 
 
 class Steps:
