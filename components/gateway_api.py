@@ -117,6 +117,11 @@ def _parsed(content: bytes) -> list[dict[str, Any]]:
     return documents
 
 
+def reason(error: Exception) -> object:
+    """Why a fetch failed: an address that does not answer has it inside of ``<urlopen error ...>``."""
+    return error.reason if type(error) is urllib.error.URLError else error
+
+
 def _fetched(version: str, channel: str, cache: Path) -> Path:
     """The release's file in the cache, fetched if it is not there; a broken download leaves nothing behind."""
     kept = cache / "gateway-api" / f"{version}-{channel}.yaml"
@@ -130,11 +135,9 @@ def _fetched(version: str, channel: str, cache: Path) -> Path:
         _parsed(content)  # a proxy's page of excuses must not be kept
         _keep(kept, content)
     except (urllib.error.URLError, http.client.HTTPException, OSError, *UNREADABLE) as error:
-        # What an address that does not answer leads to has its reason in <urlopen error ...>.
-        why = error.reason if type(error) is urllib.error.URLError else error
         raise pulumi.RunError(
-            f"the Gateway API's CRDs cannot be fetched from {address}: {why}. Check gatewayApiVersion ({version}) "
-            "and the network, or set gatewayApiManifest to a file or folder that holds them"
+            f"the Gateway API's CRDs cannot be fetched from {address}: {reason(error)}. Check gatewayApiVersion "
+            f"({version}) and the network, or set gatewayApiManifest to a file or folder that holds them"
         ) from error
     return kept
 

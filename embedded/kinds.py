@@ -86,9 +86,18 @@ def choose(root: Path, wanted: Kind | None = None, say: Say = to_stderr) -> Kind
             raise EmbeddedError(message)
         say(f"Pods are simulated, as a real node cannot run here: {told}")
         kind = Kind.SIMULATED
+    record(root, kind)
+    return kind
+
+
+def record(root: Path, kind: Kind) -> None:
+    """Have the cluster in a folder be of a kind, whatever the machine can.
+
+    Raises:
+        EmbeddedError: The folder cannot be used.
+    """
     with exclusively(root):
         write(root / RECORD, f"{kind}\n")
-    return kind
 
 
 def findings(root: Path, say: Say = to_stderr, *, download: bool = True) -> list[Finding]:

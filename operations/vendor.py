@@ -15,7 +15,7 @@ from pulumi.runtime import settings as runtime
 from pulumi.runtime.config import set_all_config
 
 from components.commands import UserError
-from components.gateway_api import LOADER, cache_folder, load_manifest, release_files
+from components.gateway_api import LOADER, cache_folder, load_manifest, reason, release_files
 from components.versions import Chart
 from embedded import toolchain
 from operations.manifests.evaluate import stack_config
@@ -144,9 +144,8 @@ def _got(address: str) -> bytes:
         with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 checked above
             content: bytes = answer.read()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        # What an address that does not answer leads to has its reason in <urlopen error ...>.
-        why = error.reason if type(error) is urllib.error.URLError else error
         raise UserError(
-            f"{address} cannot be fetched: {why}. Check the network and the repository, or name a local folder"
+            f"{address} cannot be fetched: {reason(error)}. Check the network and the repository, or name a local "
+            "folder"
         ) from error
     return content

@@ -72,9 +72,7 @@ def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:
         if (tree / f"Pulumi.{stack}.yaml").is_file():
             # An embedded cluster's charts are those of its node: without it, all that the node changes would differ.
             if kind := kinds.recorded(DEFAULT_ROOT):
-                root = tree / DEFAULT_ROOT.name
-                root.mkdir(exist_ok=True)
-                (root / kinds.RECORD).write_text(f"{kind}\n")
+                kinds.record(tree / DEFAULT_ROOT.name, kind)
             run_in(tree, "render", "--stack", stack, "--out", str(out), *options)
         else:
             render.write((), out)
