@@ -60,6 +60,7 @@ class KubernetesObject(pulumi.CustomResource):
             manifest: what the object has beside apiVersion and kind, in Kubernetes' spelling.
         """
         api_version, _, word = kind.partition(":")
+        manifest |= {field: pulumi.Output.secret(manifest[field]) for field in secret if field in manifest}
         super().__init__(
             f"kubernetes:{kind}",
             name,
