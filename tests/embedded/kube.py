@@ -57,7 +57,7 @@ class Kube:
                 custom.list_cluster_custom_object(spec["group"], version, names["plural"])
             listed = [custom.get_api_resources(spec["group"], version).resources for version in versions]
         except client.ApiException as refusal:
-            if refusal.status != HTTPStatus.NOT_FOUND:
+            if refusal.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS):
                 raise
             return False
         return all(names["plural"] in [each.name for each in resources] for resources in listed)
