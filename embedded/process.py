@@ -62,11 +62,14 @@ def spawn(
             start_new_session=True,
             pass_fds=tuple(descriptors),
         )
+    is_over = False
     while not recorded(pid_file):
-        if child.poll() is not None:
+        if is_over:
             message = f"{command[0]} could not be started: {log.read_text(errors='replace').strip()}"
             raise OSError(message)
         time.sleep(0.002)
+        # Before it is looked for again: it may both record itself and end meanwhile.
+        is_over = child.poll() is not None
     # Popen would warn that nobody waits for it. It is meant to outlive us; `alive` collects it should it end before.
     child.returncode = 0
 

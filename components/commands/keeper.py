@@ -87,9 +87,12 @@ def create(command: Sequence[str], profile: str, kubeconfig: str, env: Mapping[s
     """Run `minikube start` of a profile that does not exist; see ``Outcome``."""
     alive, lifeline = os.pipe()
     report, reporter = os.pipe()
+    # Until they are heeded here: a Ctrl-C in between would leave everything to the keeper, and nobody would say so.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     keeper = os.fork()
     if keeper == 0:
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(lifeline)
             os.close(report)
             outcome = _keep(command, profile, kubeconfig, env, alive)
@@ -101,6 +104,7 @@ def create(command: Sequence[str], profile: str, kubeconfig: str, env: Mapping[s
     interrupted = False
     text = bytearray()
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _read(report, text)
     except KeyboardInterrupt:
         interrupted = True

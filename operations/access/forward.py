@@ -64,9 +64,11 @@ class Forward:
     def _forward(self, pod: Mapping[str, Any], opened: Callable[[], None], ended: threading.Event) -> bool:
         """Forward to a pod until it, kubectl or the person ends that; whether the port led to it at all."""
         with tempfile.TemporaryDirectory() as folder, self._kubectl(pod, said := Path(folder, "said")) as process:
-            while not (listening := FORWARDING in said.read_text()):
-                if process.poll() is not None or ended.wait(POLL_SECONDS / 10):
-                    break
+            listening = is_over = False
+            while not listening and not is_over:
+                # Looked at before what it has said, which is then all of it.
+                is_over = process.poll() is not None or ended.wait(POLL_SECONDS / 10)
+                listening = FORWARDING in said.read_text()
             if not listening:
                 if not ended.is_set() and opened is not _nothing:
                     raise UserError(

@@ -1,5 +1,6 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ class Kube:
 
     def apply_crds(self, *files: Path) -> list[str]:
         """Create CRDs and wait until they can be used; return their names."""
-        names = []
-        for document in (each for file in files for each in yaml.safe_load_all(file.read_text()) if each):
+        documents = [each for file in files for each in yaml.safe_load_all(file.read_text()) if each]
+        for document in documents:
             self.extensions.create_custom_resource_definition(document)
-            names.append(document["metadata"]["name"])
-        eventually(lambda: all(self._established(name) for name in names))
-        return names
+        # Established is not enough: what serves them, and what lists their kinds, hear of it on their own.
+        eventually(lambda: all(self._served(each["spec"]) for each in documents))
+        return [each["metadata"]["name"] for each in documents]
 
     def delete_crds(self, *names: str) -> None:
         for name in names:
@@ -48,13 +49,22 @@ class Kube:
     def names(self, listed: Any) -> list[str]:
         return [each.metadata.name for each in listed.items]
 
-    def _established(self, name: str) -> bool:
-        conditions = self.extensions.read_custom_resource_definition(name).status.conditions or []
-        return any(each.type == "Established" and each.status == "True" for each in conditions)
+    def _served(self, spec: Mapping[str, Any]) -> bool:
+        custom, names = client.CustomObjectsApi(self.api), spec["names"]
+        versions = [each["name"] for each in spec["versions"] if each["served"]]
+        try:
+            for version in versions:
+                custom.list_cluster_custom_object(spec["group"], version, names["plural"])
+            listed = [custom.get_api_resources(spec["group"], version).resources for version in versions]
+        except client.ApiException as refusal:
+            if refusal.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS):
+                raise
+            return False
+        return all(names["plural"] in [each.name for each in resources] for resources in listed)
 
 
-def eventually(done: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds; an AssertionError where it does not in time."""
+def eventually(done: Callable[[], object], seconds: float = 300) -> None:
+    """Wait until something holds; an AssertionError where it does not in time, which is long on any machine."""
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"did not hold within {seconds} s"

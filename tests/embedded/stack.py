@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,30 +101,44 @@ def refused(cli: Cli, settings: dict[str, str]) -> str:
 
 
 def objects(kube: Kube) -> dict[str, dict[str, Any]]:
-    """Every object in the cluster that is not restless, by path."""
-    found = {}
+    """The metadata of every object in the cluster that is not restless, by path. A pod that is ending is gone."""
+    return {path: metadata for path, metadata, _ in _listed(kube)}
+
+
+def versions(kube: Kube) -> dict[str, dict[str, Any]]:
+    """Of every such object what changes when it is changed; see ``version``."""
+    return {path: version(metadata, has_status=has_status) for path, metadata, has_status in _listed(kube)}
+
+
+def version(metadata: Mapping[str, Any], *, has_status: bool = True) -> dict[str, Any]:
+    """What changes when an object is changed, but for its status, which the cluster's controllers write when they like.
+
+    That is its resourceVersion; where it has a status, which moves that too, who wrote what when and its generation.
+    """
+    managers = metadata.get("managedFields", [])
+    written = [each for each in managers if each.get("subresource") != "status"]
+    return {**metadata, "managedFields": written, "resourceVersion": "" if has_status else metadata["resourceVersion"]}
+
+
+def _listed(kube: Kube) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Path and metadata of each object, and whether it has a status of its own to be written."""
     groups = [g["preferredVersion"]["groupVersion"] for g in kube.get("/apis")["groups"]]
     for root in ["/api/v1", *(f"/apis/{group}" for group in groups)]:
-        # A group whose CRDs have just gone may still be listed.
-        for resource in (kube.find(root) or {"resources": []})["resources"]:
-            if "/" not in resource["name"] and "list" in resource["verbs"] and resource["name"] not in RESTLESS:
-                for metadata in kube.metadata(f"{root}/{resource['name']}"):
-                    if resource["name"] == "leases" and metadata["namespace"] in CLUSTERS_OWN:
-                        continue
-                    found[f"{resource['name']} {metadata.get('namespace', '')}/{metadata['name']}"] = metadata
-    return found
+        # A group whose CRDs have just gone may still be listed, and so may its kinds.
+        served = (kube.find(root) or {"resources": []})["resources"]
+        names = {resource["name"] for resource in served}
+        for name in [each["name"] for each in served if "list" in each["verbs"] and each["name"] not in RESTLESS]:
+            for metadata in kube.served_metadata(f"{root}/{name}"):
+                is_clusters = name == "leases" and metadata["namespace"] in CLUSTERS_OWN
+                is_ending = name == "pods" and "deletionTimestamp" in metadata
+                if not is_clusters and not is_ending:
+                    path = f"{name} {metadata.get('namespace', '')}/{metadata['name']}"
+                    yield path, metadata, f"{name}/status" in names
 
 
-def versions(kube: Kube) -> dict[str, str]:
-    """The resourceVersion of every object: it moves when anything about the object changes.
-
-    Autoscalers are left out: their status tells every 15 s again that there are no metrics.
-    """
-    return {
-        path: metadata["resourceVersion"]
-        for path, metadata in objects(kube).items()
-        if not path.startswith("horizontalpodautoscalers ")
-    }
+def pods(kube: Kube, path: str) -> list[dict[str, Any]]:
+    """The pods under a path, but for those that are ending: such as the ones before a roll-out."""
+    return [pod for pod in kube.objects(path) if "deletionTimestamp" not in pod["metadata"]]
 
 
 def as_config(value: object) -> str:

@@ -47,7 +47,7 @@ def test_istioctls_mesh_is_refused_then_adopted_with_istiod_left_running_and_rem
     stack.up(bookinfo="false")
     stack.cli.run("preview", "--expect-no-changes", quiet=True)
     stack.down()
-    wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/istio-system/pods"), 30)
+    wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/istio-system/pods"))
     left = {name for name in objects(stack.kube) if "istio" in name}
     assert left == {
         "configmaps istio-system/kube-root-ca.crt",

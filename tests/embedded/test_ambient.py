@@ -8,7 +8,7 @@ from components.commands import UserError
 from components.commands.mesh_check import Cluster as Checked
 from components.commands.mesh_check import check_mesh
 from components.commands.mesh_request import parse
-from tests.embedded.stack import CONTEXT, Stack, as_config, objects
+from tests.embedded.stack import CONTEXT, Stack, as_config, objects, pods
 
 ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
 AMBIENT = {
@@ -32,7 +32,7 @@ def test_pods_without_sidecars_are_redirected_to_a_ztunnel_and_the_waypoint_is_p
 
 def test_a_pod_that_cni_has_not_redirected_fails_the_check(stack: Stack) -> None:
     stack.up(**AMBIENT)
-    (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods")
+    (pod,) = pods(stack.kube, "/api/v1/namespaces/default/pods?labelSelector=app%3Dorders")
     path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
     patch = {"metadata": {"annotations": {"ambient.istio.io/redirection": None}}}
     stack.kube.request("PATCH", path, patch, content_type="application/merge-patch+json")

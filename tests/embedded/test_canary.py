@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.embedded.stack import Stack, as_config, versions
+from tests.embedded.stack import Stack, as_config, pods, versions
 
 REVISIONS = [{"name": "default", "version": "1.23.0"}, {"name": "1-24-6", "version": "1.24.6"}]
 SERVICES = [
@@ -24,11 +24,10 @@ def stack(stack: Stack) -> Stack:
     return stack
 
 
-def pods(stack: Stack) -> dict[str, list[dict[str, Any]]]:
+def by_namespace(stack: Stack) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for pod in stack.kube.objects("/api/v1/pods"):
-        if "deletionTimestamp" not in pod["metadata"]:
-            found.setdefault(pod["metadata"]["namespace"], []).append(pod)
+    for pod in pods(stack.kube, "/api/v1/pods"):
+        found.setdefault(pod["metadata"]["namespace"], []).append(pod)
     return found
 
 
@@ -41,14 +40,14 @@ def sidecars(stack: Stack) -> dict[str, set[str]]:
             for container in pod["spec"]["containers"]
             if container["name"] == "istio-proxy"
         }
-        for namespace, found in pods(stack).items()
+        for namespace, found in by_namespace(stack).items()
     }
 
 
 def test_a_second_control_plane_comes_beside_the_first_and_no_pod_rolls(stack: Stack) -> None:
-    before = {pod["metadata"]["uid"] for found in pods(stack).values() for pod in found}
+    before = {pod["metadata"]["uid"] for found in by_namespace(stack).values() for pod in found}
     stack.up(**BOTH)
-    after = {pod["metadata"]["uid"]: pod for found in pods(stack).values() for pod in found}
+    after = {pod["metadata"]["uid"]: pod for found in by_namespace(stack).values() for pod in found}
     assert before < set(after)
     (new,) = set(after) - before
     assert after[new]["spec"]["containers"][0]["image"] == "docker.io/istio/pilot:1.24.6"
@@ -66,7 +65,7 @@ def test_namespaces_move_one_at_a_time_by_revision_and_by_tag(stack: Stack) -> N
 def test_a_revision_in_use_is_not_removed_and_nothing_is_touched(stack: Stack) -> None:
     stack.up(**BOTH, namespaceRevisions=as_config({"default": "1-24-6", "istio-system": "1-24-6"}))
     before = versions(stack.kube)
-    (orders,) = (pod["metadata"]["name"] for pod in pods(stack)["shop"])
+    (orders,) = (pod["metadata"]["name"] for pod in by_namespace(stack)["shop"])
     refusal = re.escape(f"revision default is no longer configured, and 1 pods still use it: shop/{orders}. ")
     assert re.search(refusal, stack.refused(**ALONE, revisions=as_config(REVISIONS[1:]), revision="1-24-6"))
     assert versions(stack.kube) == before

@@ -2,7 +2,7 @@
 
 from operations.state.recover import Release
 from tests.embedded import releases
-from tests.embedded.stack import Stack, as_config, objects
+from tests.embedded.stack import Stack, as_config, objects, pods
 
 ORDERS = {"name": "orders", "image": "shop.example/orders:1", "port": 8080}
 CNI = Release(namespace="istio-system", name="istio-cni")
@@ -18,7 +18,7 @@ def image(stack: Stack) -> str:
 
 def prepared(stack: Stack) -> str:
     """What the pod's annotation says of how it is in the mesh."""
-    (pod,) = stack.kube.objects("/api/v1/namespaces/default/pods?labelSelector=app%3Dorders")
+    (pod,) = pods(stack.kube, "/api/v1/namespaces/default/pods?labelSelector=app%3Dorders")
     return str(pod["metadata"]["annotations"]["istio-minikube/data-plane"])
 
 

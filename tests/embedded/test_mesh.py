@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from embedded.cluster import Cluster
-from tests.embedded.stack import Stack
+from tests.embedded.stack import Stack, pods
 
 WORKLOADS = {"details-v1", "productpage-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3"}
 
@@ -19,15 +19,11 @@ def running(cluster: Cluster) -> Iterator[tuple[Stack, dict[str, Any]]]:
     stack.down()
 
 
-def pods(stack: Stack, namespace: str) -> list[dict[str, Any]]:
-    return stack.kube.objects(f"/api/v1/namespaces/{namespace}/pods")
-
-
 def test_up_gives_every_bookinfo_pod_its_sidecar_on_the_first_run(running: tuple[Stack, dict[str, Any]]) -> None:
     stack, outputs = running
     containers = {
         pod["metadata"]["name"].rsplit("-", 2)[0]: [c["name"] for c in pod["spec"]["containers"]]
-        for pod in pods(stack, "default")
+        for pod in pods(stack.kube, "/api/v1/namespaces/default/pods")
     }
     assert containers == {name: [name.split("-")[0], "istio-proxy"] for name in WORKLOADS}
     assert {pod["name"].rsplit("-", 2)[0] for pod in outputs["pods"]} == WORKLOADS
@@ -49,5 +45,5 @@ def test_up_makes_what_the_tutorial_shows_in_istio_system(running: tuple[Stack, 
         "istiod": (1, 5),
         "istio-ingressgateway": (1, 5),
     }
-    (gateway,) = [p for p in pods(stack, "istio-system") if p["metadata"]["labels"].get("istio") == "ingressgateway"]
+    (gateway,) = pods(stack.kube, "/api/v1/namespaces/istio-system/pods?labelSelector=istio%3Dingressgateway")
     assert gateway["spec"]["containers"][0]["image"] == "docker.io/istio/proxyv2:1.23.0"

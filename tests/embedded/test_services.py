@@ -58,5 +58,5 @@ def test_services_come_into_the_mesh_with_their_policies_follow_their_configurat
     assert route["route"] == [destination("v1", 50), destination("v2", 50)]
 
     stack.down()
-    wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/default/pods"), 30)
+    wait_until("pods to be gone", lambda: not stack.kube.objects("/api/v1/namespaces/default/pods"))
     assert set(objects(stack.kube)) == before

@@ -91,7 +91,7 @@ def test_a_crd_that_helm_would_take_from_under_somebodys_custom_resource_stops_t
     kept = {"metadata": {"annotations": {HELM_KEEPS: "keep"}}}
     api.kube.request("PATCH", f"{CRDS}/{WORKLOAD_GROUPS}", kept, content_type=MERGE)
     helm("uninstall", "istio-base")
-    wait_until("the CRD to be gone", lambda: api.find(unkept) is None, 30)
+    wait_until("the CRD to be gone", lambda: api.find(unkept) is None)
     assert [each for each in crds if not api.find(each)] == [unkept]
 
 

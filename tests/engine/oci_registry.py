@@ -100,7 +100,7 @@ def serving(root: Path) -> Iterator[Registry]:
 def _port(process: subprocess.Popen[bytes], log: Path) -> str:
     """The port that the system gave, once connections are taken there."""
     deadline = time.monotonic() + READY_SECONDS
-    while not (listening := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+    while not (listening := re.search(r"listening on 127\.0\.0\.1:(\d+)\D", log.read_text())):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)

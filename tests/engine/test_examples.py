@@ -72,7 +72,7 @@ def kube(cluster: Cluster) -> Iterator[Kube]:
     api = Kube(cluster.kubeconfig, CONTEXT)
     before = set(objects(api))
     yield api
-    wait_until("what was there before and nothing else", lambda: set(objects(api)) == before, 60)
+    wait_until("what was there before and nothing else", lambda: set(objects(api)) == before)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from embedded import artifacts
 from embedded.cluster import Cluster
 from operations.manifests.declared import declared, releases_of, settings_of
 from operations.manifests.evaluate import stack_config
+from operations.manifests.objects import wait_until
 from operations.pulumi_cli import Cli
 from operations.state import recover
 from program.rules import foreign
@@ -82,6 +83,8 @@ def theirs(cluster: Cluster) -> Iterator[Kube]:
     kube = Kube(cluster.kubeconfig, CONTEXT)
     for path in MANIFESTS:
         create(kube, path)
+    # Its controller has made its ReplicaSet, and marked it with a revision.
+    wait_until("the Deployment to be seen to", lambda: "observedGeneration" in kube.get(DEPLOYMENT)["status"])
     yield kube
     for path in MANIFESTS:
         kube.delete(path)

@@ -35,7 +35,7 @@ def test_up_then_nothing_to_do_then_destroy_leaves_only_what_was_there_before(
 
     cli.run("destroy", "--yes", "--skip-preview", quiet=True)
     assert not is_labelled()
-    wait_until("pods to be gone", lambda: not any(name.startswith("pods default/") for name in listing(cluster)), 60)
+    wait_until("pods to be gone", lambda: not any(name.startswith("pods default/") for name in listing(cluster)))
     assert listing(cluster) == before
 
 

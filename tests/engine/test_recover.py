@@ -24,7 +24,7 @@ from operations.state.recover import Release, revisions
 from tests.embedded import releases
 from tests.embedded.engine import for_tests
 from tests.embedded.releases import ISTIOD
-from tests.embedded.stack import CONTEXT, settings_for
+from tests.embedded.stack import CONTEXT, pods, settings_for
 
 BASE = Release(namespace="istio-system", name="istio-base")
 THEIRS = Release(namespace="istio-system", name="theirs")
@@ -39,9 +39,9 @@ def kube_of(cluster: Cluster) -> Kube:
     return Kube(cluster.kubeconfig, CONTEXT)
 
 
-def left(release: Release, status: str) -> Moment:
-    """Helm has the release's last revision in this state."""
-    return lambda kube: [each[1] for each in releases.of(kube, release)][-1:] == [status]
+def begun(release: Release, revision: int = 1) -> Moment:
+    """Helm has begun this revision of the release, which then is pending for a while."""
+    return lambda kube: revision in [number for number, _ in releases.of(kube, release)]
 
 
 def there(path: str) -> Moment:
@@ -49,8 +49,8 @@ def there(path: str) -> Moment:
 
 
 MOMENTS = {
-    "base": left(BASE, "pending-install"),
-    "istiod": left(ISTIOD, "pending-install"),
+    "base": begun(BASE),
+    "istiod": begun(ISTIOD),
     "Bookinfo": there(DETAILS),
 }
 
@@ -68,9 +68,12 @@ def cut_off(cli: Cli, cluster: Cluster, config: Mapping[str, str], moment: Momen
     thread = threading.Thread(target=up)
     thread.start()
     kube = kube_of(cluster)
-    wait_until("the moment", lambda: moment(kube) or not thread.is_alive(), 120)
+    wait_until("the moment", lambda: moment(kube) or not thread.is_alive())
     act()
     thread.join(120)
+    if thread.is_alive():  # it waits for Deployments of which nobody tells any more
+        signal_cli(cli, signal.SIGINT)
+        thread.join(120)
     assert failed
 
 
@@ -97,15 +100,16 @@ def test_a_killed_update_is_recovered(cli: Cli, cluster: Cluster, moment: str) -
     config = settings_for(cluster)
     cut_off(cli, cluster, config, MOMENTS[moment], lambda: signal_cli(cli, signal.SIGKILL))
     assert_whole(put_right(cli, config))
-    assert recover.running(cli.mark, recover.is_plugin) == {}
+    # Those of the update that has come to its end are ending, too.
+    wait_until("no plugin to be left", lambda: not recover.running(cli.mark, recover.is_plugin))
 
 
 def test_a_killed_upgrade_is_recovered(cli: Cli, cluster: Cluster) -> None:
     cli.up({**settings_for(cluster), "bookinfo": "false"})
     config = {**settings_for(cluster, "1.23.6"), "bookinfo": "false"}
-    cut_off(cli, cluster, config, left(ISTIOD, "pending-upgrade"), lambda: signal_cli(cli, signal.SIGKILL))
+    cut_off(cli, cluster, config, begun(ISTIOD, 2), lambda: signal_cli(cli, signal.SIGKILL))
     assert put_right(cli, config)["istioVersion"] == "1.23.6"
-    containers = [each["spec"]["containers"][0]["image"] for each in kube_of(cluster).objects(PODS)]
+    containers = [each["spec"]["containers"][0]["image"] for each in pods(kube_of(cluster), PODS)]
     assert [image.rpartition(":")[2] for image in containers] == ["1.23.6"]
 
 

@@ -14,7 +14,7 @@ from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import Cli
 from operations.state import former
 from tests.embedded.engine import for_tests
-from tests.embedded.stack import CONTEXT, as_config, settings_for
+from tests.embedded.stack import CONTEXT, as_config, pods, settings_for
 
 FORMER = "3b98da6"
 """The last commit before the house was re-arranged and the Commands' text changed."""
@@ -71,11 +71,16 @@ def this(last: Cli) -> Iterator[Cli]:
     cli.run("destroy", "--yes", "--skip-preview")
 
 
+def uids(kube: Kube) -> set[str]:
+    """Those of Istio's pods."""
+    return {pod["metadata"]["uid"] for pod in pods(kube, "/api/v1/namespaces/istio-system/pods")}
+
+
 def test_a_stack_of_the_last_version_is_updated_in_place_and_nothing_runs_again_that_must_not(
     this: Cli, settings: dict[str, str], cluster: Cluster
 ) -> None:
     kube = Kube(cluster.kubeconfig, CONTEXT)
-    before = {name: kube.get(name) for name in (CERTIFICATE, "/api/v1/namespaces/istio-system/pods")}
+    certificate, running = kube.get(CERTIFICATE)["data"], uids(kube)
     this.select(settings)
     steps = json.loads(this.run("preview", "--json", quiet=True))["steps"]
     changed = {
@@ -87,9 +92,8 @@ def test_a_stack_of_the_last_version_is_updated_in_place_and_nothing_runs_again_
 
     this.up(settings)
     this.run("preview", "--expect-no-changes", quiet=True)
-    assert kube.get(CERTIFICATE)["data"] == before[CERTIFICATE]["data"]
-    pods = {pod["metadata"]["uid"] for pod in kube.get("/api/v1/namespaces/istio-system/pods")["items"]}
-    assert pods == {pod["metadata"]["uid"] for pod in before["/api/v1/namespaces/istio-system/pods"]["items"]}
+    assert kube.get(CERTIFICATE)["data"] == certificate
+    assert uids(kube) == running
 
 
 def test_a_stack_of_the_last_version_is_destroyed_by_this_one_without_an_up_before(last: Cli, cluster: Cluster) -> None:

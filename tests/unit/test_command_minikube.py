@@ -252,7 +252,8 @@ def test_what_was_made_is_deleted_even_when_the_whole_process_group_is_killed(
 def test_a_cluster_that_is_finished_just_when_nobody_is_left_to_report_it_is_deleted(
     machine: Machine, hanging: subprocess.Popen[str]
 ) -> None:
-    (machine.folder / "victim").write_text(str(hanging.pid))
+    (machine.folder / "draft").write_text(str(hanging.pid))
+    (machine.folder / "draft").rename(machine.folder / "victim")
     hanging.wait()
     assert until(lambda: not machine.profiles)
 

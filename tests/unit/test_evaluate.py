@@ -61,7 +61,7 @@ class Meeting(Recorder):
     barrier: threading.Barrier
 
     def create(self, registration: Registration) -> dict[str, Any]:
-        self.barrier.wait(10)
+        self.barrier.wait(60)
         return super().create(registration)
 
 

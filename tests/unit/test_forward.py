@@ -1,7 +1,9 @@
 """A forwarded port: to a ready pod, to another one when that goes, again when kubectl ends."""
 
+import json
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -51,12 +53,13 @@ class Forwarding:
         draft.chmod(0o755)
         draft.rename(self._kubectl)
 
-    def pods(self, *pods: dict[str, Any]) -> None:
-        for name in ("a", "b"):
-            self.api.answers.pop(("GET", f"{PODS}/{name}"), None)
+    def pods(self, *pods: dict[str, Any], status: int = 200) -> None:
+        """Have the cluster hold these, all at once; with a status that is an error it does not list them."""
+        answers = {key: answer for key, answer in self.api.answers.items() if not key[1].startswith(PODS)}
         for each in pods:
-            self.api.answer(f"{PODS}/{each['metadata']['name']}", each)
-        self.api.answer(LISTED, {"items": list(pods)})
+            answers["GET", f"{PODS}/{each['metadata']['name']}"] = 200, json.dumps(each)
+        answers["GET", LISTED] = status, json.dumps({"items": pods})
+        self.api.answers = answers
 
     def start(self, port: int = 80, context: str = "there") -> None:
         kube = Kube(self.api.kubeconfig, context)
@@ -147,6 +150,21 @@ def test_a_forward_that_ends_is_begun_again(forwarding: Forwarding, tmp_path: Pa
     assert forwarding.said == ["The forward to pod a ended (lost): it is begun again"]
 
 
+def test_a_forward_that_has_ended_before_it_is_looked_at_led_to_the_pod_all_the_same(
+    forwarding: Forwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(subprocess.Popen[bytes]):
+        def poll(self) -> int | None:
+            return self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    forwarding.pods(pod("a"))
+    forwarding.kubectl(LISTENS)
+    forwarding.start()
+    forwarding.until(forwarding.opened.is_set)
+    assert forwarding.end() == []
+
+
 def test_kubectls_refusal_of_the_first_forward_is_told_in_its_own_words(forwarding: Forwarding) -> None:
     forwarding.pods(pod("a"))
     forwarding.kubectl("echo 'error: pods is forbidden' >&2; exit 1")
@@ -190,8 +208,7 @@ def test_a_cluster_that_stops_answering_is_waited_for(forwarding: Forwarding) ->
     forwarding.pods(pod("a"))
     forwarding.start()
     forwarding.until(forwarding.opened.is_set)
-    forwarding.api.answer(f"{PODS}/a", pod("a", ready="False"))
-    forwarding.api.answer(LISTED, "gone", status=503)
+    forwarding.pods(pod("a", ready="False"), status=503)
     forwarding.until(lambda: bool(forwarding.said))
     forwarding.pods(pod("a"))
     forwarding.until(lambda: len(forwarding.called()) == 2)

@@ -138,11 +138,25 @@ def test_a_server_that_is_busy_is_asked_again(api: FakeApi, kube: Kube, monkeypa
     assert pauses == [0.2]
 
 
+class Clock:
+    """Moves by sleeping only."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def test_a_server_that_stays_busy_is_quoted(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     api.answer(POD, {"message": "busy"}, status=429)
-    monkeypatch.setattr("components.kube.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("components.kube.time", Clock())
     with pytest.raises(RefusedError, match=f"^{api.where} answers 429 to GET {POD}: busy$"):
         kube.get(POD)
+    assert len(api.requests) > 1
 
 
 def test_a_server_that_never_answers_is_given_up(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
