@@ -63,7 +63,8 @@ def spawn(
             pass_fds=tuple(descriptors),
         )
     while not recorded(pid_file):
-        if child.poll() is not None:
+        # Looked at again: one that has recorded itself may end at once.
+        if child.poll() is not None and not recorded(pid_file):
             message = f"{command[0]} could not be started: {log.read_text(errors='replace').strip()}"
             raise OSError(message)
         time.sleep(0.002)

@@ -248,10 +248,15 @@ class RealCluster:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         recorded = process.recorded(self._process)
-        while not (status := self._status()).get("ready"):
+        while True:
+            # Looked at first: it says why it ends, and then ends.
+            lives = process.alive(recorded)
+            status = self._status()
+            if status.get("ready"):
+                return
             if failure := status.get("failed"):
                 raise self._failed(str(failure))
-            if not process.alive(recorded):
+            if not lives:
                 raise self._failed("its first process ended")
             if time.monotonic() > deadline:
                 raise self._failed(f"after {START_TIMEOUT:.0f} s it still waited until {status.get('step')}")
