@@ -52,11 +52,12 @@ class Forwarding:
         draft.rename(self._kubectl)
 
     def pods(self, *pods: dict[str, Any]) -> None:
-        for name in ("a", "b"):
-            self.api.answers.pop(("GET", f"{PODS}/{name}"), None)
+        # The list first: whoever finds a pod gone looks there for another.
+        self.api.answer(LISTED, {"items": list(pods)})
         for each in pods:
             self.api.answer(f"{PODS}/{each['metadata']['name']}", each)
-        self.api.answer(LISTED, {"items": list(pods)})
+        for name in {"a", "b"} - {each["metadata"]["name"] for each in pods}:
+            self.api.answers.pop(("GET", f"{PODS}/{name}"), None)
 
     def start(self, port: int = 80, context: str = "there") -> None:
         kube = Kube(self.api.kubeconfig, context)
@@ -113,6 +114,8 @@ def test_a_port_leads_to_a_ready_pods_own_port(forwarding: Forwarding, port: int
     assert forwarding.end() == []
     assert forwarding.called() == [f"port-forward --namespace=shop --address=127.0.0.1 pod/b 18080:{target}"]
     assert forwarding.said == []
+    # Between two looks at the Service the cluster might stop answering, which would not be waited for.
+    assert [asked.path for asked in forwarding.api.requests].count(SERVICE) == 1
 
 
 def test_when_the_pod_goes_the_port_leads_to_another_and_one_line_says_so(forwarding: Forwarding) -> None:
