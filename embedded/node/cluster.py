@@ -223,8 +223,10 @@ class RealCluster:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
             settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
             settings.write(self._settings_file)
+            first = [sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)]
             process.spawn(
-                [*UNSHARE, sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)],
+                # Whoever kills unshare before its child has asked to end with it finds that in the cgroup all the same.
+                [*cgroups.joining(self._cgroup), *UNSHARE, *first],
                 pid_file=self._process,
                 log=self.logs / "node.log",
                 environment=process.environment(PYTHONPATH=str(PROJECT)),
