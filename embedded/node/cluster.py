@@ -225,7 +225,6 @@ class RealCluster:
             settings.write(self._settings_file)
             first = [sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)]
             process.spawn(
-                # Whoever kills unshare before its child has asked to end with it finds that in the cgroup all the same.
                 [*cgroups.joining(self._cgroup), *UNSHARE, *first],
                 pid_file=self._process,
                 log=self.logs / "node.log",
@@ -252,14 +251,11 @@ class RealCluster:
         recorded = process.recorded(self._process)
         while True:
             # Looked at first: it says why it ends, and then ends.
-            lives = process.alive(recorded)
-            status = self._status()
+            lives, status = process.alive(recorded), self._status()
             if status.get("ready"):
                 return
-            if failure := status.get("failed"):
+            if failure := status.get("failed") or (None if lives else "its first process ended"):
                 raise self._failed(str(failure))
-            if not lives:
-                raise self._failed("its first process ended")
             if time.monotonic() > deadline:
                 raise self._failed(f"after {START_TIMEOUT:.0f} s it still waited until {status.get('step')}")
             time.sleep(POLL)
