@@ -16,9 +16,9 @@ from benchmarks.measure import Result, alternate, timed
 from benchmarks.setting import STACK, kubectl, quietly, settings, silent, wait_for_page
 from embedded import istio, kinds, toolchain
 from embedded.access import CONTEXT
-from embedded.kinds import Kind
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
+from embedded.record import Kind
 from operations import engine, stacks
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT

@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar
 from embedded import kinds, toolchain
 from embedded.access import CONTEXT
 from embedded.cluster import Cluster
-from embedded.kinds import Kind
 from embedded.node.cluster import RealCluster
+from embedded.record import Kind
 from operations import engine, stacks
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT

@@ -14,8 +14,9 @@ from pathlib import Path
 from embedded import kinds
 from embedded.access import DEFAULT_ROOT
 from embedded.errors import EmbeddedError
-from embedded.kinds import AHEAD, Kind
+from embedded.kinds import AHEAD
 from embedded.node.cluster import RealCluster
+from embedded.record import Kind, recorded
 
 PREVIOUS = "PULUMI_COMMAND_STDOUT"
 AUTO = "auto"
@@ -115,7 +116,7 @@ def start(root: Path, node: Kind | None) -> None:
         )
     # What was begun has been chosen, and uses what another probe of the machine would miss.
     begun = (root / AHEAD).exists()
-    cluster = kinds.cluster(root, kinds.recorded(root) if begun else kinds.choose(root, node))
+    cluster = kinds.cluster(root, recorded(root) if begun else kinds.choose(root, node))
     adopted = not begun and cluster.running()
     try:
         if not adopted:

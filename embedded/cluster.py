@@ -213,8 +213,6 @@ class Cluster:
         self._apply(api, f"/api/v1/nodes/{NODE}", node_manifest(), deadline)
         # Twice, as on a node that is there from an earlier start the first leaves the status alone.
         self._apply(api, f"/api/v1/nodes/{NODE}/status", node_manifest(), deadline)
-        # kwok takes over nobody else's lease, and to this kwok the one before it is somebody else.
-        api.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}")
 
     def _apply(self, api: Api, path: str, manifest: object, deadline: float) -> None:
         query = "?fieldManager=embedded&force=true"

@@ -1,30 +1,20 @@
 """Which kind of node an embedded cluster has: a real one where the machine lets it, a simulated one elsewhere."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.files import exclusively, write
-from embedded.node import cgroups, obtain, probe
+from embedded.node import obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import machines_nft
 from embedded.node.probe import Finding
+from embedded.record import RECORD, Kind, recorded
 from embedded.toolchain.progress import Say, to_stderr
-
-RECORD = "node"
-"""In a cluster's folder, the file that says which kind of node it has."""
 
 AHEAD = "ahead"
 """In a cluster's folder, a file that is there while it is started ahead of the stack that is to have it."""
-
-
-class Kind(StrEnum):
-    """What pods are: REAL ones run, and answer; of SIMULATED ones only the status says so."""
-
-    REAL = "real"
-    SIMULATED = "simulated"
 
 
 class AnyCluster(Protocol):
@@ -48,17 +38,6 @@ class AnyCluster(Protocol):
 
     def identity(self) -> str:
         """The UID of its namespace kube-system."""
-
-
-def recorded(root: Path) -> Kind | None:
-    """The kind of the cluster that is in a folder; None where there is none."""
-    try:
-        return Kind((root / RECORD).read_text().strip())
-    except (FileNotFoundError, ValueError):
-        if cgroups.exists(cgroups.name_for(root.resolve())):
-            return Kind.REAL  # it runs, though its folder has been removed
-        # Clusters of before there were real ones have no record.
-        return Kind.SIMULATED if (root / "etcd").exists() else None
 
 
 def choose(root: Path, wanted: Kind | None = None, say: Say = to_stderr) -> Kind:

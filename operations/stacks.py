@@ -8,9 +8,9 @@ from pathlib import Path
 from components.commands import UserError
 from components.commands.adopt import INGRESS
 from embedded import artifacts, istio, kinds, toolchain
-from embedded.kinds import Kind
 from embedded.node import obtain
 from embedded.node.cluster import RealCluster
+from embedded.record import Kind, recorded
 from operations import minikube
 from operations.manifests.declared import settings_of
 from operations.manifests.evaluate import PROJECT
@@ -122,7 +122,7 @@ def write_artifacts(root: Path, settings: Mapping[str, str]) -> None:
     """
     if not (PROJECT / settings["istioChartRepository"]).is_relative_to(root):
         return
-    if kinds.recorded(root) is Kind.REAL:
+    if recorded(root) is Kind.REAL:
         istio.package(toolchain.module_dir(istio.MODULE), root / "charts")
         artifacts.copy_gateway_api(root, settings["gatewayApiVersion"])
         return

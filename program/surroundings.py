@@ -7,6 +7,7 @@ from typing import Any
 from components.gateway_api import GROUPS
 from components.kube import Kube
 from components.workloads.bookinfo import SERVICES
+from embedded.record import Kind, recorded
 from program.settings import Settings
 from program.workloads import places
 
@@ -36,9 +37,7 @@ def vanilla_proxies(settings: Settings) -> bool:
     """Whether the proxies are upstream's Envoy: those of an embedded cluster's real node, started or to be started."""
     if settings.cluster_mode != "embedded":
         return False
-    from embedded import kinds  # slow to import: other clusters do without
-
-    return kinds.recorded(Path(settings.kubeconfig).parent) is kinds.Kind.REAL
+    return recorded(Path(settings.kubeconfig).parent) is Kind.REAL
 
 
 def dns(kube: Kube) -> tuple[str, ...]:

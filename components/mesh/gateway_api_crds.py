@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from pulumi_command import local
 
 from ..gateway_api import CRD, GROUPS, cache_folder, digest, labelled, load_manifest
-from ..objects import SHOWS_OBJECTS, typed
+from ..objects import SHOWS_OBJECTS
 from ..ownership import Owner
 from ..versions import Version
 
@@ -111,12 +111,12 @@ class GatewayApiCrds(pulumi.ComponentResource):
             )
         for document in manifest:
             if document["kind"] in POLICIES:
-                typed(
-                    getattr(k8s.admissionregistration.v1, document["kind"]),
+                k8s.apiextensions.CustomResource(
                     f"{name}-{document['metadata']['name']}",
-                    parent=self,
-                    depends_on=[brought] if crds else None,
+                    api_version="admissionregistration.k8s.io/v1",
+                    kind=document["kind"],
                     metadata=labelled(document["metadata"], args.owner.labels),
                     spec=document["spec"],
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[brought] if crds else None),
                 )
         self.register_outputs({"names": self.names})

@@ -10,6 +10,7 @@ from pathlib import Path
 from components.commands import UserError
 from embedded import kinds
 from embedded.access import DEFAULT_ROOT
+from embedded.record import recorded
 from operations.manifests import render
 from operations.manifests.evaluate import PROJECT
 from operations.pulumi_cli import STATE
@@ -71,7 +72,7 @@ def render_at(ref: str, stack: str, out: Path, options: Sequence[str]) -> None:
     with checkout(ref) as tree:
         if (tree / f"Pulumi.{stack}.yaml").is_file():
             # An embedded cluster's charts are those of its node: without it, all that the node changes would differ.
-            if kind := kinds.recorded(DEFAULT_ROOT):
+            if kind := recorded(DEFAULT_ROOT):
                 kinds.record(tree / DEFAULT_ROOT.name, kind)
             run_in(tree, "render", "--stack", stack, "--out", str(out), *options)
         else:

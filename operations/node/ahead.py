@@ -9,14 +9,15 @@ from pathlib import Path
 
 from embedded import kinds
 from embedded.files import write
-from embedded.kinds import AHEAD, Kind
+from embedded.kinds import AHEAD
+from embedded.record import Kind, recorded
 from operations.manifests.evaluate import PROJECT
 
 
 def folder(settings: Mapping[str, str]) -> Path | None:
     """The folder of a stack's own real node; None where it has none."""
     root = (PROJECT / settings["kubeconfig"]).parent
-    own = settings["clusterMode"] == "embedded" and kinds.recorded(root) is Kind.REAL
+    own = settings["clusterMode"] == "embedded" and recorded(root) is Kind.REAL
     return root if own else None
 
 

@@ -56,7 +56,7 @@ def serving(folder: Path) -> Iterator[FakeApi]:
             content = json.loads(body) if body else None
             api.requests.append(Request(method=self.command, path=self.path, headers=self.headers, body=content))
             if self.path in api.ports and self.headers["Authorization"] == "Bearer secret":
-                api.forwarded.append(forward(self, int(self.path.rpartition("=")[2]), *api.ports[self.path]))
+                forward(self, int(self.path.rpartition("=")[2]), *api.ports[self.path], api.forwarded)
                 return
             status, answer = api.answers.get((self.command, self.path), (404, '{"message": "not found"}'))
             self.send_response(status)

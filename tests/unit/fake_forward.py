@@ -5,8 +5,8 @@ import hashlib
 from http.server import BaseHTTPRequestHandler
 
 
-def forward(to: BaseHTTPRequestHandler, port: int, status: int, body: str) -> bytes:
-    """Answer the one request that comes through the port; the request."""
+def forward(to: BaseHTTPRequestHandler, port: int, status: int, body: str, heard: list[bytes]) -> None:
+    """Answer the one request that comes through the port; it is in ``heard`` before it is answered."""
     key = to.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     to.send_response(101)
     to.send_header("Upgrade", "websocket")
@@ -16,11 +16,10 @@ def forward(to: BaseHTTPRequestHandler, port: int, status: int, body: str) -> by
     to.end_headers()
     for channel in (0, 1):
         _frame(to, bytes([channel]) + port.to_bytes(2, "little"))
-    asked = _heard(to)
+    heard.append(_heard(to))
     _frame(to, b"\0" + f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
     to.close_connection = True
     to.rfile.read(1)  # until the client has gone
-    return asked
 
 
 def _frame(to: BaseHTTPRequestHandler, data: bytes) -> None:

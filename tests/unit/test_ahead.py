@@ -10,8 +10,9 @@ import pytest
 from embedded import __main__ as command
 from embedded import kinds
 from embedded.errors import EmbeddedError
-from embedded.kinds import AHEAD, RECORD, Kind
+from embedded.kinds import AHEAD
 from embedded.node.cluster import RealCluster
+from embedded.record import RECORD, Kind
 from operations import deploy
 from operations.node import ahead
 

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from components.commands import UserError
-from embedded import kinds
-from embedded.kinds import Kind
+from embedded.record import RECORD, Kind, recorded
 from operations.manifests import compare
 from operations.manifests.compare import MARKER, checkout, comment, difference
 
@@ -52,9 +51,9 @@ def test_the_base_is_rendered_with_the_charts_that_this_trees_embedded_cluster_h
     monkeypatch.setattr(compare, "DEFAULT_ROOT", project / ".embedded")
     if kind:
         (project / ".embedded").mkdir()
-        (project / ".embedded" / kinds.RECORD).write_text(f"{kind}\n")
+        (project / ".embedded" / RECORD).write_text(f"{kind}\n")
     seen: list[Kind | None] = []
-    monkeypatch.setattr(compare, "run_in", lambda tree, *_: seen.append(kinds.recorded(tree / ".embedded")))
+    monkeypatch.setattr(compare, "run_in", lambda tree, *_: seen.append(recorded(tree / ".embedded")))
     (project / "Pulumi.two.yaml").touch()
     subprocess.run(["git", "-C", str(project), "add", "Pulumi.two.yaml"], check=True)
     author = ("-c", "user.name=a", "-c", "user.email=a@example.org")

@@ -7,8 +7,8 @@ import pytest
 from components.commands import UserError
 from embedded import kinds
 from embedded.cluster import Cluster
-from embedded.kinds import Kind
 from embedded.node.cluster import RealCluster
+from embedded.record import Kind
 from operations import deploy, engine, pulumi_cli, stacks
 from operations.manifests.evaluate import PROJECT, stack_config
 from tests.unit.fake_minikube import FakeMinikube, profile

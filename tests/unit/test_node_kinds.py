@@ -6,10 +6,10 @@ from embedded import __main__ as command
 from embedded import kinds
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
-from embedded.kinds import Kind
 from embedded.node import cgroups, obtain, probe
 from embedded.node.cluster import RealCluster
 from embedded.node.probe import Finding
+from embedded.record import RECORD, Kind, recorded
 
 NO_ROOT = Finding(what="mounts need root", remedy="run it as root")
 
@@ -47,7 +47,7 @@ def test_a_cluster_keeps_its_kind_until_it_is_deleted(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="has a simulated node: delete it before it can have a real one"):
         kinds.choose(tmp_path, Kind.REAL)
     kinds.delete(tmp_path)
-    assert kinds.recorded(tmp_path) is None
+    assert recorded(tmp_path) is None
     assert kinds.choose(tmp_path) is Kind.REAL
 
 
@@ -55,20 +55,20 @@ def test_a_cluster_keeps_its_kind_until_it_is_deleted(tmp_path: Path) -> None:
 def test_who_insists_on_a_real_node_is_told_why_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match=r"A real node cannot run here: mounts need root \(run it as root\)\."):
         kinds.choose(tmp_path, Kind.REAL)
-    assert kinds.recorded(tmp_path) is None
+    assert recorded(tmp_path) is None
 
 
 @pytest.mark.usefixtures("unable")
 def test_a_real_cluster_does_not_become_a_simulated_one(tmp_path: Path) -> None:
-    (tmp_path / kinds.RECORD).write_text("real\n")
+    (tmp_path / RECORD).write_text("real\n")
     with pytest.raises(EmbeddedError, match="A real node cannot run here"):
         kinds.choose(tmp_path)
-    assert kinds.recorded(tmp_path) is Kind.REAL
+    assert recorded(tmp_path) is Kind.REAL
 
 
 @pytest.mark.usefixtures("unable")
 def test_a_running_cluster_is_proof_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / kinds.RECORD).write_text("real\n")
+    (tmp_path / RECORD).write_text("real\n")
     monkeypatch.setattr(RealCluster, "running", lambda _: True)
     assert kinds.choose(tmp_path) is Kind.REAL
 
@@ -83,8 +83,8 @@ def test_a_running_cluster_whose_folder_was_removed_is_a_real_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "exists", lambda name: name == cgroups.name_for(tmp_path / "gone"))
-    assert kinds.recorded(tmp_path / "gone") is Kind.REAL
-    assert kinds.recorded(tmp_path / "never") is None
+    assert recorded(tmp_path / "gone") is Kind.REAL
+    assert recorded(tmp_path / "never") is None
 
 
 def test_nothing_is_downloaded_for_a_machine_that_cannot_anyway(

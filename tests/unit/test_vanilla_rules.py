@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from embedded import kinds
+from embedded.record import RECORD
 from program.lookup import Cluster
 from program.preflight import plan
 from program.surroundings import vanilla_proxies
@@ -47,6 +47,6 @@ def test_whatever_else_is_observed_goes_with_any_envoy(observability: str) -> No
 def test_the_record_of_the_clusters_node_tells_which_envoy_it_is(
     tmp_path: Path, mode: str, node: str, vanilla: bool
 ) -> None:
-    (tmp_path / kinds.RECORD).write_text(node)
+    (tmp_path / RECORD).write_text(node)
     settings = loaded(clusterMode=mode, kubeconfig=str(tmp_path / "kubeconfig"), context="embedded")
     assert vanilla_proxies(settings) is vanilla

@@ -13,10 +13,10 @@ import pytest
 
 from embedded import __main__ as command
 from embedded import kinds
-from embedded.kinds import Kind
 from embedded.node import cgroups
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
+from embedded.record import RECORD, Kind, recorded
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE, Kubectl
 
@@ -183,7 +183,7 @@ def test_a_cluster_whose_folder_was_removed_is_ended_all_the_same(own_node: Real
     own_node.start()
     # Again where a program has written something meanwhile.
     eventually(lambda: subprocess.run(["rm", "-rf", own_node.root], check=False).returncode == 0, 60)
-    assert kinds.recorded(own_node.root) is Kind.REAL
+    assert recorded(own_node.root) is Kind.REAL
     kinds.delete(own_node.root)
     assert left_of(own_node) == []
 
@@ -270,7 +270,7 @@ def test_a_node_that_was_started_ahead_is_unknown_until_a_stack_takes_it_as_its_
     monkeypatch.delenv("PULUMI_COMMAND_STDOUT", raising=False)
     root = own_node.root
     root.mkdir()
-    (root / kinds.RECORD).write_text(f"{Kind.REAL}\n")
+    (root / RECORD).write_text(f"{Kind.REAL}\n")
     (root / kinds.AHEAD).touch()
     assert command.main(["start", f"--root={root}", "--ahead"]) == 0
     assert own_node.running()
