@@ -9,8 +9,8 @@ from benchmarks.setting import PROGRAMS, Cost, child, quietly
 COPIES = (1, 10, 100, 500)
 FEW = 100
 TARGET = 1.2
-# The program's modules, imported as __main__.py does, and the packages that it cannot do without, with the kinds of
-# resources that it is made of.
+# The program's modules, imported as __main__.py does, and its packages with the classes of the resources that it makes,
+# as most programs import them.
 OURS = "import gc; gc.disable(); from program import compose, lookup, preflight, settings, supply"
 PACKAGES = (
     "import pulumi, pulumi_command.local, kubernetes, yaml; from pulumi_kubernetes import apps, core, helm; "

@@ -59,7 +59,7 @@ class ImageSource:
     @property
     def of_account(self) -> dict[str, Any]:
         """What a ServiceAccount has beside its metadata so that its pods may pull."""
-        return {"image_pull_secrets": self.pull_secret_refs} if self.pull_secrets else {}
+        return {"imagePullSecrets": self.pull_secret_refs} if self.pull_secrets else {}
 
 
 def full_name(image: str) -> str:

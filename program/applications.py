@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from itertools import chain
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 import components as mesh
 from components.kubeconfig import kubectl
 from components.mesh.waypoint import NAME as WAYPOINT
-from components.objects import generations_of
+from components.objects import KubernetesObject, generations_of
 from components.observability.observability import ObservabilityConfig
 from components.security.gateway_certificate import CertificateSource, CertManager, secret_name
 from components.security.security import SecurityConfig
@@ -23,7 +22,7 @@ from program.workloads import deployed, gateways, guarded, steered, workloads
 
 # What Pulumi itself would give a Deployment: images may have to be fetched.
 PODS_SECONDS = 600
-Deployments = dict[str, k8s.apps.v1.Deployment]
+Deployments = dict[str, KubernetesObject]
 
 
 def bookinfo(base: Ground) -> Deployments:

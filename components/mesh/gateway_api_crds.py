@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 from pulumi_command import local
 
 from ..gateway_api import CRD, GROUPS, cache_folder, digest, labelled, load_manifest
-from ..objects import SHOWS_OBJECTS
+from ..objects import SHOWS_OBJECTS, KubernetesObject
 from ..ownership import Owner
 from ..versions import Version
 
 # What a release's manifest consists of beside CRDs, from v1.5 on: a policy that guards them, and its binding.
 POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+POLICIES_API = "admissionregistration.k8s.io/v1"
 POLICIES_SINCE = Version(1, 5)
 
 
@@ -111,12 +111,12 @@ class GatewayApiCrds(pulumi.ComponentResource):
             )
         for document in manifest:
             if document["kind"] in POLICIES:
-                k8s.apiextensions.CustomResource(
+                KubernetesObject(
+                    f"{POLICIES_API}:{document['kind']}",
                     f"{name}-{document['metadata']['name']}",
-                    api_version="admissionregistration.k8s.io/v1",
-                    kind=document["kind"],
+                    parent=self,
+                    depends_on=[brought] if crds else None,
                     metadata=labelled(document["metadata"], args.owner.labels),
                     spec=document["spec"],
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[brought] if crds else None),
                 )
         self.register_outputs({"names": self.names})

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
-from ..objects import LEAVE_PODS_BEHIND, SKIP_AWAIT, apart, data_plane_annotations, name_of, typed
+from ..objects import LEAVE_PODS_BEHIND, SKIP_AWAIT, KubernetesObject, apart, data_plane_annotations, name_of
 from .gateway_service import GatewayService, all_ports, service_spec
 from .istio_base import NAMESPACE
 
@@ -150,35 +149,35 @@ class IngressGateway(pulumi.ComponentResource):
         def metadata(object_name: str = args.gateway, **more: Any) -> dict[str, Any]:
             return {"name": object_name, "namespace": args.namespace, "labels": labels, **more}
 
-        account = typed(
-            k8s.core.v1.ServiceAccount,
+        account = KubernetesObject(
+            "core/v1:ServiceAccount",
             f"{name}-service-account",
             parent=self,
             metadata=metadata(service_account(args.gateway)),
             **args.image_source.of_account,
         )
         # The gateway's agent serves TLS certificates from Secrets of its own namespace.
-        role = typed(
-            k8s.rbac.v1.Role,
+        role = KubernetesObject(
+            "rbac.authorization.k8s.io/v1:Role",
             f"{name}-role",
             parent=self,
             metadata=metadata(role_of_secrets),
             rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}],
         )
-        binding = typed(
-            k8s.rbac.v1.RoleBinding,
+        binding = KubernetesObject(
+            "rbac.authorization.k8s.io/v1:RoleBinding",
             f"{name}-role-binding",
             parent=self,
             metadata=metadata(role_of_secrets),
-            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
+            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name_of(role)},
             subjects=[{"kind": "ServiceAccount", "name": name_of(account), "namespace": args.namespace}],
         )
         template = pod_template(args)
         template["spec"]["serviceAccountName"] = name_of(account)
         if args.replicas > 1:
             template["spec"]["affinity"] = apart(labels)
-        deployment = typed(
-            k8s.apps.v1.Deployment,
+        deployment = KubernetesObject(
+            "apps/v1:Deployment",
             f"{name}-deployment",
             parent=self,
             depends_on=[*args.injectors, binding],
@@ -191,8 +190,8 @@ class IngressGateway(pulumi.ComponentResource):
                 "template": template,
             },
         )
-        typed(
-            k8s.autoscaling.v2.HorizontalPodAutoscaler,
+        KubernetesObject(
+            "autoscaling/v2:HorizontalPodAutoscaler",
             f"{name}-autoscaler",
             parent=self,
             depends_on=[deployment],
@@ -201,15 +200,15 @@ class IngressGateway(pulumi.ComponentResource):
         )
         if args.replicas > 1:
             # Of one pod it would keep a node from being drained; Istio's chart of istiod makes none then either.
-            typed(
-                k8s.policy.v1.PodDisruptionBudget,
+            KubernetesObject(
+                "policy/v1:PodDisruptionBudget",
                 f"{name}-disruption-budget",
                 parent=self,
                 metadata=metadata(),
                 spec={"minAvailable": 1, "selector": {"matchLabels": labels}},
             )
-        service = typed(
-            k8s.core.v1.Service,
+        service = KubernetesObject(
+            "core/v1:Service",
             f"{name}-service",
             parent=self,
             delete_before_replace=args.service.is_exclusive,

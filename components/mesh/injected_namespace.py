@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from ..objects import name_of, typed
+from ..objects import KubernetesObject, name_of
 
 INJECTION = "istio-injection"
 REVISION = "istio.io/rev"
@@ -78,9 +77,8 @@ class InjectedNamespace(pulumi.ComponentResource):
         super().__init__("istio-minikube:components:InjectedNamespace", name, None, opts)
         mesh_labels = ambient_labels(args.waypoint) if args.waypoint else injection_labels(args.revision)
         labels = {**mesh_labels, **pod_security_labels(args.pod_security)}
-        kind = k8s.core.v1.NamespacePatch if args.exists else k8s.core.v1.Namespace
-        resource = typed(
-            kind,
+        resource = KubernetesObject(
+            "core/v1:NamespacePatch" if args.exists else "core/v1:Namespace",
             f"{name}-namespace",
             parent=self,
             metadata={"name": args.namespace, "labels": labels if args.exists else {**args.labels, **labels}},

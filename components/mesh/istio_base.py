@@ -11,7 +11,7 @@ from pulumi_command import local
 
 from ..chart_values import merged, release_values
 from ..images import ImageSource, chart_image_values, name_and_version
-from ..objects import apart, name_of
+from ..objects import KubernetesObject, apart, name_of
 from ..ownership import NOBODY, Owner
 from . import cni
 from .cni import CniPlugin
@@ -157,10 +157,11 @@ class IstioBase(pulumi.ComponentResource):
         values = merged(merged(labelled, cni.USED if args.cni else {}), args.values)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         if not args.namespace_exists:
-            namespace = k8s.core.v1.Namespace(
+            namespace = KubernetesObject(
+                "core/v1:Namespace",
                 f"{name}-namespace",
+                parent=self,
                 metadata={"name": NAMESPACE, "labels": args.owner.labels},
-                opts=pulumi.ResourceOptions(parent=self),
             )
             self.namespace = name_of(namespace)
         if args.adopt:

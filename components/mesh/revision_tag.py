@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from ..objects import name_of, typed
+from ..objects import KubernetesObject, name_of
 from .injected_namespace import INJECTION, REVISION
 from .istio_base import NAMESPACE, istiod_release
 
@@ -102,8 +101,8 @@ class RevisionTag(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RevisionTagArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:RevisionTag", name, None, opts)
-        webhook = typed(
-            k8s.admissionregistration.v1.MutatingWebhookConfiguration,
+        webhook = KubernetesObject(
+            "admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
             f"{name}-webhook",
             parent=self,
             depends_on=list(args.istiods),

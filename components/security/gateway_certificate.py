@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_command import local
 
-from ..objects import name_of, typed
+from ..objects import KubernetesObject, name_of
 from ..python import program
 
 MODULE = program("self_signed")
@@ -166,13 +166,14 @@ class GatewayCertificate(pulumi.ComponentResource):
                     parent=self, additional_secret_outputs=["stdout"], ignore_changes=["create"]
                 ),
             )
-            made = typed(
-                k8s.core.v1.Secret,
+            made = KubernetesObject(
+                "core/v1:Secret",
                 f"{name}-secret",
                 parent=self,
                 metadata={"name": secret, "namespace": args.namespace},
                 type="kubernetes.io/tls",
-                string_data=command.stdout.apply(secret_data),
+                stringData=command.stdout.apply(secret_data),
+                secret=["data", "stringData"],
             )
             self.secret = name_of(made)
         self.register_outputs({"secret": self.secret})

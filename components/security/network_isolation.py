@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ..mesh.istio_base import NAMESPACE as ISTIO_NAMESPACE
-from ..objects import typed
+from ..objects import KubernetesObject
 
 ISOLATION = "mesh-isolation"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -119,8 +118,8 @@ class NetworkIsolation(pulumi.ComponentResource):
         if args.gateway:
             specs = {allow_name(args.gateway): gateway_spec(args.gateway, *args.gateway_ports), **specs}
         for object_name, spec in specs.items():
-            typed(
-                k8s.networking.v1.NetworkPolicy,
+            KubernetesObject(
+                "networking.k8s.io/v1:NetworkPolicy",
                 f"{name}-{object_name}",
                 parent=self,
                 metadata={"name": object_name, "namespace": args.namespace},

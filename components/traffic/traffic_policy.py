@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from ..objects import SKIP_AWAIT, typed
+from ..objects import SKIP_AWAIT, KubernetesObject
 from . import gateway_rules
 from .traffic import Kind, Rule, Traffic, kinds, rules, version_service_name
 
@@ -234,9 +234,9 @@ class TrafficPolicy(pulumi.ComponentResource):
             )
         self.register_outputs({"kinds": list(self.kinds)})
 
-    def _version_service(self, name: str, args: TrafficPolicyArgs, subset: str) -> k8s.core.v1.Service:
-        return typed(
-            k8s.core.v1.Service,
+    def _version_service(self, name: str, args: TrafficPolicyArgs, subset: str) -> KubernetesObject:
+        return KubernetesObject(
+            "core/v1:Service",
             f"{name}-{subset}",
             parent=self,
             metadata={

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ..addresses import ISTIO_IMAGES
 from ..images import ImageSource
-from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
+from ..objects import SKIP_AWAIT, KubernetesObject, data_plane_annotations, generations_of, name_of
 
 PORT = 9080
 # The images' own release, which Istio's sample of release 1.23 names.
@@ -162,15 +161,15 @@ class Bookinfo(pulumi.ComponentResource):
         )
     """
 
-    services: dict[str, k8s.core.v1.Service]
-    deployments: dict[str, k8s.apps.v1.Deployment]
+    services: dict[str, KubernetesObject]
+    deployments: dict[str, KubernetesObject]
     generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: BookinfoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:Bookinfo", name, None, opts)
         self.services = {
-            service: typed(
-                k8s.core.v1.Service,
+            service: KubernetesObject(
+                "core/v1:Service",
                 f"{name}-{service}",
                 parent=self,
                 metadata={
@@ -184,8 +183,8 @@ class Bookinfo(pulumi.ComponentResource):
             for service in SERVICES
         }
         accounts = {
-            service: typed(
-                k8s.core.v1.ServiceAccount,
+            service: KubernetesObject(
+                "core/v1:ServiceAccount",
                 f"{name}-{service}-account",
                 parent=self,
                 metadata={
@@ -198,8 +197,8 @@ class Bookinfo(pulumi.ComponentResource):
             for service in SERVICES
         }
         self.deployments = {
-            workload.name: typed(
-                k8s.apps.v1.Deployment,
+            workload.name: KubernetesObject(
+                "apps/v1:Deployment",
                 f"{name}-{workload.name}",
                 parent=self,
                 depends_on=list(args.injectors),

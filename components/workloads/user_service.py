@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from ..images import ImageSource
-from ..objects import SKIP_AWAIT, data_plane_annotations, generations_of, name_of, typed
+from ..objects import SKIP_AWAIT, KubernetesObject, data_plane_annotations, generations_of, name_of
 from .service_port import HTTP, ServicePort, container_ports
 
 
@@ -120,7 +119,7 @@ def disruption_budget_spec(args: UserServiceArgs) -> dict[str, Any]:
 def account_fields(args: UserServiceArgs) -> dict[str, Any]:
     """What the ServiceAccount has beside its metadata: who may pull the images of its pods."""
     own = [{"name": name} for name in args.pull_secrets]
-    return {"image_pull_secrets": [*args.image_source.pull_secret_refs, *own]} if own else args.image_source.of_account
+    return {"imagePullSecrets": [*args.image_source.pull_secret_refs, *own]} if own else args.image_source.of_account
 
 
 def workload_labels(service: str, version: str) -> dict[str, str]:
@@ -154,29 +153,29 @@ class UserService(pulumi.ComponentResource):
     """
 
     service: pulumi.Output[str]
-    deployments: dict[str, k8s.apps.v1.Deployment]
+    deployments: dict[str, KubernetesObject]
     generations: pulumi.Output[Mapping[str, str]]
 
     def __init__(self, name: str, args: UserServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("istio-minikube:components:UserService", name, None, opts)
         metadata = {"name": args.service, "namespace": args.namespace, "labels": {"app": args.service}}
-        service = typed(
-            k8s.core.v1.Service,
+        service = KubernetesObject(
+            "core/v1:Service",
             f"{name}-service",
             parent=self,
             metadata={**metadata, "annotations": SKIP_AWAIT},
             spec=service_spec(args),
         )
-        account = typed(
-            k8s.core.v1.ServiceAccount,
+        account = KubernetesObject(
+            "core/v1:ServiceAccount",
             f"{name}-account",
             parent=self,
             metadata={**metadata, **({"annotations": args.account_annotations} if args.account_annotations else {})},
             **account_fields(args),
         )
         self.deployments = {
-            deployment_name(args.service, version): typed(
-                k8s.apps.v1.Deployment,
+            deployment_name(args.service, version): KubernetesObject(
+                "apps/v1:Deployment",
                 f"{name}-{version}",
                 parent=self,
                 depends_on=list(args.injectors),
@@ -191,8 +190,8 @@ class UserService(pulumi.ComponentResource):
             for version in args.images
         }
         for version in args.images if args.autoscaling else ():
-            typed(
-                k8s.autoscaling.v2.HorizontalPodAutoscaler,
+            KubernetesObject(
+                "autoscaling/v2:HorizontalPodAutoscaler",
                 f"{name}-{version}-autoscaler",
                 parent=self,
                 depends_on=[self.deployments[deployment_name(args.service, version)]],
@@ -200,8 +199,8 @@ class UserService(pulumi.ComponentResource):
                 spec=autoscaler_spec(args, version),
             )
         if args.disruption_budget:
-            typed(
-                k8s.policy.v1.PodDisruptionBudget,
+            KubernetesObject(
+                "policy/v1:PodDisruptionBudget",
                 f"{name}-disruption-budget",
                 parent=self,
                 metadata=metadata,

@@ -3,11 +3,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 import pytest
 
 from components import MeshCheck, MeshCheckArgs, Page
-from components.objects import generations_of
+from components.objects import KubernetesObject, generations_of
 from components.python import program
 from tests.unit.conftest import Compose
 from tests.unit.recording import Mesh, something
@@ -16,10 +15,8 @@ PAGE = Page(service="productpage", namespace="shop", port=9080, path="/productpa
 PODS = [{"name": "details-v1-a", "containers": ["details", "istio-proxy"]}]
 
 
-def deployment(name: str) -> k8s.apps.v1.Deployment:
-    template = k8s.core.v1.PodTemplateSpecArgs()
-    spec = k8s.apps.v1.DeploymentSpecArgs(selector=k8s.meta.v1.LabelSelectorArgs(), template=template)
-    return k8s.apps.v1.Deployment(name, metadata=k8s.meta.v1.ObjectMetaArgs(), spec=spec)
+def deployment(name: str) -> KubernetesObject:
+    return KubernetesObject("apps/v1:Deployment", name, parent=something("namespace"), metadata={}, spec={})
 
 
 def answer(generation: int) -> dict[str, Any]:
