@@ -73,9 +73,12 @@ def create(name: str, root: Path = ROOT) -> None:
     _system(name, root).mkdir(exist_ok=True)
 
 
-def join(name: str) -> None:
-    """Put the calling process, and with it all that it starts, where `clear` finds them."""
-    (_system(name, ROOT) / "cgroup.procs").write_text("0")
+def joining(name: str, root: Path = ROOT) -> list[str]:
+    """The begin of a command that puts itself, and with it all that it starts, where `clear` finds them.
+
+    So also a child that has not asked yet to end with its parent, as unshare's does, when that is killed.
+    """
+    return ["/bin/sh", "-c", 'echo 0 >"$1" && shift && exec "$@"', "sh", str(_system(name, root) / "cgroup.procs")]
 
 
 def clear(name: str, root: Path = ROOT) -> None:

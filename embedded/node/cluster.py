@@ -223,8 +223,9 @@ class RealCluster:
             descriptors = {name: listener.fileno() for name, listener in listeners.items()}
             settings = Settings(root=self.root, parts=parts, cgroup=self._cgroup, relays=descriptors)
             settings.write(self._settings_file)
+            first = [sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)]
             process.spawn(
-                [*UNSHARE, sys.executable, "-B", "-m", "embedded.node.init", str(self._settings_file)],
+                [*cgroups.joining(self._cgroup), *UNSHARE, *first],
                 pid_file=self._process,
                 log=self.logs / "node.log",
                 environment=process.environment(PYTHONPATH=str(PROJECT)),
@@ -248,11 +249,13 @@ class RealCluster:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         recorded = process.recorded(self._process)
-        while not (status := self._status()).get("ready"):
-            if failure := status.get("failed"):
+        while True:
+            # Looked at first: it says why it ends, and then ends.
+            lives, status = process.alive(recorded), self._status()
+            if status.get("ready"):
+                return
+            if failure := status.get("failed") or (None if lives else "its first process ended"):
                 raise self._failed(str(failure))
-            if not process.alive(recorded):
-                raise self._failed("its first process ended")
             if time.monotonic() > deadline:
                 raise self._failed(f"after {START_TIMEOUT:.0f} s it still waited until {status.get('step')}")
             time.sleep(POLL)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from embedded.loopback import Api
-from embedded.node import cgroups, dns, mounts, network, programs
+from embedded.node import dns, mounts, network, programs
 from embedded.node.addresses import API_PORT, DNS_SERVICE, DOMAIN, NODE
 from embedded.node.settings import Settings
 from embedded.node.supervisor import Supervisor
@@ -67,12 +67,11 @@ class Node:
 
     def come_up(self) -> None:
         """All steps, up to a node that is Ready."""
-        cgroups.join(self.settings.cgroup)
         socket.sethostname(NODE)
         network.set_up()
         mounts.make_private(self.settings.root)
         programs.write_configuration(self.settings)
-        self.say("network, mounts, cgroup")
+        self.say("network, mounts")
         for program in programs.first(self.settings):
             self.supervisor.start(program)
         self.wait("the API server is ready", lambda: self.api.request("GET", "/readyz")[0] == 200)

@@ -45,6 +45,7 @@ class Forward:
     say: Callable[[str], None] = print
     _pod: str = field(default="", init=False)
     _told: str = field(default="", init=False)
+    _ports: list[dict[str, Any]] = field(default_factory=list, init=False)
 
     def keep(self, opened: Callable[[], None], ended: threading.Event) -> None:
         """Forward until ``ended``; ``opened`` is called once, when the port leads to a pod.
@@ -127,7 +128,10 @@ class Forward:
         return pods.get(self._pod) or pods[min(pods)]
 
     def _pods(self) -> list[dict[str, Any]]:
-        selector = ",".join(f"{key}%3D{value}" for key, value in self._spec()["selector"].items())
+        spec = self._spec()
+        # Kept for the forward: a cluster that stops answering just now would end it, not have it wait.
+        self._ports = spec["ports"]
+        selector = ",".join(f"{key}%3D{value}" for key, value in spec["selector"].items())
         return self.kube.objects(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={selector}")
 
     def _spec(self) -> dict[str, Any]:
@@ -147,7 +151,7 @@ class Forward:
 
     def _target(self, pod: Mapping[str, Any]) -> int:
         """The pod's own port behind the Service's."""
-        entries = {entry["port"]: entry for entry in self._spec()["ports"]}
+        entries = {entry["port"]: entry for entry in self._ports}
         if self.port not in entries:
             listed = ", ".join(map(str, sorted(entries)))
             raise UserError(f"Service {self.namespace}/{self.service} has no port {self.port}; it has {listed}")

@@ -331,23 +331,6 @@ def test_a_process_that_cannot_record_itself_is_an_error(tmp_path: Path) -> None
         )
 
 
-def test_a_process_that_ends_before_its_starter_looks_again_was_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    look, looks = process.recorded, list[Path]()
-
-    def late(pid_file: Path) -> process.Process | None:
-        looks.append(pid_file)
-        if len(looks) == 1:
-            wait_until("the end", lambda: bool(found := look(pid_file)) and not process.alive(found))
-            return None
-        return look(pid_file)
-
-    monkeypatch.setattr(process, "recorded", late)
-    process.spawn(["/bin/true"], pid_file=tmp_path / "pid", log=tmp_path / "log", environment=process.environment())
-    assert len(looks) == 2
-
-
 def test_processes_get_nothing_of_the_users_environment_but_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETCD_DATA_DIR", "/elsewhere")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")

@@ -116,6 +116,8 @@ def test_a_port_leads_to_a_ready_pods_own_port(forwarding: Forwarding, port: int
     assert forwarding.end() == []
     assert forwarding.called() == [f"port-forward --namespace=shop --address=127.0.0.1 pod/b 18080:{target}"]
     assert forwarding.said == []
+    # Between two looks at the Service the cluster might stop answering, which would not be waited for.
+    assert [asked.path for asked in forwarding.api.requests].count(SERVICE) == 1
 
 
 def test_when_the_pod_goes_the_port_leads_to_another_and_one_line_says_so(forwarding: Forwarding) -> None:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_in_version_2_nothing_is_written_where_all_controllers_are_enabled(tmp_p
     root = version_2(tmp_path, "cpuset cpu memory pids")
     cgroups.create("mine", root)
     assert (root / "cgroup.subtree_control").read_text() == "cpuset cpu memory pids"
+
+
+def test_a_command_is_in_the_cgroup_before_it_does_anything(tmp_path: Path) -> None:
+    root = version_1(tmp_path)
+    cgroups.create("mine", root)
+    procs = root / "pids/mine" / cgroups.SYSTEM / "cgroup.procs"
+    command = [*cgroups.joining("mine", root), "sh", "-c", f'cat {procs}; echo "$@"', "sh", "two words"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "0\ntwo words\n"
+    shutil.rmtree(procs.parent)
+    assert subprocess.run(command, check=False, capture_output=True, text=True).stdout == ""
 
 
 def test_whoever_is_in_the_cgroup_is_a_member(tmp_path: Path) -> None:

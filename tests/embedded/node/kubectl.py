@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded.images.contents import CLIENT
+from tests.embedded.kube import eventually
 
 PATIENCE = "180s"
 
@@ -38,12 +39,14 @@ class Kubectl:
         *target, port = words
         command = [*self.command, "port-forward", *target, f":{port}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout
-            line = running.stdout.readline()
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            assert found, line
-            yield int(found[1])
-            running.kill()
+            try:
+                assert running.stdout
+                line = running.stdout.readline()
+                found = re.search(r"127\.0\.0\.1:(\d+)", line)
+                assert found, line
+                yield int(found[1])
+            finally:
+                running.kill()
 
     def run_client(self, name: str, namespace: str = "default") -> None:
         """Run a pod that sends requests, and wait until it can."""
@@ -56,3 +59,15 @@ class Kubectl:
         (line,) = self("exec", client, f"--namespace={namespace}", "--", "bookinfo", "get", *words).splitlines()
         outcome: dict[str, Any] = json.loads(line)
         return outcome
+
+
+def load_balancer(kubectl: Kubectl, name: str, namespace: str = "default") -> str:
+    """The address of a Service of type LoadBalancer, which it is given a moment after it is created."""
+
+    def given() -> list[dict[str, str]]:
+        status = kubectl.json("get", "service", name, f"--namespace={namespace}")["status"]
+        return list(status["loadBalancer"].get("ingress", []))
+
+    eventually(given, 60)
+    (ingress,) = given()
+    return ingress["ip"]

@@ -1,7 +1,7 @@
 """The program itself on a real node: stack embedded with Istio and Bookinfo, and requests to it."""
 
+import http.client
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ TITLE = "<title>Simple Bookstore App</title>"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a request was answered with; status 0 and the reason as body where the connection failed."""
+    """What a request was answered with; status 0 and the reason as body where the connection failed or broke off."""
 
     status: int
     body: str
@@ -66,14 +66,12 @@ class Mesh:
         """One request from the host, through the relay and the first gateway that answers; follows no redirect."""
         given = {**(headers or {}), **({"Host": host} if host else {})}
         request = urllib.request.Request(f"http://{self.node.address('http')}{path}", headers=given, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Unfollowed)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AsItIs)
         began = time.monotonic()
         try:
             with opener.open(request, timeout=30) as answer:
                 status, found, body = answer.status, answer.headers, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            status, found, body = error.code, error.headers, error.read().decode()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             return Answer(status=0, body=str(error), seconds=time.monotonic() - began)
         taken = time.monotonic() - began
         return Answer(status=status, body=body, seconds=taken, headers={k.lower(): v for k, v in found.items()})
@@ -105,6 +103,7 @@ class Mesh:
         }
 
 
-class _Unfollowed(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """A redirect is an answer."""
+class _AsItIs(urllib.request.HTTPErrorProcessor):
+    def http_response(self, _: urllib.request.Request, response: Any) -> Any:
+        """A refusal is an answer, and so is a redirect."""
+        return response

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import pytest
 
 from embedded.node.parts import Parts
 from tests.embedded.kube import eventually
+from tests.embedded.node.ports import held_port
 
 PATIENCE = 60
 
@@ -43,17 +43,13 @@ def ask(port: int, path: str, method: str = "GET", body: str | None = None, **he
         connection.close()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextmanager
-def serving(binary: Path, service: str, **variables: str) -> Iterator[int]:
-    port = free_port()
-    environment = {"FAREWELL": "0s", **variables}
-    with subprocess.Popen([binary, service, str(port)], env=environment, stdout=subprocess.DEVNULL) as running:
+def started(binary: Path, service: str, **variables: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """A program, and its port, on which it answers; killed in the end where it still runs."""
+    with (
+        held_port() as port,
+        subprocess.Popen([binary, service, str(port)], env=variables, stdout=subprocess.DEVNULL) as running,
+    ):
 
         def healthy() -> bool:
             try:
@@ -61,7 +57,16 @@ def serving(binary: Path, service: str, **variables: str) -> Iterator[int]:
             except OSError:
                 return False
 
-        eventually(healthy, PATIENCE)
+        try:
+            eventually(healthy, PATIENCE)
+            yield port, running
+        finally:
+            running.kill()
+
+
+@contextmanager
+def serving(binary: Path, service: str, **variables: str) -> Iterator[int]:
+    with started(binary, service, **{"FAREWELL": "0s", **variables}) as (port, running):
         yield port
         running.terminate()
         assert running.wait(PATIENCE) == 0
@@ -154,19 +159,9 @@ def test_ratings_are_given_and_remembered(binary: Path) -> None:
 
 
 def test_who_is_told_to_end_answers_for_a_little_longer(binary: Path) -> None:
-    port = free_port()
-    with subprocess.Popen([binary, "details", str(port)], env={"FAREWELL": "1h"}, stdout=subprocess.DEVNULL) as running:
-
-        def answers() -> bool:
-            try:
-                return ask(port, "/health").status == 200
-            except OSError:
-                return False
-
-        eventually(answers, PATIENCE)
+    with started(binary, "details", FAREWELL="1h") as (port, running):
         running.terminate()
         assert [ask(port, "/details/0").status for _ in range(20)] == [200] * 20
-        running.kill()
 
 
 def test_reviews_without_ratings_have_no_stars(binary: Path) -> None:
@@ -290,8 +285,8 @@ def test_the_client_tells_status_time_and_body(binary: Path, recorder: Recorder)
     assert first["seconds"] < PATIENCE
     assert second["status"] == 418
     assert recorder.headers[0]["end-user"] == "jason"
-    refused = subprocess.run(
-        [binary, "get", f"http://127.0.0.1:{free_port()}/"], capture_output=True, text=True, check=True
-    )
+    with held_port() as port:
+        url = f"http://127.0.0.1:{port}/"
+        refused = subprocess.run([binary, "get", url], capture_output=True, text=True, check=True)
     assert json.loads(refused.stdout)["status"] == 0
     assert "refused" in json.loads(refused.stdout)["error"]

@@ -66,7 +66,7 @@ def test_pods_need_no_privilege_and_their_requests_go_through_their_proxies(mesh
     eventually(lambda: first_containers(mesh, NAMESPACE) == {"istio-validation"}, 120)
     eventually(lambda: TITLE in mesh.request().body, 120)
     # What is not redirected to a proxy could not be refused by it.
-    assert mesh.get("http://details.bookinfo:9080/details/0", inside=False)["status"] == 0
+    eventually(lambda: mesh.get("http://details.bookinfo:9080/details/0", inside=False)["status"] == 0, 120)
 
 
 def test_restricted_pods_are_in_the_mesh(mesh: Mesh) -> None:
@@ -74,7 +74,7 @@ def test_restricted_pods_are_in_the_mesh(mesh: Mesh) -> None:
     mesh.kubectl("rollout", "status", "deployment/details", f"--namespace={RESTRICTED}", f"--timeout={PATIENCE}")
     assert first_containers(mesh, RESTRICTED) == {"istio-validation"}
     eventually(lambda: mesh.get(f"http://details.{RESTRICTED}:9080/details/0")["status"] == 200, 120)
-    assert mesh.get(f"http://details.{RESTRICTED}:9080/details/0", inside=False)["status"] == 0
+    eventually(lambda: mesh.get(f"http://details.{RESTRICTED}:9080/details/0", inside=False)["status"] == 0, 120)
 
 
 def test_without_the_plugin_the_node_is_as_before_and_pods_prepare_their_network_again(mesh: Mesh) -> None:

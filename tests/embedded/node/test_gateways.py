@@ -7,6 +7,7 @@ import pytest
 
 from embedded.node.addresses import NODE_ADDRESS, POD_RANGE
 from tests.embedded.kube import eventually
+from tests.embedded.node.kubectl import load_balancer
 from tests.embedded.node.mesh import NAMESPACE, Mesh
 from tests.embedded.node.shown import FIXED, GATEWAY, GATEWAYS, NODE_PORT, PATIENCE, STARS, answered, ask, echoing
 from tests.embedded.node.tokens import Issuer
@@ -82,10 +83,8 @@ def test_a_services_fault_holds_at_the_gateway_for_its_own_requests(mesh: Mesh) 
 
 @pytest.mark.usefixtures("guarded")
 def test_a_load_balancer_lets_its_source_ranges_in_and_nobody_else(mesh: Mesh) -> None:
-    (address,) = mesh.kubectl.json("get", "service", GATEWAY, "--namespace=istio-system")["status"]["loadBalancer"][
-        "ingress"
-    ]
-    answered(mesh, 0, f"http://{address['ip']}/shop/3", "-host=plain.example", "-timeout=2s")
+    address = load_balancer(mesh.kubectl, GATEWAY, "istio-system")
+    answered(mesh, 0, f"http://{address}/shop/3", "-host=plain.example", "-timeout=2s")
     answered(mesh, 200, f"http://{FIXED}/shop/3", "-host=plain.example")
 
 

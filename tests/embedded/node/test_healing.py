@@ -7,15 +7,17 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from components.commands.mesh_pods import is_ready
 from components.workloads.bookinfo import WORKLOADS
 from embedded.node import cgroups
 from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE
 from tests.embedded.node.mesh import NAMESPACE, Mesh
-from tests.embedded.node.test_lifecycle import processes
+from tests.embedded.node.test_lifecycle import PROGRAMS, all_programs, processes
 from tests.embedded.node.visits import load, settle, visits
 
 ISTIO = "istio-system"
@@ -59,19 +61,39 @@ def kill(mesh: Mesh, program: str, pod: str) -> float:
     return time.monotonic()
 
 
-def ready(mesh: Mesh, deployment: str, namespace: str) -> bool:
-    status = mesh.kubectl.json("get", "deployment", deployment, "--namespace", namespace)["status"]
-    return bool(status.get("readyReplicas", 0) >= 1)
+def pods(mesh: Mesh) -> list[dict[str, Any]]:
+    """Those of every namespace."""
+    found: list[dict[str, Any]] = mesh.kubectl.json("get", "pods", "--all-namespaces")["items"]
+    return found
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is said of each."""
+    return [each for kind in ("initContainerStatuses", "containerStatuses") for each in pod["status"].get(kind, [])]
+
+
+def restarts(mesh: Mesh, pod: str, container: str) -> tuple[int, bool]:
+    """How often a container of a pod whose name begins so was restarted, and whether it is ready, at one moment."""
+    found = [each for each in pods(mesh) if each["metadata"]["name"].startswith(pod)]
+    (status,) = [status for each in found for status in containers(each) if status["name"] == container]
+    return status["restartCount"], status["ready"]
+
+
+def is_back(mesh: Mesh, pod: str, container: str, before: int) -> bool:
+    """Whether a container has been restarted and is ready; that it was not may be over before anybody looks."""
+    now, ready = restarts(mesh, pod, container)
+    return ready and now > before
 
 
 def grown_up(mesh: Mesh) -> bool:
-    """Whether no container has been started just now."""
-    pods = mesh.kubectl.json("get", "pods", "--all-namespaces")["items"]
-    kinds = ("initContainerStatuses", "containerStatuses")
-    containers = [each for pod in pods for kind in kinds for each in pod["status"].get(kind, [])]
+    """Whether all pods are ready, none is ending, and no container has been started just now."""
+    found = pods(mesh)
+    if any("deletionTimestamp" in pod["metadata"] or not is_ready(pod) for pod in found):
+        return False
     starts = [
         datetime.fromisoformat(each["state"]["running"]["startedAt"])
-        for each in containers
+        for pod in found
+        for each in containers(pod)
         if "running" in each["state"]
     ]
     return (datetime.now(UTC) - max(starts)).total_seconds() > YOUNG
@@ -82,6 +104,8 @@ def rolled(mesh: Mesh, namespace: str, *deployments: str) -> None:
     mesh.kubectl("rollout", "restart", *names, f"--namespace={namespace}")
     for name in names:
         mesh.kubectl("rollout", "status", name, f"--namespace={namespace}", f"--timeout={PATIENCE}")
+    # Which waits for the new pods: those of before go on for a while, and so do their processes.
+    eventually(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in pods(mesh)), HEALS)
 
 
 def test_a_canary_walks_to_its_end_and_no_visitor_fails(mesh: Mesh) -> None:
@@ -114,9 +138,9 @@ def test_a_restart_of_istiod_loses_no_request(mesh: Mesh) -> None:
 
 def test_a_killed_istiod_comes_back_and_loses_no_request(mesh: Mesh) -> None:
     with load(mesh, *STARS) as visitors:
+        before, _ = restarts(mesh, "istiod-", "discovery")
         began = kill(mesh, "pilot-discovery", "istiod-")
-        eventually(lambda: not ready(mesh, "istiod", ISTIO), HEALS)
-        eventually(lambda: ready(mesh, "istiod", ISTIO), HEALS)
+        eventually(lambda: is_back(mesh, "istiod-", "discovery", before), HEALS)
         print(f"istiod is ready again {time.monotonic() - began:.1f} s after it was killed")
         visitors.quiet()
     assert visitors.failed == []
@@ -125,8 +149,9 @@ def test_a_killed_istiod_comes_back_and_loses_no_request(mesh: Mesh) -> None:
 @pytest.mark.parametrize("workload", ["productpage-v1", "reviews-v1", "bookinfo-gateway-istio"])
 def test_a_killed_envoy_comes_back_and_the_page_with_it(mesh: Mesh, workload: str) -> None:
     with load(mesh, *STARS) as visitors:
+        before, _ = restarts(mesh, f"{workload}-", "istio-proxy")
         began = kill(mesh, "envoy", f"{workload}-")
-        eventually(lambda: process_of(mesh, "envoy", f"{workload}-"), HEALS)
+        eventually(lambda: is_back(mesh, f"{workload}-", "istio-proxy", before), HEALS)
         visitors.quiet()
         healed = visitors.healed_after(began)
     print(f"the page is right again {healed:.1f} s after the Envoy of {workload} was killed")
@@ -134,9 +159,10 @@ def test_a_killed_envoy_comes_back_and_the_page_with_it(mesh: Mesh, workload: st
 
 
 def test_killed_programs_of_the_node_come_back_and_but_for_the_relay_nobody_notices(mesh: Mesh) -> None:
-    for name, killed in processes(mesh.node).items():
+    for name in PROGRAMS:
         eventually(partial(grown_up, mesh), HEALS)
         with load(mesh, *STARS) as visitors:
+            killed = all_programs(mesh.node)[name]
             began = time.monotonic()
             os.kill(killed, signal.SIGKILL)
             eventually(partial(_replaced, mesh, name, killed), HEALS)

@@ -4,12 +4,15 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from components.workloads.bookinfo import WORKLOADS
 from tests.embedded.kube import eventually
 from tests.embedded.node.mesh import NAMESPACE, Mesh
+
+STATUSES = ("containerStatuses", "initContainerStatuses")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,12 +21,19 @@ def up(mesh: Mesh) -> None:
 
 
 def test_every_pod_of_bookinfo_has_its_envoy_and_is_ready(mesh: Mesh) -> None:
-    pods = mesh.kubectl.json("get", "pods", "--namespace", NAMESPACE, "--selector=app")["items"]
-    assert len(pods) == len(WORKLOADS)
-    for pod in pods:
+    def is_ready(pod: dict[str, Any]) -> bool:
+        statuses = [each for kind in STATUSES for each in pod["status"].get(kind, [])]
+        ready = {each["name"] for each in statuses if each["ready"]}
+        return ready >= {pod["metadata"]["labels"]["app"], "istio-proxy"}
+
+    def pods() -> list[dict[str, Any]]:
+        """Those of before the last change may be ending still."""
+        found = mesh.kubectl.json("get", "pods", "--namespace", NAMESPACE, "--selector=app")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    eventually(lambda: len(found := pods()) == len(WORKLOADS) and all(map(is_ready, found)), 120)
+    for pod in pods():
         assert "istio-proxy" in {each["name"] for each in pod["spec"]["initContainers"]}
-        statuses = pod["status"]["containerStatuses"] + pod["status"]["initContainerStatuses"]
-        assert {each["name"] for each in statuses if each["ready"]} >= {pod["metadata"]["labels"]["app"], "istio-proxy"}
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from embedded.images.oci import MANIFEST, Image, Layout
 from embedded.node.parts import Parts
 from tests.embedded.kube import eventually
+from tests.embedded.node.ports import held_port
 
 PATIENCE = 60
 
@@ -26,8 +27,10 @@ def relay(parts: Parts, target: int) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         command = [str(parts.node / "nodekit"), "relay", "127.0.0.1:9", f"{listener.fileno()}=127.0.0.1:{target}"]
         with subprocess.Popen(command, pass_fds=[listener.fileno()]) as running:
-            yield listener.getsockname()
-            running.kill()
+            try:
+                yield listener.getsockname()
+            finally:
+                running.kill()
 
 
 @contextmanager
@@ -80,9 +83,7 @@ def test_a_relay_has_room_for_thousands_of_connections_at_once(parts: Parts) -> 
 
 
 def test_a_relay_whose_target_is_not_there_ends_the_connection_and_goes_on(parts: Parts) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nowhere = closed.getsockname()[1]
-    with relay(parts, nowhere) as place:
+    with held_port() as nowhere, relay(parts, nowhere) as place:
         for _ in range(3):
             with socket.create_connection(place, PATIENCE) as client:
                 client.settimeout(PATIENCE)
@@ -113,16 +114,11 @@ def registry(parts: Parts, tmp_path: Path) -> Iterator[http.client.HTTPConnectio
             Image(names=["docker.io/istio/pilot:1", f"quay.io/only/{name}:1"], layers=[{"/a": content}], config={})
         )
         layout.finish()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        str(parts.node / "nodekit"),
-        "registry",
-        f"127.0.0.1:{port}",
-        str(tmp_path / "loaded"),
-        str(tmp_path / "made"),
-    ]
-    with subprocess.Popen(command) as running:
+    layouts = [str(tmp_path / name) for name in ("loaded", "made")]
+    with (
+        held_port() as port,
+        subprocess.Popen([str(parts.node / "nodekit"), "registry", f"127.0.0.1:{port}", *layouts]) as running,
+    ):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
         def answers() -> bool:
@@ -132,10 +128,12 @@ def registry(parts: Parts, tmp_path: Path) -> Iterator[http.client.HTTPConnectio
                 return False
             return True
 
-        eventually(answers, PATIENCE)
-        yield connection
-        connection.close()
-        running.kill()
+        try:
+            eventually(answers, PATIENCE)
+            yield connection
+        finally:
+            connection.close()
+            running.kill()
 
 
 def ask(registry: http.client.HTTPConnection, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:

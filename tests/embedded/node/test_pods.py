@@ -1,5 +1,6 @@
 """What runs on a real node."""
 
+import http.client
 import json
 import tarfile
 import urllib.request
@@ -14,7 +15,7 @@ from embedded.node.addresses import LOAD_BALANCER_RANGE, NODE_ADDRESS
 from embedded.node.cluster import RealCluster
 from embedded.node.parts import Parts
 from tests.embedded.kube import eventually
-from tests.embedded.node.kubectl import PATIENCE, Kubectl
+from tests.embedded.node.kubectl import PATIENCE, Kubectl, load_balancer
 
 (DETAILS_IMAGE,) = (workload.image for workload in WORKLOADS if workload.service == "details")
 SERVICE = """
@@ -59,23 +60,23 @@ def test_the_node_is_a_real_one(kubectl: Kubectl) -> None:
 
 def test_a_container_runs_commands_and_its_output_is_kept(kubectl: Kubectl, client: str, details: str) -> None:
     assert kubectl.get(client, f"http://{details}/details/0")["status"] == 200
-    assert "/details/0" in kubectl("logs", f"deployment/{details}")
+    # What a container says is kept a moment after it is said.
+    eventually(lambda: "/details/0" in kubectl("logs", f"deployment/{details}"), 60)
 
 
 def test_names_of_services_resolve_and_there_are_no_others(kubectl: Kubectl, client: str, details: str) -> None:
     resolved = kubectl("exec", client, "--", "bookinfo", "resolve", details, "kubernetes.default.svc.cluster.local")
     assert len(resolved.splitlines()) == 2
-    outside = kubectl.tried("exec", client, "--", "bookinfo", "resolve", "www.example.com")
-    assert "no such host" in outside.stderr
+    outside = ("exec", client, "--", "bookinfo", "resolve", "www.example.com")
+    eventually(lambda: "no such host" in kubectl.tried(*outside).stderr, 60)
 
 
 def test_a_service_answers_at_its_name_and_at_the_load_balancers_address(
     kubectl: Kubectl, client: str, details: str
 ) -> None:
-    service = kubectl.json("get", "service", details)
-    (ingress,) = service["status"]["loadBalancer"]["ingress"]
-    assert ingress["ip"].startswith(LOAD_BALANCER_RANGE.rpartition(".")[0])
-    for host in (details, ingress["ip"]):
+    address = load_balancer(kubectl, details)
+    assert address.startswith(LOAD_BALANCER_RANGE.rpartition(".")[0])
+    for host in (details, address):
         eventually(lambda host=host: kubectl.get(client, f"http://{host}/details/7")["status"] == 200, 60)  # type: ignore[misc]
 
 
@@ -179,14 +180,14 @@ def test_the_host_reaches_what_is_published_and_follows_when_that_changes(
     def answered() -> bool:
         try:
             return page()["id"] == 3
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     node.publish([("default", "nowhere"), ("default", details)])
     eventually(answered, 60)
     node.publish([("default", "other")])
     eventually(answered, 60)
-    assert "/details/3" in kubectl("logs", "deployment/other")
+    eventually(lambda: "/details/3" in kubectl("logs", "deployment/other"), 60)
     kubectl("delete", "deployment/other", "service/other")
     eventually(lambda: not answered(), 60)
 

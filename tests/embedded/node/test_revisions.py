@@ -8,6 +8,7 @@ import pytest
 from components.commands.mesh_pods import revision_of
 from operations.manifests.declared import settings_of
 from program.control_planes import DEFAULT
+from tests.embedded.kube import eventually
 from tests.embedded.node.kubectl import PATIENCE
 from tests.embedded.node.mesh import NAMESPACE, Mesh
 from tests.embedded.node.visits import load, settle
@@ -73,13 +74,14 @@ def revisions(mesh: Mesh, namespace: str) -> set[str]:
 
 
 def test_what_uses_a_tag_moves_with_it_and_no_request_is_lost(mesh: Mesh) -> None:
-    assert (revisions(mesh, NAMESPACE), revisions(mesh, OTHERS)) == ({DEFAULT}, {DEFAULT})
+    eventually(lambda: (revisions(mesh, NAMESPACE), revisions(mesh, OTHERS)) == ({DEFAULT}, {DEFAULT}), 120)
     settle(mesh, *STARS)
     with load(mesh, *STARS) as visitors:
         outputs = mesh.up(**tagged(CANARY, rollout=[OTHERS]))
         visitors.quiet()
     assert visitors.failed == []
-    assert revisions(mesh, NAMESPACE) == {CANARY}
+    # The pods of before are told to end once the new ones are ready, which is all that an up waits for.
+    eventually(lambda: revisions(mesh, NAMESPACE) == {CANARY}, 120)
     # Somebody else's Deployments, restarted one after the other.
     assert revisions(mesh, OTHERS) == {CANARY}
     assert outputs["rollout"]["restarted"] == [f"{OTHERS}/first", f"{OTHERS}/second"]

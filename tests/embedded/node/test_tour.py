@@ -102,10 +102,20 @@ def test_a_preview_tells_of_nothing_where_nothing_changes_and_of_pods_inside_rel
     assert changing == [lines[1], "~ ConfigMap istio-system/values (Helm release istiod) changes"]
 
 
+def at_rest(found: dict[str, dict[str, Any]]) -> bool:
+    """Whether none of these objects is about to go, as pods are that nothing keeps any more."""
+    kept = {each["uid"] for each in found.values()}
+    owners = [owner for each in found.values() for owner in each.get("ownerReferences", ())]
+    # Nodes are none of these objects.
+    orphaned = [owner for owner in owners if owner["kind"] != "Node" and owner["uid"] not in kept]
+    return not orphaned and not any("deletionTimestamp" in each for each in found.values())
+
+
 def test_the_tour_shows_everything_that_it_says_and_leaves_the_stack_as_it_was(
     mesh: Mesh, settings: dict[str, str], said: list[str], say: Callable[[str], None]
 ) -> None:
     kube = Kube(mesh.node.kubeconfig, settings["context"])
+    eventually(lambda: at_rest(objects(kube)), 180)
     before = set(objects(kube))
     tools = toolchain.ensure("cluster").cluster
     world = World(

@@ -18,8 +18,8 @@ NO_REVIEWS = "Error fetching product reviews"
 NO_DETAILS = "Error fetching product details"
 NO_RATINGS = "Ratings service is currently unavailable"
 VISITORS = 8
-STEADY = 12
-"""So many right answers in a row, and what was changed has reached every proxy."""
+STEADY = 36
+"""So many right answers in a row, of which a third would be others, and what was changed has reached every proxy."""
 
 PATIENCE = 120
 
@@ -45,18 +45,18 @@ def visit(mesh: Mesh, cookie: str = "") -> Answer:
 
 
 def settle(mesh: Mesh, *expected: str, cookie: str = "") -> None:
-    """Wait until nothing but what is expected is seen, whoever's proxy answers."""
-    others: set[str] = set()
+    """Wait until all of what is expected is seen, and nothing else: until then proxies may go by what was before."""
+    last: set[str] = set()
 
     def settled() -> bool:
-        others.clear()
-        others.update(set(visits(mesh, STEADY, cookie)) - set(expected))
-        return not others
+        last.clear()
+        last.update(visits(mesh, STEADY, cookie))
+        return last == set(expected)
 
     try:
         eventually(settled, PATIENCE)
     except AssertionError as late:
-        raise AssertionError(f"what was seen last, beside {', '.join(expected)}: {others}") from late
+        raise AssertionError(f"what was seen last is {last}, not {set(expected)}") from late
 
 
 def sign_in(mesh: Mesh, user: str) -> str:
@@ -84,7 +84,7 @@ class Load:
         """Seconds from a moment until the last visitor who saw something else had gone; 0 where there was none."""
         return max((moment - since for moment, _ in self.failed if moment >= since), default=0.0)
 
-    def quiet(self, visitors: int = 3 * STEADY) -> None:
+    def quiet(self, visitors: int = STEADY) -> None:
         """Wait until so many visitors in a row have seen what is expected."""
 
         def is_quiet() -> bool:
