@@ -133,13 +133,16 @@ def test_the_outputs_are_the_version_the_namespaces_the_pods_and_how_to_get_ther
     }
 
 
-def test_the_program_freezes_what_it_imported_and_composes_what_its_functions_compose(
+def test_the_program_composes_what_its_functions_compose_and_looks_for_no_garbage(
     dev: Mesh, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("program.lookup.look_up", lambda *_: Cluster())
     recorder = Recorder()
     config = stack_config("dev", {"gatewayApiManifest": str(manifest)})
-    evaluate(recorder, "dev", config, lambda: runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__"))
+    try:
+        evaluate(recorder, "dev", config, lambda: runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__"))
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
     assert {each.name for each in recorder.registrations} == dev.names
-    assert gc.get_freeze_count() > 0
-    assert gc.isenabled()
