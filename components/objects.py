@@ -8,6 +8,9 @@ import pulumi
 
 from .commands.mesh_pods import DATA_PLANE
 
+# By kind, what the state holds encrypted.
+SECRET_FIELDS = {"core/v1:Secret": ("data", "stringData")}
+
 # Of the plugin that the object is made by.
 VERSION = packages.version("pulumi_kubernetes")
 
@@ -43,7 +46,6 @@ class KubernetesObject(pulumi.CustomResource):
         depends_on: Any = None,
         delete_before_replace: bool = False,
         ignore_changes: Sequence[str] = (),
-        secret: Sequence[str] = (),
         **manifest: Any,
     ) -> None:
         """Declare the object.
@@ -56,9 +58,9 @@ class KubernetesObject(pulumi.CustomResource):
             depends_on: what is there before it.
             delete_before_replace: whether the old one goes before its replacement comes.
             ignore_changes: paths of fields in which a change is none.
-            secret: fields that the state holds encrypted.
             manifest: what the object has beside apiVersion and kind, in Kubernetes' spelling.
         """
+        secret = SECRET_FIELDS.get(kind, ())
         api_version, _, word = kind.partition(":")
         manifest |= {field: pulumi.Output.secret(manifest[field]) for field in secret if field in manifest}
         super().__init__(

@@ -99,14 +99,15 @@ def _why_fewer(deployment: Manifest) -> str:
     return ""
 
 
-def _statuses(pod: Manifest) -> list[Manifest]:
+def statuses(pod: Manifest) -> list[Manifest]:
+    """Return what is said of each container, those of init containers first."""
     return [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
 
 
 def _why_unready(pod: Manifest) -> str:
     """Return the reason of each container that is not ready, or why the pod was not scheduled, or its phase."""
     reasons = []
-    for container in _statuses(pod):
+    for container in statuses(pod):
         if not container.get("ready"):
             state = container.get("state", {})
             detail = state.get("waiting") or state.get("terminated") or {"reason": "running, its probe not passed yet"}
@@ -141,7 +142,7 @@ def _pod_problems(workload: str, pod: Manifest, check: Check, around: Ambient | 
     names = [container["name"] for container in containers(pod)]
     faults = pod_faults(around, pod, names, restart) if around else _sidecar_faults(pod, check, restart)
     found = [Problem(workload, name, wrong, remedy) for wrong, remedy in faults]
-    ready = {status["name"] for status in _statuses(pod) if status.get("ready")}
+    ready = {status["name"] for status in statuses(pod) if status.get("ready")}
     if not is_ready(pod) or (SIDECAR in names and SIDECAR not in ready):
         remedy = f"kubectl describe pod/{name} -n {namespace}"
         found.append(Problem(workload, name, f"not ready: {_why_unready(pod)}", remedy))

@@ -173,7 +173,6 @@ class GatewayCertificate(pulumi.ComponentResource):
                 metadata={"name": secret, "namespace": args.namespace},
                 type="kubernetes.io/tls",
                 stringData=command.stdout.apply(secret_data),
-                secret=["data", "stringData"],
             )
             self.secret = name_of(made)
         self.register_outputs({"secret": self.secret})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from components.kube import APPLY, MERGE, Kube, KubeError, MissingContextError, RefusedError, UnreachableError
+from tests.unit.clock import Clock
 from tests.unit.fake_api import FakeApi
 
 PODS = "/api/v1/pods"
@@ -136,19 +137,6 @@ def test_a_server_that_is_busy_is_asked_again(api: FakeApi, kube: Kube, monkeypa
     monkeypatch.setattr("time.sleep", pause)
     assert kube.get(POD) == {"kind": "Pod"}
     assert pauses == [0.2]
-
-
-class Clock:
-    """Moves by sleeping only."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_a_server_that_stays_busy_is_quoted(api: FakeApi, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:

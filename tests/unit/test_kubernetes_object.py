@@ -43,7 +43,6 @@ SELECTED = {"matchLabels": {"app": "it"}}
 def test_it_is_registered_as_the_class_of_its_kind_registers_it(
     kind: str, own: Callable[..., Any], manifest: dict[str, Any]
 ) -> None:
-    secret = ["data", "stringData"] if own is k8s.core.v1.Secret else []
     spelt = {key: re.sub("([A-Z])", r"_\1", key).lower() for key in manifest}
     arguments = {spelt[key]: value for key, value in manifest.items()}
 
@@ -54,7 +53,7 @@ def test_it_is_registered_as_the_class_of_its_kind_registers_it(
         return request
 
     assert registered(
-        lambda parent: KubernetesObject(kind, "it", parent=parent, secret=secret, metadata=METADATA, **manifest)
+        lambda parent: KubernetesObject(kind, "it", parent=parent, metadata=METADATA, **manifest)
     ) == registered(
         lambda parent: own("it", opts=pulumi.ResourceOptions(parent=parent), metadata=METADATA, **arguments)
     )

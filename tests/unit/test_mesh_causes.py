@@ -14,6 +14,7 @@ from components.commands.mesh_check import check_mesh
 from components.commands.mesh_pods import Problem, State
 from components.commands.mesh_sync import Pending
 from components.commands.proxies import RUNNING
+from tests.unit.clock import Clock
 from tests.unit.conftest import Run
 from tests.unit.fake_api import FakeApi
 from tests.unit.test_command_mesh_check import CHECK, UNREADY, deployment, pod, state, status
@@ -104,17 +105,6 @@ def test_what_may_become_right_is_not_hopeless(seen: State) -> None:
     assert hopeless(CHECK, seen, written) == []
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 class Doomed:
     """A cluster whose pods fail in istio-init, and from a time on no longer."""
 
@@ -135,10 +125,10 @@ def test_the_check_gives_up_long_before_its_time_where_it_is_hopeless(capsys: py
     clock = Clock()
     check = replace(CHECK, pages=(), timeout_seconds=600)
     with pytest.raises(UserError, match=r"however long one waits:\n.*\n.*the pod may not change its network"):
-        check_mesh(check, Doomed(clock), clock, clock.sleep)  # type: ignore[arg-type]
+        check_mesh(check, Doomed(clock), clock.monotonic, clock.sleep)  # type: ignore[arg-type]
     assert clock.now < 20
     clock.now = 0
-    check_mesh(check, Doomed(clock, until=10), clock, clock.sleep)  # type: ignore[arg-type]
+    check_mesh(check, Doomed(clock, until=10), clock.monotonic, clock.sleep)  # type: ignore[arg-type]
     assert json.loads(capsys.readouterr().out)["pods"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.commands.mesh_pods import is_ready
+from components.commands.mesh_pods import is_ready, statuses
 from components.workloads.bookinfo import WORKLOADS
 from embedded.node import cgroups
 from tests.embedded.kube import eventually
@@ -67,15 +67,10 @@ def pods(mesh: Mesh) -> list[dict[str, Any]]:
     return found
 
 
-def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is said of each."""
-    return [each for kind in ("initContainerStatuses", "containerStatuses") for each in pod["status"].get(kind, [])]
-
-
 def restarts(mesh: Mesh, pod: str, container: str) -> tuple[int, bool]:
     """How often a container of a pod whose name begins so was restarted, and whether it is ready, at one moment."""
     found = [each for each in pods(mesh) if each["metadata"]["name"].startswith(pod)]
-    (status,) = [status for each in found for status in containers(each) if status["name"] == container]
+    (status,) = [status for each in found for status in statuses(each) if status["name"] == container]
     return status["restartCount"], status["ready"]
 
 
@@ -93,7 +88,7 @@ def grown_up(mesh: Mesh) -> bool:
     starts = [
         datetime.fromisoformat(each["state"]["running"]["startedAt"])
         for pod in found
-        for each in containers(pod)
+        for each in statuses(pod)
         if "running" in each["state"]
     ]
     return (datetime.now(UTC) - max(starts)).total_seconds() > YOUNG

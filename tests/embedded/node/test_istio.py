@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from components.commands.mesh_pods import statuses
 from components.workloads.bookinfo import WORKLOADS
 from tests.embedded.kube import eventually
 from tests.embedded.node.mesh import NAMESPACE, Mesh
-
-STATUSES = ("containerStatuses", "initContainerStatuses")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,8 +21,7 @@ def up(mesh: Mesh) -> None:
 
 def test_every_pod_of_bookinfo_has_its_envoy_and_is_ready(mesh: Mesh) -> None:
     def is_ready(pod: dict[str, Any]) -> bool:
-        statuses = [each for kind in STATUSES for each in pod["status"].get(kind, [])]
-        ready = {each["name"] for each in statuses if each["ready"]}
+        ready = {each["name"] for each in statuses(pod) if each["ready"]}
         return ready >= {pod["metadata"]["labels"]["app"], "istio-proxy"}
 
     def pods() -> list[dict[str, Any]]:
